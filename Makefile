@@ -1,0 +1,48 @@
+# The two commands: `make demo` shows the main job, `make test` checks everything. Both set up what they need.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    ?= sessions/demo
+CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
+
+.PHONY: demo test check format wheel performance clean
+
+demo: $(VENV)/.demo ## run the bundled model over the demo source and report
+	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
+	$(BIN)/fer-edge run --source demo --out $(OUT) --video --replace
+	$(BIN)/fer-edge report $(OUT)
+
+test: check ## everything: style, types, tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	mkdir -p build/types && ln -sfn ../.. build/types/fer_edge
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrite files in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(VENV)/.dev ## dist/*.whl
+	$(BIN)/python -m build --wheel
+
+performance: $(VENV)/.dev ## measure this machine against the published way, into docs/performance.md
+	$(BIN)/python -m fer_edge.benchmarks.published_way --clip $(CLIP) --write docs/performance.md
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || ( rm -rf $(VENV) && \
+		$(PYTHON) -m pip install --quiet --target build/virtualenv virtualenv && \
+		PYTHONPATH=build/virtualenv $(PYTHON) -m virtualenv --quiet $(VENV) )  # Debian without python3-venv
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[demo,report,video]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Measuring, side by side and with the spread."""

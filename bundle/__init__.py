@@ -1,0 +1,30 @@
+"""The contract between the stages: a model with its labels, input spec, hashes and history. Needs numpy only."""
+
+from .files import cache_folder, sha256_of, write_text, writing, writing_folder
+from .labels import LABELS
+from .logits import Logits, softmax
+from .manifest import Artifact, InputSpec, Manifest
+from .preprocess import Image, face_crop, whole_image
+from .store import Bundle, default_bundle, describe_file, open_bundle, save_bundle
+
+__all__ = [
+    "LABELS",
+    "Artifact",
+    "Bundle",
+    "Image",
+    "InputSpec",
+    "Logits",
+    "Manifest",
+    "cache_folder",
+    "default_bundle",
+    "describe_file",
+    "face_crop",
+    "open_bundle",
+    "save_bundle",
+    "sha256_of",
+    "softmax",
+    "whole_image",
+    "write_text",
+    "writing",
+    "writing_folder",
+]

@@ -1,0 +1,121 @@
+"""Writing files so that a reader sees the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import OutputError
+
+
+def cache_folder() -> Path:
+    """The user's cache of fer-edge: $FER_EDGE_CACHE, else fer-edge under $XDG_CACHE_HOME or ~/.cache."""
+    own = os.environ.get("FER_EDGE_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-edge"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path`; on success fsync it and rename it to `path`, on any error remove it.
+
+    The temporary name keeps the suffix of `path`, because video writers choose their container by it.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _fsync(temporary)
+        os.replace(temporary, path)
+        _fsync(path.parent)
+    except OSError as error:
+        if isinstance(error, OutputError) or not _concerns(error, temporary, path):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to `path` in one step; raises OutputError."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on success it takes the place of `path`, on any error it is removed.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _fsync(file)
+        _swap(temporary, path)
+    except OSError as error:
+        if isinstance(error, OutputError) or not _concerns(error, temporary, path):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The OutputError for a failed write to `path`."""
+    return OutputError(
+        f"cannot write {path}: {error.strerror or error}",
+        cause="the disk is full, or the folder is missing or belongs to somebody else",
+        hint=f"df -h {path.parent} && ls -ld {path.parent}",
+    )
+
+
+def _concerns(error: OSError, *paths: Path) -> bool:
+    """Whether an OSError is about one of these paths, or names none (a full disk does not name its file)."""
+    return error.filename is None or any(str(error.filename).startswith(str(p)) for p in (*paths, paths[-1].parent))
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put a folder in the place of another, which is removed afterwards."""
+    if path.exists():
+        old = temporary.with_suffix(".old")
+        os.replace(path, old)
+        os.replace(temporary, path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(temporary, path)
+    _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

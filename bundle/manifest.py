@@ -1,0 +1,138 @@
+"""bundle.json: what a bundle says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from ..errors import BundleSchemaError
+
+SCHEMA = 1
+"""The newest manifest layout this version reads and writes."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the graph takes: one face crop, uint8 RGB, NHWC, 0..255, `size` x `size` pixels.
+
+    `normalise` records what the graph does inside, for people; no caller applies it.
+    """
+
+    size: int
+    color: str = "RGB"
+    layout: str = "NHWC"
+    dtype: str = "uint8"
+    normalise: str = ""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One runnable file of a bundle.
+
+    Attributes:
+        path: file name inside the bundle, with forward slashes.
+        target: what runs it: onnx, openvino, tflite, edgetpu, tensorrt …
+        precision: float32, float16 or int8; how the weights are stored.
+        sha256: of the file, in hex.
+        size: of the file, in bytes.
+        built_with: library versions that made it.
+        calibration: what quantisation saw: number of images, source and digest.
+        parity: agreement with `model.onnx`: relative logit error, share of equal labels.
+        metrics: accuracy (0..1) and related figures on `metrics["set"]`.
+    """
+
+    path: str
+    target: str
+    precision: str
+    sha256: str
+    size: int
+    input_dtype: str = "uint8"
+    built_with: Mapping[str, str] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything bundle.json holds; `schema` is written first so that any reader can refuse early."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    input: InputSpec
+    artifacts: tuple[Artifact, ...]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+
+    def to_json(self) -> str:
+        """The manifest as it is written to disk."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read a manifest.
+
+        Raises:
+            BundleSchemaError: not JSON, another schema, or fields missing, unknown or of a wrong kind.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise BundleSchemaError(
+                f"bundle.json is not valid JSON ({error})",
+                cause="the file was cut short or edited by hand",
+                hint="copy the bundle again from where it came",
+            ) from None
+        if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+            raise BundleSchemaError(
+                f"bundle.json does not state schema {SCHEMA}",
+                cause="the bundle was made by another version of fer-edge, or is no bundle",
+                hint="pip install --upgrade fer-edge",
+            )
+        data["input"] = _build(InputSpec, data.get("input"), "input")
+        artifacts = data.get("artifacts")
+        if not isinstance(artifacts, list) or not artifacts:
+            raise _wrong("artifacts", "must be a list with at least one entry")
+        data["artifacts"] = tuple(_build(Artifact, a, f"artifacts[{i}]") for i, a in enumerate(artifacts))
+        labels = data.get("labels")
+        if not isinstance(labels, list) or not all(isinstance(x, str) and x for x in labels):
+            raise _wrong("labels", "must be a list of names")
+        if len(set(labels)) != len(labels) or len(labels) < 2:
+            raise _wrong("labels", "must name at least two different expressions")
+        data["labels"] = tuple(labels)
+        return _build(cls, data, "bundle.json")
+
+
+_T = TypeVar("_T", InputSpec, Artifact, Manifest)
+
+
+def _build(kind: type[_T], data: object, where: str) -> _T:
+    """Make a dataclass from a JSON object, naming the first field that is missing, unknown or of a wrong kind."""
+    if not isinstance(data, dict):
+        raise _wrong(where, "must be an object")
+    known = {f.name: str(f.type) for f in fields(kind)}
+    for name in data:
+        if name not in known:
+            raise _wrong(f"{where}.{name}", "is not a field this version knows")
+    for name, type_name in known.items():
+        expected = {"str": str, "int": int}.get(type_name)
+        if expected and name in data and (not isinstance(data[name], expected) or isinstance(data[name], bool)):
+            raise _wrong(f"{where}.{name}", f"must be {'text' if expected is str else 'a whole number'}")
+        if type_name.startswith("Mapping") and not isinstance(data.get(name, {}), dict):
+            raise _wrong(f"{where}.{name}", "must be an object")
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise _wrong(where, f"is incomplete ({str(error).split(')', 1)[-1].strip()})") from None
+
+
+def _wrong(where: str, what: str) -> BundleSchemaError:
+    return BundleSchemaError(
+        f"{where} in the bundle's manifest {what}",
+        cause="the bundle was made by another version of fer-edge, or edited by hand",
+        hint="fer-edge bundle check BUNDLE",
+    )

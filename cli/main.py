@@ -1,0 +1,103 @@
+"""`fer-edge <verb>`: finds the command, runs it, and turns errors into one message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .. import __version__
+from ..errors import FerEdgeError
+
+COMMANDS = {
+    "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
+    "report": "make plots, tables and a page from a recorded session",
+    "train": "train a model on labelled faces and pack it into a bundle",
+    "bundle": "check a model bundle, or show what is in it",
+    "models": "fetch, add or list the face detector's weights",
+}
+"""Verb -> its line in the help; the module of the same name in this package has `add_arguments` and `run`."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with fer-edge's kind of error: what is wrong, then one command to try."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit with 2."""
+        unknown = [w for w in message.removeprefix("unrecognized arguments: ").split() if w.startswith("--")]
+        options = [o for a in self._actions for o in a.option_strings]
+        near = difflib.get_close_matches(unknown[0].split("=")[0], options, n=1) if unknown else []
+        hint = f"\n  did you mean {near[0]}?" if near else ""
+        print(f"{self.prog}: {message}{hint}\n  try: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def build_parser(verb: str | None) -> tuple[Parser, Parser]:
+    """The parser and that of `verb`; only that one's options are filled in, so that help needs no heavy import."""
+    parser = chosen = Parser(prog="fer-edge", description=_ABOUT, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"fer-edge {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="<verb>", parser_class=Parser)
+    for name, line in COMMANDS.items():
+        sub = verbs.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".", allow_abbrev=False)
+        sub.add_argument("--debug", action="store_true", help="show tracebacks and the libraries' own messages")
+        sub.add_argument("--json", action="store_true", help="print the result as one JSON object")
+        if name == verb:
+            chosen = sub
+            importlib.import_module(f"{__package__}.{name}").add_arguments(sub)
+    return parser, chosen
+
+
+_ABOUT = "Facial expression recognition on low-cost hardware: train, pack, run, report."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 1 failed check, 2 usage or input, 3 absent, 4 device failed)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verb = next((w for w in words if not w.startswith("-")), None)
+    parser, chosen = build_parser(verb if verb in COMMANDS else None)
+    if not words:
+        parser.print_help()
+        return 0
+    args, rest = parser.parse_known_args(words)
+    if rest:
+        chosen.error(f"unrecognized arguments: {' '.join(rest)}")
+    if args.verb is None:
+        parser.error("no verb was given")
+    if not args.debug:
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(importlib.import_module(f"{__package__}.{verb}").run(args))
+    except FerEdgeError as error:
+        return _explain(error, args.debug)
+    except KeyboardInterrupt:
+        print("fer-edge: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; nothing more to say to it
+        return 0
+    except Exception as error:  # a bug of ours: still one sentence, and the way to the traceback
+        if args.debug:
+            raise
+        print(f"fer-edge: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print("  try: the same command with --debug, and send us what it prints", file=sys.stderr)
+        return 1
+
+
+def _explain(error: FerEdgeError, debug: bool) -> int:
+    if debug:
+        raise error
+    print(f"fer-edge: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,50 @@
+"""`fer-edge models`: the weights of the face detector, which are not ours to ship."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `models`."""
+    parser.add_argument("action", choices=("fetch", "add", "list"), help="fetch from the registered places, add a file")
+    parser.add_argument("name", nargs="?", metavar="NAME|FILE", help="model to fetch (default: all), or file to add")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and say where the files are."""
+    from ..errors import UsageError
+    from ..runtime import models
+
+    if args.action == "add":
+        if args.name is None:
+            raise UsageError("models add needs a file", hint="fer-edge models add FILE")
+        paths = {Path(args.name).name: models.add_model(Path(args.name))}
+    elif args.action == "fetch":
+        say = (lambda line: None) if args.json else print
+        names = [args.name] if args.name else list(models.REGISTRY)
+        paths = {name: models.fetch_model(name, say) for name in names}
+    else:
+        return _list(args)
+    for name, path in paths.items():
+        print(json.dumps({"model": name, "path": str(path)}) if args.json else f"{name}: {path}")
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from ..bundle import sha256_of
+    from ..runtime import models
+
+    rows = []
+    for model in models.REGISTRY.values():
+        path = models.model_path(model)
+        there = path.is_file() and sha256_of(path) == model.sha256
+        rows.append({"model": model.name, "present": there, "path": str(path), "licence": model.licence})
+    if args.json:
+        print(json.dumps(rows))
+    for row in [] if args.json else rows:
+        state = row["path"] if row["present"] else "absent (fer-edge models fetch)"
+        print(f"{row['model']:8} {row['licence']:6} {state}")
+    return 0

@@ -1,0 +1,67 @@
+"""Progress of long work: a bar on a terminal, plain lines now and then when piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from time import monotonic
+from typing import Any, TextIO
+
+LINE_EVERY_S = 10.0
+
+
+def watch(loop: Iterable[Any], total: int | None = None, desc: str = "") -> Iterable[Any]:
+    """Wrap a loop so that its progress shows on standard error.
+
+    Args:
+        total: number of rounds; len(loop) when None and known.
+        desc: what is being done.
+    """
+    if total is None and isinstance(loop, Sized):
+        total = len(loop)
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        bar: Iterable[Any] = tqdm(loop, total=total, desc=desc, leave=False, dynamic_ncols=True)
+        return bar
+    return _lines(loop, total, desc, sys.stderr)
+
+
+def _lines(loop: Iterable[Any], total: int | None, desc: str, out: TextIO) -> Iterator[Any]:
+    start = last = monotonic()
+    done = 0
+    for done, item in enumerate(loop, 1):
+        yield item
+        if monotonic() - last >= LINE_EVERY_S:
+            last = monotonic()
+            print(f"{desc}: {done} of {total or '?'} in {last - start:.0f} s", file=out, flush=True)
+
+
+class StatusLine:
+    """One line that is rewritten in place on a terminal, or printed every few seconds when piped."""
+
+    def __init__(self, out: TextIO = sys.stderr, every_s: float = 5.0) -> None:
+        self.out = out
+        self.live = out.isatty()
+        self.every_s = 0.1 if self.live else every_s
+        self._last = float("-inf")
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Show a text, unless the last one is too recent."""
+        now = monotonic()
+        if now - self._last < self.every_s:
+            return
+        self._last = now
+        if self.live:
+            self.out.write("\r" + text.ljust(self._width))
+            self._width = len(text)
+        else:
+            self.out.write(text + "\n")
+        self.out.flush()
+
+    def end(self) -> None:
+        """Leave the line, so that what follows starts on a new one."""
+        if self.live and self._width:
+            self.out.write("\n")
+            self.out.flush()

@@ -1,0 +1,182 @@
+"""`fer-edge train`: from labelled faces to a bundle, with its figures and its model card."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .progress import watch
+
+if TYPE_CHECKING:
+    from ..runtime.classify import Classifier
+    from ..train.data import Dataset, Sample
+    from ..train.fit import Fitted
+    from ..train.recipe import Recipe
+
+CALIBRATION_PICTURES = 512
+LICENCE = "research use only, unless the training data and initial weights allow more"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train`."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders, or a CSV manifest")
+    parser.add_argument("--recipe", default="default", metavar="NAME", help="a recipe's name, or a .toml file")
+    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle folder to write")
+    parser.add_argument("--init", metavar="FILE|timm", help="first weights: a .safetensors backbone, or timm's own")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="checkpoints (default: beside --out, ending in .work)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
+    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+    parser.add_argument("--name", help="the bundle's name (default: the recipe's)")
+    parser.add_argument("--release", default="1", metavar="TEXT", help="the bundle's version (default: 1)")
+    parser.add_argument("--licence", default=LICENCE, metavar="TEXT", help="terms, for the model card")
+    parser.add_argument("--about", default="", metavar="TEXT", help="a sentence on the data, for the model card")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, export, measure, pack."""
+    from ..train.data import read_dataset
+    from ..train.fit import fit
+    from ..train.network import import_torch
+    from ..train.recipe import load_recipe
+
+    recipe = load_recipe(args.recipe)
+    torch = import_torch()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    say = (lambda line: print(line, file=sys.stderr, flush=True)) if args.json else _say
+    dataset = read_dataset(args.data, recipe.second_label, recipe.seed, lambda s: watch(s, desc="reading pictures"))
+    _tell_data(dataset, say)
+    if not dataset.split("valid"):
+        raise UsageError(f"{args.data} has no validation split", hint="add rows or a folder named valid")
+    work = args.work or args.out.with_name(args.out.name + ".work")
+    fitted = fit(recipe, dataset, work, init=args.init, resume=args.resume, watch=watch, say=say)
+    bundle = _pack(args, recipe, dataset, fitted)
+    if args.json:
+        print(
+            json.dumps({"bundle": str(args.out), "metrics": dict(bundle.manifest.metrics), "history": fitted.history})
+        )
+        return 0
+    for artifact in bundle.manifest.artifacts:
+        m = artifact.metrics
+        print(
+            f"{artifact.path}: {artifact.precision}, {artifact.size / 1e6:.1f} MB, accuracy {m['accuracy']:.3f}, "
+            f"mean recall {m['mean_recall']:.3f} on {m['set']} ({m['images']} pictures)"
+        )
+    print(f"bundle: {args.out}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _tell_data(dataset: Dataset, say: Any) -> None:
+    from ..train.data import counts
+
+    for split in ("train", "valid", "test"):
+        samples = dataset.split(split)
+        tally = ", ".join(f"{k} {v}" for k, v in counts(samples).items())
+        say(f"{split}: {len(samples)} pictures ({tally})")
+    for path in dataset.unreadable[:20]:
+        say(f"left out, cannot be decoded: {path}")
+    if dataset.unreadable:
+        say(f"left out in all: {len(dataset.unreadable)} unreadable pictures")
+
+
+def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fitted) -> Any:
+    """Export and measure the trained network and write the bundle."""
+    from ..bundle import LABELS, whole_image
+    from ..export.package import package
+    from ..train.card import model_card
+    from ..train.data import balanced, read_image
+    from ..train.network import fold_luma
+
+    split = "test" if dataset.split("test") else "valid"
+    chosen = balanced(dataset.split("train"), CALIBRATION_PICTURES, recipe.seed)
+    with_digest = dataset.digest()
+
+    def evaluate(classifier: Classifier) -> dict[str, Any]:
+        return measure(classifier, dataset.split(split), dataset.second_label, f"{args.data.name}/{split}")
+
+    return package(
+        fold_luma(fitted.network),
+        args.out,
+        name=args.name or recipe.name,
+        version=args.release,
+        labels=LABELS,
+        size=recipe.size,
+        normalise="grey by BT.601, (x - 114.5) / 57.6" if recipe.color == "luma" else "ImageNet mean and deviation",
+        pictures=[whole_image(read_image(s.path), recipe.size) for s in chosen],
+        calibration={"source": f"{args.data.name}/train, balanced over labels", "data_digest": with_digest},
+        evaluate=evaluate,
+        provenance=_provenance(args, recipe, dataset, fitted, with_digest),
+        licence=args.licence,
+        card=model_card,
+    )
+
+
+def measure(classifier: Classifier, samples: Sequence[Sample], second_label: str, name: str) -> dict[str, Any]:
+    """Figures of an opened artifact on labelled faces, and on the second label column where there is one."""
+    import numpy as np
+
+    from ..bundle import whole_image
+    from ..train.data import read_image
+    from ..train.metrics import report
+
+    used = [s for s in samples if s.label is not None or s.second is not None]
+    rows = []
+    for sample in watch(used, desc=f"measuring {classifier.artifact.precision}"):
+        rows.append(classifier.logits(whole_image(read_image(sample.path), classifier.size)[None])[0])
+    logits = np.stack(rows)
+    first = np.array([s.label is not None for s in used])
+    truth = np.array([s.label for s in used if s.label is not None], np.int64)
+    figures = {"set": name, **report(logits[first], truth, classifier.labels)}
+    seconds = np.array([s.second is not None for s in used])
+    if second_label and seconds.any():
+        other = np.array([s.second for s in used if s.second is not None], np.int64)
+        figures["second"] = {"label": second_label, **report(logits[seconds], other, classifier.labels)}
+    return figures
+
+
+def _provenance(
+    args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fitted, digest: str
+) -> Mapping[str, Any]:
+    from dataclasses import asdict
+    from datetime import date
+    from importlib.metadata import version
+
+    from .. import __version__
+    from ..bundle import sha256_of
+    from ..train.data import picture_facts
+
+    init = args.init or "random"
+    if args.init and args.init != "timm":
+        init = f"{Path(args.init).name} (sha256 {sha256_of(Path(args.init))[:16]})"
+    votes = "the taggers' votes" if recipe.labels == "votes" else "the label column"
+    mixed = f", mixed with {recipe.second_share:.0%} of `{recipe.second_label}`" if recipe.second_share else ""
+    return {
+        "made": date.today().isoformat(),
+        "versions": {"fer_edge": __version__, **{p: version(p) for p in ("torch", "timm", "albumentations")}},
+        "command": f"fer-edge train --data {args.data.name} --recipe {args.recipe}"
+        + (" --init FILE" * bool(args.init)),
+        "recipe": asdict(recipe),
+        "init": init,
+        "epochs_run": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "temperature": fitted.temperature,
+        "history": fitted.history,
+        "data": {
+            "name": args.data.name,
+            "digest": digest,
+            **{split: len(dataset.split(split)) for split in ("train", "valid", "test")},
+            "unreadable": len(dataset.unreadable),
+            "targets": votes + mixed,
+            **picture_facts(dataset.split("train")),
+            "about": args.about,
+        },
+    }

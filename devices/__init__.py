@@ -1,0 +1,1 @@
+"""What we know of boards and accelerators."""

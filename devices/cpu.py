@@ -1,0 +1,48 @@
+"""What the processor at hand can do, read from the system's own files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def flags(root: Path = Path("/")) -> frozenset[str]:
+    """Instruction-set flags of the first core, from /proc/cpuinfo (x86 `flags`, Arm `Features`); empty when unknown.
+
+    Args:
+        root: of the file system to read; tests give recorded trees.
+    """
+    try:
+        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+def model_name(root: Path = Path("/")) -> str:
+    """The board's name from the device tree, else the processor's, else `unknown`."""
+    try:
+        return (root / "proc/device-tree/model").read_text(encoding="utf-8").rstrip("\0\n ")
+    except OSError:
+        pass
+    try:
+        for line in (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return "unknown"
+
+
+def usable_cores() -> int:
+    """Cores this process may use, which a container or taskset may have reduced."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Threads for inference: every usable core up to four; a 112-pixel ResNet-18 gains nothing from more."""
+    return max(1, min(4, usable_cores()))

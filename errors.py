@@ -1,0 +1,119 @@
+"""The one tree of errors.
+
+    FerEdgeError                 exit  what went wrong
+    ├── UsageError (ValueError)     2  a wrong option, name or value
+    ├── InputError (ValueError)     2  a file or stream that cannot serve as input
+    │   ├── SourceError             2  a video, picture or camera stream
+    │   ├── DatasetError            2  a folder or table of labelled faces
+    │   └── BundleError             2  a model bundle
+    │       ├── BundleSchemaError      a manifest this version does not know
+    │       ├── BundleDamaged          a file missing, cut short or altered
+    │       └── LabelMismatch          labels that do not match what the graph gives
+    ├── OutputError (OSError)       2  a place that cannot be written, or is full
+    ├── GateError (AssertionError)  1  a check or gate that was run and failed
+    ├── TrainingDiverged (ArithmeticError) 1  a loss that is not a finite number
+    ├── DeviceNotFound (LookupError) 3 a device, or the software it needs, is absent
+    │   └── MissingExtra            3  an optional part of fer-edge is not installed
+    └── DeviceFailed (RuntimeError) 4  a device or backend failed while running
+
+Each error says what is wrong, the likely cause, and one command to try.
+"""
+
+from __future__ import annotations
+
+
+class FerEdgeError(Exception):
+    """Base of every error that fer-edge raises on purpose.
+
+    Args:
+        message: what is wrong, in one sentence.
+        cause: the likely cause, in one sentence.
+        hint: one command or action to try.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, cause: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cause = cause
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.cause:
+            lines.append(f"  likely cause: {self.cause}")
+        if self.hint:
+            lines.append(f"  try: {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(FerEdgeError, ValueError):
+    """A wrong option, name or value on the command line or in a call."""
+
+
+class InputError(FerEdgeError, ValueError):
+    """A file or stream that cannot serve as input."""
+
+
+class SourceError(InputError):
+    """A video, picture or camera that cannot be opened or ends at once."""
+
+
+class DatasetError(InputError):
+    """A folder or table of labelled faces that cannot be used."""
+
+
+class BundleError(InputError):
+    """A bundle that cannot be used."""
+
+
+class BundleSchemaError(BundleError):
+    """A manifest that this version of fer-edge does not understand."""
+
+
+class BundleDamaged(BundleError):
+    """A bundle file that is missing, cut short or altered."""
+
+
+class LabelMismatch(BundleError):
+    """Labels whose number differs from what the graph gives."""
+
+
+class OutputError(FerEdgeError, OSError):
+    """A place that cannot be written, or is full."""
+
+
+class GateError(FerEdgeError, AssertionError):
+    """A check or gate that was run and failed."""
+
+    exit_code = 1
+
+
+class TrainingDiverged(FerEdgeError, ArithmeticError):
+    """The loss of a training run became infinite or not a number."""
+
+    exit_code = 1
+
+
+class DeviceNotFound(FerEdgeError, LookupError):
+    """A device, or the software that drives it, is absent."""
+
+    exit_code = 3
+
+
+class MissingExtra(DeviceNotFound, ImportError):
+    """An optional part of fer-edge is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"the Python package {package!r} is not installed",
+            cause=f"it belongs to the optional part {extra!r}",
+            hint=f"pip install 'fer-edge[{extra}]'",
+        )
+
+
+class DeviceFailed(FerEdgeError, RuntimeError):
+    """A device or its backend failed while running."""
+
+    exit_code = 4

@@ -1,0 +1,78 @@
+"""The canonical graph: ONNX, opset 13, static batch 1, uint8 NHWC in, logits out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingExtra
+
+OPSET = 13
+"""The newest that TensorRT 8.x and OpenVINO 2021.4 both read."""
+SMALL = 1024
+"""Tensors with fewer elements stay float32: they take no room, and biases gain precision."""
+
+
+def import_onnx() -> Any:
+    """The onnx package; raises MissingExtra."""
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtra("onnx", "export") from None
+    return onnx
+
+
+def export_network(network: Any, size: int, path: Path) -> None:
+    """Write a torch module (uint8 (1, S, S, 3) -> logits) as a float32 ONNX file, batch norms folded.
+
+    Raises:
+        MissingExtra: torch or onnx is absent.
+    """
+    onnx = import_onnx()
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("torch", "train") from None
+    example = torch.zeros((1, size, size, 3), dtype=torch.uint8)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the old exporter is deprecated; the new one writes opset 18 and later
+        raw = os.path.join(folder, "raw.onnx")
+        torch.onnx.export(
+            network.eval(),
+            (example,),
+            raw,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["pictures"],
+            output_names=["logits"],
+        )
+        model = onnx.load(raw)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+
+
+def store_float16(source: Path, target: Path) -> None:
+    """Copy a float32 graph with its large weights stored as float16 and cast back when loaded: half the file.
+
+    The arithmetic stays float32 (ONNX Runtime folds the casts at load), so the only change is the rounding of weights.
+    """
+    onnx = import_onnx()
+    model = onnx.load(str(source))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < SMALL:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + "_f16"))
+        casts.append(onnx.helper.make_node("Cast", [name + "_f16"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(target))

@@ -1,0 +1,94 @@
+"""From a trained network to a bundle: two graphs, measured through the runtime's own backend."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, save_bundle
+from ..runtime.classify import Classifier
+from .onnx import export_network, store_float16
+from .quantize import quantize_int8
+
+Evaluate = Callable[[Classifier], Mapping[str, Any]]
+"""Runs an opened artifact over a labelled set and returns its figures, with the set's name under `set`."""
+
+
+def package(
+    network: Any,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    labels: Sequence[str],
+    size: int,
+    normalise: str,
+    pictures: Sequence[Image],
+    calibration: Mapping[str, Any],
+    evaluate: Evaluate,
+    provenance: Mapping[str, Any],
+    licence: str,
+    card: Callable[[Manifest], str],
+) -> Bundle:
+    """Export a network as float16-stored and int8 ONNX, measure both, and write the bundle in one step.
+
+    Args:
+        network: torch module, uint8 (1, S, S, 3) RGB -> logits.
+        out: the bundle folder.
+        pictures: calibration crops, uint8 (S, S, 3).
+        calibration: where they come from, for the manifest.
+        card: writes the model card from the finished manifest.
+
+    Raises:
+        OutputError, MissingExtra, InputError: as the steps do.
+    """
+    spec = InputSpec(size=size, normalise=normalise)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "onnx").mkdir()
+        export_network(network, size, work / "float32.onnx")
+        store_float16(work / "float32.onnx", work / "model.onnx")
+        settings = quantize_int8(work / "float32.onnx", work / "onnx/model_int8.onnx", pictures)
+        artifacts = (
+            _artifact(work, "model.onnx", "float16", {}),
+            _artifact(work, "onnx/model_int8.onnx", "int8", {**calibration, **settings}),
+        )
+        manifest = Manifest(name, version, tuple(labels), spec, artifacts, {}, provenance, licence)
+        manifest = _measure(Bundle(work, manifest), pictures, evaluate)
+        (work / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
+        files = {p: work / p for p in [*(a.path for a in artifacts), "MODEL_CARD.md"]}
+        return save_bundle(out, manifest, files)
+
+
+def parity(reference: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Agreement of two sets of logits (N, classes): mean relative error of the logits and share of equal labels."""
+    error = np.linalg.norm(other - reference, axis=1) / np.maximum(np.linalg.norm(reference, axis=1), 1e-9)
+    same = other.argmax(axis=1) == reference.argmax(axis=1)
+    return {"pictures": len(reference), "logit_error": float(error.mean()), "label_agreement": float(same.mean())}
+
+
+def _artifact(work: Path, path: str, precision: str, calibration: Mapping[str, Any]) -> Artifact:
+    digest, size = describe_file(work / path)
+    tools = {t: version(t) for t in ("onnx", "onnxruntime", "torch")}
+    return Artifact(path, "onnx", precision, digest, size, "uint8", tools, calibration)
+
+
+def _measure(bundle: Bundle, pictures: Sequence[Image], evaluate: Evaluate) -> Manifest:
+    """The manifest with each artifact's accuracy and its parity against the first, and the first one's as its own."""
+    measured, reference = [], None
+    for artifact in bundle.manifest.artifacts:
+        classifier = Classifier(bundle, artifact, threads=2)
+        logits = classifier.logits(np.stack(pictures))
+        reference = logits if reference is None else reference
+        figures = evaluate(classifier)
+        classifier.close()
+        measured.append(replace(artifact, metrics=figures, parity=parity(reference, logits)))
+    where = {**bundle.manifest.provenance, "packaged_on": platform.machine()}
+    return replace(bundle.manifest, artifacts=tuple(measured), metrics=measured[0].metrics, provenance=where)

@@ -1,0 +1,1 @@
+"""What runs on the device: pictures in, observations out. Never imports torch, timm or tensorflow."""

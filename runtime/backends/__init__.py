@@ -1,0 +1,52 @@
+"""Backends: one self-contained file each, found by name.
+
+A backend file offers `open(artifact, options)`; what that returns has `infer(uint8 batch) -> float32 logits`,
+`describe()` and `close()`. It runs on Python 3.6 with numpy and its vendor library, and imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import BundleDamaged, DeviceFailed, MissingExtra, UsageError
+
+FILES = {"onnxruntime": "ort"}
+"""Backend name -> module in this package."""
+
+
+class Backend(Protocol):
+    """An opened artifact."""
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 (N, classes) of face crops uint8 (N, S, S, 3) RGB."""
+
+    def describe(self) -> dict[str, Any]:
+        """Backend name, library version, device and settings."""
+
+    def close(self) -> None:
+        """Let go of the device; calling it twice is harmless."""
+
+
+def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
+    """Open an artifact with a backend.
+
+    Raises:
+        UsageError: no such backend; MissingExtra: its library is absent; BundleDamaged: it cannot read the file;
+        DeviceFailed: it refuses to start.
+    """
+    if name not in FILES:
+        raise UsageError(f"there is no backend {name!r}", cause="backends: " + ", ".join(FILES))
+    module = importlib.import_module(f"{__name__}.{FILES[name]}")
+    try:
+        return module.open(str(artifact), options)  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise MissingExtra(error.name or name, name) from error
+    except ValueError as error:
+        raise BundleDamaged(f"{artifact.name} cannot be loaded by {name}: {error}") from error
+    except RuntimeError as error:
+        raise DeviceFailed(f"the backend {name} did not start: {error}", hint="fer-edge run --debug …") from error

@@ -1,0 +1,64 @@
+"""ONNX Runtime on the CPU. Self-contained: Python 3.6 or newer, numpy and onnxruntime (1.10 or newer)."""
+
+import os
+from typing import Any, Dict
+
+import numpy as np
+
+
+class OrtBackend:
+    """A graph with one uint8 NHWC input and one float32 output, run on the CPU."""
+
+    def __init__(self, session: Any, version: str, threads: int) -> None:
+        self._session = session
+        self._version = version
+        self._threads = threads
+        self._input = session.get_inputs()[0]
+        self._output = session.get_outputs()[0].name
+
+    def infer(self, batch: Any) -> Any:
+        """Logits float32 (N, classes) of uint8 (N, S, S, 3); a graph of batch 1 is run once for each picture."""
+        name = self._input.name
+        if self._input.shape[0] == 1 and len(batch) != 1:
+            rows = [self._session.run([self._output], {name: batch[i : i + 1]})[0] for i in range(len(batch))]
+            return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+        return self._session.run([self._output], {name: batch})[0]
+
+    def describe(self) -> Dict[str, Any]:
+        """What runs where."""
+        return {
+            "backend": "onnxruntime",
+            "version": self._version,
+            "device": "CPU",
+            "threads": self._threads,
+            "input": [self._input.type, *self._input.shape],
+        }
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session = None
+
+
+def open(artifact: str, options: Dict[str, Any]) -> OrtBackend:
+    """Load a .onnx file.
+
+    Options: `threads` (int, default 1). Raises ImportError without onnxruntime, ValueError for an unreadable graph or
+    one that does not take a single uint8 input of four dimensions.
+    """
+    # From 1.29 on the wheel writes a device id into the user's cache unless told so before the import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    threads = int(options.get("threads", 1))
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(artifact, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, none of them a standard kind
+        raise ValueError(str(error).split("\n")[0]) from error
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
+        raise ValueError("the graph does not take one uint8 picture batch")
+    return OrtBackend(session, onnxruntime.__version__, threads)

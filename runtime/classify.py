@@ -1,0 +1,88 @@
+"""From face crops to probabilities: a bundle and the backend that runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
+from ..errors import DeviceFailed, FerEdgeError
+from .backends import Backend, open_backend
+from .records import Box
+
+INT8_TOLERANCE = 0.005
+"""int8 is taken on the CPU when its measured accuracy is at most this much below the float graph's."""
+
+
+def choose_artifact(bundle: Bundle, precision: str = "auto") -> Artifact:
+    """The ONNX artifact to run on the CPU.
+
+    Args:
+        precision: float32, float16 (stored so, computed in float32), int8; auto takes int8 where its accuracy,
+            measured on the same set as the float graph's, is within INT8_TOLERANCE.
+
+    Raises:
+        BundleError: the bundle has none of that precision.
+    """
+    if precision != "auto":
+        return bundle.artifact("onnx", precision)
+    onnx = {a.precision: a for a in bundle.manifest.artifacts if a.target == "onnx"}
+    plain = onnx.get("float32") or onnx.get("float16")
+    small = onnx.get("int8")
+    if plain is None:
+        return small or bundle.artifact("onnx", "float32")
+    if small is None or small.metrics.get("set") != plain.metrics.get("set") or "accuracy" not in small.metrics:
+        return plain
+    close = plain.metrics["accuracy"] - small.metrics["accuracy"] <= INT8_TOLERANCE
+    return small if close else plain
+
+
+class Classifier:
+    """Runs a bundle's graph on face crops."""
+
+    def __init__(self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: str = "onnxruntime") -> None:
+        """Open the artifact and hold its output against the labels; raises BundleError or DeviceNotFound kinds."""
+        self.labels = bundle.labels
+        self.size = bundle.manifest.input.size
+        self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
+        self.artifact = artifact
+        self.backend: Backend = open_backend(backend, bundle.path(artifact), {"threads": threads})
+        blank = np.zeros((1, self.size, self.size, 3), np.uint8)
+        bundle.check_outputs(self.logits(blank).shape[1])
+
+    def crop(self, bgr: Image, box: Box) -> Image:
+        """The uint8 RGB crop the graph takes, from a frame in OpenCV's BGR order."""
+        return face_crop(bgr[:, :, ::-1], box, self.size)
+
+    def logits(self, crops: NDArray[np.uint8]) -> Logits:
+        """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB; raises DeviceFailed."""
+        try:
+            return np.asarray(self.backend.infer(crops), np.float32)
+        except FerEdgeError:
+            raise
+        except Exception as error:  # vendor libraries raise kinds of their own
+            raise DeviceFailed(
+                f"inference failed: {str(error).splitlines()[0]}",
+                cause="the graph does not take pictures of the size its manifest states",
+                hint="fer-edge bundle check BUNDLE",
+            ) from error
+
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Softmax of the logits, float32 (N, classes)."""
+        return softmax(self.logits(crops))
+
+    def describe(self) -> dict[str, Any]:
+        """The backend's description, with the artifact's name, precision and hash."""
+        return {
+            **self.backend.describe(),
+            "bundle": self._bundle_name,
+            "artifact": self.artifact.path,
+            "precision": self.artifact.precision,
+            "sha256": self.artifact.sha256,
+        }
+
+    def close(self) -> None:
+        """Let go of the backend."""
+        self.backend.close()

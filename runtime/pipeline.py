@@ -1,0 +1,134 @@
+"""One frame in, observations out: single-threaded and deterministic."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Image
+from .detectors import Detector
+from .records import Box, Frame, Observation, Track
+from .smoothing import Smoother
+from .tracker import IouTracker
+
+
+class FaceClassifier(Protocol):
+    """Turns faces into probabilities; `classify.Classifier` is the one that runs bundles."""
+
+    labels: tuple[str, ...]
+
+    def crop(self, bgr: Image, box: Box) -> Image:
+        """The uint8 RGB crop that `probabilities` takes."""
+
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 (N, classes) of crops uint8 (N, S, S, 3)."""
+
+    def describe(self) -> dict[str, Any]:
+        """Backend, version, device, settings, artifact."""
+
+
+class Sink(Protocol):
+    """Takes what was seen: a store, a video, a broker."""
+
+    def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
+        """Take one frame's observations; raises OutputError."""
+
+    def close(self) -> None:
+        """Finish what was written."""
+
+
+@dataclass
+class Tally:
+    """What a run has done so far.
+
+    Attributes:
+        frames, faces: counts.
+        seconds: time spent in each stage.
+        labels: how many observations showed each label.
+    """
+
+    frames: int = 0
+    faces: int = 0
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    labels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """Add the time of a block to a stage."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += perf_counter() - start
+
+
+class Pipeline:
+    """Detector, tracker, crop, classifier and smoother in a row."""
+
+    def __init__(self, detector: Detector, classifier: FaceClassifier, smoother: Smoother) -> None:
+        self.detector, self.classifier, self.smoother = detector, classifier, smoother
+        self.tracker = IouTracker()
+        self.tally = Tally()
+
+    def process(self, frame: Frame) -> tuple[Observation, ...]:
+        """Observations of one frame, one a face; the same for the same frames in the same order."""
+        tally = self.tally
+        tally.frames += 1
+        with tally.timing("detect"):
+            tracks = self.tracker.update(self.detector.detect(frame.image), frame.time_s)
+        if not tracks:
+            return ()
+        tally.faces += len(tracks)
+        with tally.timing("crop"):
+            crops = np.stack([self.classifier.crop(frame.image, t.face.box) for t in tracks])
+        with tally.timing("infer"):
+            rows = self.classifier.probabilities(crops)
+        with tally.timing("smooth"):
+            seen = tuple(self._observe(frame, track, row) for track, row in zip(tracks, rows, strict=True))
+        for observation in seen:
+            tally.labels[observation.label] += 1
+        return seen
+
+    def _observe(
+        self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]
+    ) -> Observation:
+        smoothed = self.smoother.update(track.number, frame.time_s, probabilities)
+        return Observation(
+            frame=frame.index,
+            time_s=frame.time_s,
+            track=track.number,
+            label=smoothed.label,
+            confidence=smoothed.confidence,
+            raw_label=self.classifier.labels[int(probabilities.argmax())],
+            probabilities=tuple(float(p) for p in probabilities),
+            box=track.face.box,
+        )
+
+
+def run(
+    frames: Iterable[Frame],
+    pipeline: Pipeline,
+    sinks: Sequence[Sink],
+    watch: Callable[[Frame, Sequence[Observation]], None] | None = None,
+) -> Tally:
+    """Send every frame through the pipeline and to every sink; the caller closes the sinks."""
+    tally = pipeline.tally
+    iterator = iter(frames)
+    while True:
+        with tally.timing("capture"):
+            frame = next(iterator, None)
+        if frame is None:
+            return tally
+        seen = pipeline.process(frame)
+        with tally.timing("publish"):
+            for sink in sinks:
+                sink.write(frame, seen)
+        if watch is not None:
+            watch(frame, seen)

@@ -1,0 +1,186 @@
+"""Sources: real files, and every kind of bad one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fer_edge.errors import DeviceNotFound, FerEdgeError, SourceError, UsageError
+from fer_edge.runtime.sources import open_source
+
+
+def frames(text: object) -> list:
+    source = open_source(str(text))
+    try:
+        return list(source)
+    finally:
+        source.close()
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """The demo's portrait as a picture file."""
+    pytest.importorskip("skimage", reason="needs the demo extra")
+    image = frames("demo:0.01")[0].image
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), image)
+    return path
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of MPEG-4 in film.mp4; film.mkv beside it holds the same."""
+    folder = tmp_path_factory.mktemp("film")
+    for name in ("film.mkv", "film.mp4"):
+        writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 240))
+        for i in range(50):
+            writer.write(np.random.default_rng(i).integers(0, 255, (240, 320, 3), dtype=np.uint8))
+        writer.release()
+    return folder / "film.mp4"
+
+
+def test_video_gives_every_frame_in_order(clip: Path) -> None:
+    seen = frames(clip)
+    assert [f.index for f in seen] == list(range(62))
+    assert all(b.time_s > a.time_s for a, b in pairwise(seen))
+    assert seen[0].image.shape == (270, 480, 3)
+    assert seen[-1].time_s == pytest.approx(5.08, abs=0.1)
+
+
+def test_demo_is_the_same_every_time() -> None:
+    pytest.importorskip("skimage", reason="needs the demo extra")
+    first, second = frames("demo:0.2"), frames("demo:0.2")
+    assert len(first) == 6
+    assert first[0].image.shape == (480, 640, 3)
+    assert all((a.image == b.image).all() for a, b in zip(first, second, strict=True))
+
+
+def test_folder_of_pictures_goes_by_name_and_names_what_it_skips(portrait: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(portrait, folder / "b.png")
+    shutil.copy(portrait, folder / "a.png")
+    (folder / "c.jpg").write_bytes(b"")
+    (folder / "notes.txt").write_text("x")
+    source = open_source(str(folder))
+    assert len(list(source)) == 2
+    assert source.frames == 3
+    assert "c.jpg is not a picture" in source.skipped[0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["demo:x", "demo:0", "demo:-1", "camera:x"])
+def test_misspelt_sources(text: str) -> None:
+    with pytest.raises(UsageError):
+        open_source(text)
+
+
+def test_absent_camera() -> None:
+    if Path("/dev/video63").exists():
+        pytest.skip("this machine has 64 cameras")
+    with pytest.raises(DeviceNotFound, match="no camera 63") as caught:
+        open_source("camera:63")
+    assert caught.value.exit_code == 3
+
+
+def test_absent_file() -> None:
+    with pytest.raises(SourceError, match="no file or folder"):
+        open_source("nowhere.mp4")
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(SourceError, match="is empty"):
+        open_source(str(tmp_path / "a.mp4"))
+
+
+def test_truncated_mp4_has_no_index(film: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copy(film, tmp_path / "cut.mp4"))
+    os.truncate(broken, film.stat().st_size // 2)
+    with pytest.raises(SourceError, match="holds no video that can be read"):
+        frames(broken)
+
+
+def test_truncated_matroska_says_where_it_ends(clips: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copy(clips / "walk.mkv", tmp_path / "cut.mkv"))
+    os.truncate(broken, broken.stat().st_size // 2)
+    source = open_source(str(broken))
+    seen: list[object] = []
+    with pytest.raises(SourceError, match=r"ends after \d+ of about 89 pictures"):
+        seen.extend(iter(source))
+    assert 10 < len(seen) < 80
+
+
+def test_sound_without_pictures(tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None:
+        import wave
+
+        with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(b"\0\0" * 8000)
+        path = tmp_path / "a.wav"
+    else:
+        path = tmp_path / "a.mp4"
+        tone = ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac"]
+        subprocess.run(["ffmpeg", "-v", "error", *tone, path], check=True)
+    with pytest.raises(SourceError, match="holds no video"):
+        frames(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n cut", b"just text"])
+def test_bad_picture(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(SourceError, match="not a picture that can be read"):
+        open_source(str(tmp_path / "a.png"))
+
+
+def test_one_pixel_picture(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(SourceError, match="1x1 pixels, too small"):
+        open_source(str(tmp_path / "a.png"))
+
+
+def test_folder_without_pictures(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds no picture"):
+        open_source(str(tmp_path))
+
+
+def test_folder_with_only_bad_pictures(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    with pytest.raises(SourceError, match="none of the 1 pictures"):
+        frames(tmp_path)
+
+
+def test_stream_nobody_serves() -> None:
+    with pytest.raises(SourceError, match=r"no video came from http://127\.0\.0\.1") as caught:
+        open_source("http://user:secret@127.0.0.1:9/stream")
+    assert "secret" not in str(caught.value)
+
+
+def test_stream_over_http(film: Path) -> None:
+    """A real server on loopback; the file arrives as a stream."""
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(film.parent))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = open_source(f"http://127.0.0.1:{server.server_port}/film.mkv")
+        assert source.live
+        assert len(list(source)) == 50
+        source.close()
+        server.shutdown()
+
+
+def test_every_source_error_is_one_of_ours() -> None:
+    for kind in (SourceError, UsageError, DeviceNotFound):
+        assert issubclass(kind, FerEdgeError)

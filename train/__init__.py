@@ -1,0 +1,1 @@
+"""Making the model: labelled faces in, a fine-tuned network and its honest figures out."""

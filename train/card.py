@@ -1,0 +1,106 @@
+"""The model card: what a bundle's model is, what it was trained on, how good it is and where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..bundle import Manifest
+
+
+def model_card(manifest: Manifest) -> str:
+    """Markdown, written from the manifest alone, so that the card cannot say what was not measured."""
+    metrics, history = manifest.metrics, manifest.provenance
+    recipe = history.get("recipe", {})
+    data = history.get("data", {})
+    return f"""# Model card: {manifest.name} {manifest.version}
+
+Recognises seven facial **expressions** ({", ".join(manifest.labels)}) in one cropped face. An expression is what a
+face does, not what a person feels. Inferring emotions at work or in education is prohibited in the EU (AI Act,
+Art. 5(1)(f)).
+
+## Model
+{recipe.get("backbone", "?")}, {manifest.input.size} x {manifest.input.size} uint8 RGB in, logits out; normalisation
+({manifest.input.normalise}) is inside the graph. Recipe `{recipe.get("name", "?")}`; initial weights:
+{history.get("init", "random")}; {history.get("epochs_run", "?")} epochs, best {history.get("best_epoch", "?")}.
+{_files(manifest)}
+## Data and terms
+{data.get("name", "?")}: {data.get("train", "?")} training, {data.get("valid", "?")} validation and
+{data.get("test", "?")} test pictures; digest `{str(data.get("digest", "?"))[:16]}`.
+Training targets: {data.get("targets", "?")}.
+Terms: {manifest.licence}
+
+## How good it is
+Measured on `{metrics.get("set", "?")}` ({metrics.get("images", "?")} pictures) through the runtime's own ONNX Runtime
+backend.
+
+{_summary(manifest)}
+{_per_label(metrics)}
+{_second(metrics)}
+## Limits
+{_weakest(metrics)}
+- {_pictures(data)} No figures by gender, age or skin colour were measured. Expect it to be worse on people, angles and
+  light that are rare in these pictures.
+- Contempt, pain, tiredness and anything else outside the seven labels is forced into one of them.
+- A single frame is noisy; use the smoothed label, and take `uncertain` seriously.
+- Not for decisions about a person: not for medicine, hiring, policing, schooling or credit.
+"""
+
+
+def _pictures(data: Mapping[str, Any]) -> str:
+    kind = "grey" if data.get("grey") else "in colour"
+    side = data.get("side", "?")
+    return f"The training pictures are {kind} and about {side} pixels wide. {data.get('about', '')}".strip()
+
+
+def _files(manifest: Manifest) -> str:
+    rows = ["", "| file | weights | size | labels equal to model.onnx |", "|---|---|---|---|"]
+    for a in manifest.artifacts:
+        agreement = a.parity.get("label_agreement")
+        shown = "-" if agreement is None else f"{agreement:.1%} of {a.parity['pictures']} calibration pictures"
+        rows.append(f"| {a.path} | {a.precision} | {a.size / 1e6:.1f} MB | {shown} |")
+    return "\n".join(rows) + "\n"
+
+
+def _summary(manifest: Manifest) -> str:
+    rows = ["| weights | accuracy | mean recall | macro F1 | calibration error |", "|---|---|---|---|---|"]
+    for a in manifest.artifacts:
+        m = a.metrics
+        figures = " | ".join(f"{m[k]:.3f}" for k in ("accuracy", "mean_recall", "macro_f1", "calibration_error"))
+        rows.append(f"| {a.precision} | {figures} |")
+    return "\n".join(rows) + "\n"
+
+
+def _per_label(metrics: Mapping[str, Any]) -> str:
+    rows = ["| expression | precision | recall | F1 | pictures |", "|---|---|---|---|---|"]
+    for name, v in metrics.get("per_label", {}).items():
+        recall = "-" if v["recall"] is None else f"{v['recall']:.3f}"
+        rows.append(f"| {name} | {v['precision']:.3f} | {recall} | {v['f1']:.3f} | {v['support']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _second(metrics: Mapping[str, Any]) -> str:
+    second = metrics.get("second")
+    if not second:
+        return ""
+    return (
+        f"Against the other label column, `{second['label']}` ({second['images']} pictures): accuracy "
+        f"{second['accuracy']:.3f}, mean recall {second['mean_recall']:.3f}.\n"
+    )
+
+
+def _weakest(metrics: Mapping[str, Any]) -> str:
+    """The expressions it misses most, from the measured recalls and the confusion matrix."""
+    per_label = metrics.get("per_label", {})
+    names = list(per_label)
+    known = sorted((v["recall"], n) for n, v in per_label.items() if v["recall"] is not None)
+    lines = []
+    for recall, name in known[:3]:
+        row = list(metrics["confusion"][names.index(name)])
+        row[names.index(name)] = 0
+        taken = names[row.index(max(row))] if max(row) else ""
+        lines.append(
+            f"- It finds {recall:.0%} of {name} ({per_label[name]['support']} pictures)"
+            + (f"; most of the rest it calls {taken}." if taken else ".")
+        )
+    return "\n".join(lines)

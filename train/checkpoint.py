@@ -1,0 +1,91 @@
+"""What a run leaves on disk while it goes, and how it goes on from there."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..bundle import write_text, writing
+from ..errors import UsageError
+from .recipe import Recipe
+
+
+class Progress:
+    """What a resumed run needs, and where it is kept."""
+
+    def __init__(self, work: Path, recipe: Recipe, network: Any, optimizer: Any, schedule: Any, average: Any) -> None:
+        self.work, self.recipe = work, recipe
+        self.parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
+        if average is not None:
+            self.parts["average"] = average
+        self.average = average
+        self.epoch = self.step = self.best_epoch = 0
+        self.loss_sum = 0.0
+        self.best = -1.0
+        self.history: list[dict[str, float]] = []
+
+    def save(self, torch: Any, name: str) -> None:
+        """Write a checkpoint beside the old one, then over it; a full disk leaves the old one whole."""
+        content = {
+            **{k: p.state_dict() for k, p in self.parts.items()},
+            "counters": [self.epoch, self.step, self.best_epoch],
+            "sums": [self.loss_sum, self.best],
+            "history": self.history,
+            "random": torch.get_rng_state(),
+            "recipe": asdict(self.recipe),
+        }
+        write_checkpoint(torch, content, self.work / name)
+
+    def load(self, torch: Any) -> None:
+        """Go back to last.pt; raises UsageError when it is absent, unreadable or of another recipe."""
+        path = self.work / "last.pt"
+        if not path.is_file():
+            raise UsageError(f"there is no checkpoint {path} to resume from", hint="leave --resume out")
+        try:
+            data = torch.load(path, weights_only=True)
+        except Exception as error:  # torch raises half a dozen kinds for a damaged file
+            raise UsageError(f"{path} cannot be read ({type(error).__name__})", hint=f"rm {path}") from error
+        if data["recipe"] != asdict(self.recipe):
+            raise UsageError(f"{path} was made with another recipe", hint="choose another --work")
+        for name, part in self.parts.items():
+            part.load_state_dict(data[name])
+        self.epoch, self.step, self.best_epoch = data["counters"]
+        self.loss_sum, self.best = data["sums"]
+        self.history = data["history"]
+        torch.set_rng_state(data["random"])
+
+    def stopped(self, recipe: Recipe) -> bool:
+        """Whether `patience` epochs have passed without a better figure."""
+        return bool(recipe.patience) and self.epoch - self.best_epoch >= recipe.patience
+
+    def close_epoch(self, torch: Any, figures: dict[str, Any], rate: float, say: Callable[[str], None]) -> None:
+        """Record an epoch, keep it if it is the best, and write its checkpoints."""
+        loss = self.loss_sum / max(1, self.step)
+        row = {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
+        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
+        self.history.append({"epoch": self.epoch, "train_loss": loss, "rate": rate, **row})
+        # The first epoch at full size is better than any before it: their figures belong to smaller pictures.
+        better = figures[self.recipe.select] > self.best or self.epoch == self.recipe.warm_epochs + 1
+        if better:
+            self.best, self.best_epoch = figures[self.recipe.select], self.epoch
+        kept = self.average.module if self.average is not None else self.parts["network"]
+        for name in [f"epoch_{self.epoch:02d}.pt"] + ["best.pt"] * better:
+            write_checkpoint(torch, {"network": kept.state_dict(), "recipe": asdict(self.recipe)}, self.work / name)
+        self.save(torch, "last.pt")
+        write_text(self.work / "history.json", json.dumps(self.history, indent=1))
+        say(
+            f"epoch {self.epoch}: loss {loss:.3f}, validation accuracy {row['accuracy']:.3f}, "
+            f"mean recall {row['mean_recall']:.3f}" + (" (best so far)" if better else "")
+        )
+
+
+def write_checkpoint(torch: Any, content: dict[str, Any], path: Path) -> None:
+    """Save beside the old file, then rename over it. Through memory: torch hides a full disk in a RuntimeError."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with writing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())

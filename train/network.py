@@ -1,0 +1,172 @@
+"""The network: a timm backbone that takes what a bundle promises, uint8 NHWC RGB, and gives logits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..bundle import LABELS
+from ..errors import MissingExtra, UsageError
+from .recipe import Recipe
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in grey, ITU-R BT.601, the ones OpenCV and Pillow use."""
+GREY_MEAN, GREY_STD = 0.449, 0.226
+"""ImageNet's channel means .485 .456 .406 and deviations .229 .224 .225, averaged: for one grey channel."""
+RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def import_torch() -> Any:
+    """torch, with the two torchvision operators declared that a CPU build of torch lacks; raises MissingExtra."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("torch", "train") from None
+    if not hasattr(torch.ops.torchvision, "nms"):
+        # timm imports torchvision, whose CUDA-built wheel stops on a CPU torch without these schemas; none is called
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import_torch.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
+    return torch
+
+
+def build_network(recipe: Recipe, init: str | None = None) -> Any:
+    """Make the network of a recipe.
+
+    Args:
+        recipe: backbone, colour and dropout.
+        init: a .safetensors file with backbone weights, `timm` for timm's pre-trained ones, None for random.
+
+    Returns:
+        a torch module: uint8 (N, S, S, 3) RGB -> float32 logits (N, classes).
+
+    Raises:
+        UsageError: unknown backbone, or weights that do not fit it; MissingExtra: torch or timm is absent.
+    """
+    import_torch()
+    try:
+        import timm
+    except ImportError:
+        raise MissingExtra("timm", "train") from None
+    channels = 1 if recipe.color == "luma" else 3
+    try:
+        body = timm.create_model(
+            recipe.backbone,
+            pretrained=init == "timm",
+            num_classes=len(LABELS),
+            in_chans=channels,
+            drop_rate=recipe.dropout,
+        )
+    except RuntimeError as error:
+        raise UsageError(f"timm has no backbone {recipe.backbone!r}", cause=str(error)) from None
+    except OSError as error:
+        raise UsageError(
+            f"timm's weights for {recipe.backbone} cannot be fetched",
+            cause=f"no network, or the hub refused ({type(error).__name__})",
+            hint="fer-edge train --init FILE.safetensors …",
+        ) from error
+    if init not in (None, "timm"):
+        load_backbone(body, Path(str(init)))
+    return _wrap(body, recipe.color)
+
+
+def load_backbone(body: Any, path: Path) -> None:
+    """Load backbone weights (no classifier) into a timm model, summing colour channels when it takes one.
+
+    Raises:
+        UsageError: the file is missing, unreadable, or its keys or shapes do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise UsageError(f"--init {path} is not a file", hint="fer-edge train --init FILE.safetensors …")
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"--init {path} cannot be read as safetensors ({error})") from None
+    own = body.state_dict()
+    head = set(body.get_classifier().state_dict(prefix=_head_name(body) + "."))
+    wanted = {k for k in own if k not in head and not k.endswith("num_batches_tracked")}
+    state = {k: v.float() for k, v in state.items() if k not in head}
+    missing, extra = sorted(wanted - set(state)), sorted(set(state) - set(own))
+    first = next((k for k in own if k in state and own[k].ndim == 4), "")
+    if first and state[first].shape[1] == 3 and own[first].shape[1] == 1:
+        state[first] = state[first].sum(dim=1, keepdim=True)
+    wrong = [k for k in wanted & set(state) if own[k].shape != state[k].shape]
+    if missing or extra or wrong:
+        named = ", ".join([*missing[:3], *extra[:3], *wrong[:3]])
+        raise UsageError(
+            f"--init {path.name} does not fit {body.default_cfg.get('architecture', 'the backbone')}: "
+            f"{len(missing)} weights missing, {len(extra)} unknown, {len(wrong)} of another shape ({named} …)",
+            cause="the file belongs to another backbone",
+            hint="choose a recipe with that backbone, or another file",
+        )
+    body.load_state_dict(state, strict=False)
+
+
+def _head_name(body: Any) -> str:
+    return str(body.pretrained_cfg.get("classifier", "fc"))
+
+
+def _wrap(body: Any, color: str) -> Any:
+    """Put colour handling and normalisation in front of a body, so that callers only ever pass pictures."""
+    torch = import_torch()
+
+    class FaceNetwork(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """uint8 NHWC RGB -> logits; `body` is the timm model, `color` says what its first layer takes."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.color = body, color
+            mean, std = ([GREY_MEAN], [GREY_STD]) if color == "luma" else (RGB_MEAN, RGB_STD)
+            self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
+            self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+            self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+
+        def forward(self, pictures: Any) -> Any:
+            x = pictures.permute(0, 3, 1, 2).float()
+            if self.color == "luma":
+                x = (x * self.luma).sum(dim=1, keepdim=True)
+            return self.body((x - self.mean) / self.std)
+
+    return FaceNetwork()
+
+
+def fold_luma(network: Any) -> Any:
+    """Turn a one-channel network into an equal three-channel one whose first convolution weighs R, G and B itself.
+
+    Grey is a linear mix of R, G and B and both sides are normalised alike, so the mix moves into the weights exactly;
+    the exported graph then starts like any other ResNet.
+    """
+    if network.color != "luma":
+        return network
+    torch = import_torch()
+    import copy
+
+    folded = copy.deepcopy(network.body)
+    name, first = next((n, m) for n, m in folded.named_modules() if isinstance(m, torch.nn.Conv2d))
+    wide = torch.nn.Conv2d(
+        3, first.out_channels, first.kernel_size, first.stride, first.padding, bias=first.bias is not None
+    )
+    with torch.no_grad():
+        wide.weight.copy_(first.weight * torch.tensor(LUMA).view(1, 3, 1, 1))
+        if first.bias is not None:
+            wide.bias.copy_(first.bias)
+    folded.set_submodule(name, wide)
+    result = _wrap(folded, "rgb")
+    result.mean.fill_(GREY_MEAN * 255)
+    result.std.fill_(GREY_STD * 255)
+    return result.train(network.training)
+
+
+def adjust_classifier(network: Any, temperature: float, shift: np.ndarray[Any, Any]) -> None:
+    """Fold a temperature and a shift of the logits (classes,) into the classifier: (z - shift) / temperature."""
+    torch = import_torch()
+    head = network.body.get_classifier()
+    with torch.no_grad():
+        head.bias.sub_(torch.as_tensor(shift, dtype=head.bias.dtype)).div_(temperature)
+        head.weight.div_(temperature)

@@ -1,0 +1,133 @@
+"""Recipes: every choice of a training run in one TOML file, read from top to bottom."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run, whole. Units: pixels, epochs, probabilities 0..1 unless said otherwise."""
+
+    name: str
+    """Also the name of the file."""
+    backbone: str = "resnet18"
+    """A timm model name."""
+    color: str = "rgb"
+    """rgb, or luma: the graph turns colour into grey itself, for models trained on grey pictures."""
+    size: int = 256
+    """Side of the face crop the graph takes."""
+    warm_size: int = 0
+    """Side during the first `warm_epochs`: small pictures first cost a fraction of the time."""
+    warm_epochs: int = 0
+    dropout: float = 0.0
+    batch: int = 32
+    epochs: int = 30
+    optimizer: str = "adam"
+    """adam or adamw."""
+    learning_rate: float = 5e-5
+    """Highest rate; the classifier head starts fresh and gets `head_rate` times as much."""
+    head_rate: float = 1.0
+    min_rate: float = 1e-6
+    """Where the cosine, stepped per batch, ends."""
+    warmup: float = 0.0
+    """Share of all steps with a rising rate."""
+    weight_decay: float = 5e-4
+    augment: str = "none"
+    """none, v1, v2 (both as published) or wild; see augment.py."""
+    labels: str = "hard"
+    """hard: the label column; votes: the share of taggers behind each label."""
+    second_label: str = ""
+    """Another label column, mixed into the target …"""
+    second_share: float = 0.0
+    """… with this weight."""
+    label_smoothing: float = 0.0
+    balance: float = 0.0
+    """Rare labels are drawn more often: 0 as they come, 1 equally often, .5 in between (square root)."""
+    prior_shift: float = 0.0
+    """After training, subtract this times the log of the labels' training share from the logits (Menon et al. 2021)."""
+    calibrate: bool = False
+    """After training, fit one temperature on the validation split and fold it into the classifier."""
+    ema: float = 0.0
+    """Decay of the running average of the weights, per step; 0 keeps the last weights."""
+    patience: int = 0
+    """Stop after this many epochs without a better validation figure; 0 never stops early."""
+    select: str = "accuracy"
+    """Which validation figure picks the best epoch: accuracy or mean_recall."""
+    bfloat16: bool = False
+    """Mixed precision, where the processor has it in hardware."""
+    seed: int = 42
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the training crops in an epoch, counted from 0."""
+        return self.warm_size if epoch < self.warm_epochs else self.size
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "color": ("rgb", "luma"),
+    "optimizer": ("adam", "adamw"),
+    "augment": ("none", "v1", "v2", "wild"),
+    "labels": ("hard", "votes"),
+    "select": ("accuracy", "mean_recall"),
+}
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with fer-edge."""
+    return sorted(p.stem for p in RECIPES.glob("*.toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by its name, or a recipe file by its path.
+
+    Raises:
+        UsageError: no such recipe, or a key or value in it that is not known.
+    """
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    if not path.is_file():
+        near = difflib.get_close_matches(name, recipe_names(), n=1)
+        raise UsageError(
+            f"there is no recipe {name!r}",
+            cause=f"did you mean {near[0]!r}?" if near else "recipes here: " + ", ".join(recipe_names()),
+            hint=f"fer-edge train --recipe {near[0] if near else recipe_names()[0]} …",
+        )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend {path}") from None
+    return parse_recipe(path.stem, data, str(path))
+
+
+def parse_recipe(name: str, data: dict[str, Any], where: str) -> Recipe:
+    """Check every key and value of a recipe's table; raises UsageError naming the first that is wrong."""
+    kinds = {f.name: str(f.type) for f in fields(Recipe)}
+    data = {"name": name, **data}
+    for key, value in data.items():
+        if key not in kinds:
+            near = difflib.get_close_matches(key, kinds, n=1)
+            raise UsageError(
+                f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+                hint=f"mend {where}",
+            )
+        allowed = {"str": (str,), "int": (int,), "bool": (bool,), "float": (int, float)}[kinds[key]]
+        if not isinstance(value, allowed) or (isinstance(value, bool) and kinds[key] != "bool"):
+            raise UsageError(f"{where}: {key} must be of kind {kinds[key]}, not {value!r}", hint=f"mend {where}")
+        if key in CHOICES and value not in CHOICES[key]:
+            raise UsageError(f"{where}: {key} must be one of {', '.join(CHOICES[key])}", hint=f"mend {where}")
+    recipe = Recipe(**data)
+    if recipe.size < 32 or recipe.batch < 1 or recipe.epochs < 1 or not recipe.learning_rate > 0:
+        raise UsageError(f"{where}: size must be at least 32, batch and epochs at least 1, learning_rate positive")
+    return recipe
