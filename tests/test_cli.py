@@ -204,3 +204,43 @@ def test_no_words_print_help(command: Command) -> None:
     done = command()
     assert done.returncode == 0
     assert "usage: fer-edge" in done.stdout
+
+
+def on_a_terminal(words: list[str], folder: Path) -> str:
+    """What a person sees: the command with a real terminal on standard error."""
+    import pty
+
+    main_end, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fer_edge", *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=other_end
+    )
+    os.close(other_end)
+    seen = b""
+    try:
+        while block := os.read(main_end, 65536):
+            seen += block
+    except OSError:  # Linux answers EIO when the other end is closed
+        pass
+    assert process.wait(timeout=60) == 0
+    return seen.decode()
+
+
+def test_status_is_one_line_rewritten_on_a_terminal(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the demo extra")
+    seen = on_a_terminal(["run", "--source", "demo:2"], tmp_path)
+    assert seen.count("\n") == 1
+    assert seen.count("\r") > 3
+    assert "frame 1/60" in seen
+
+
+def test_long_loops_show_a_bar_on_a_terminal_and_lines_when_piped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fer_edge.cli import progress
+
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    assert list(progress.watch(range(3), desc="reading")) == [0, 1, 2]
+    assert "reading: 2 of 3" in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(progress.watch(range(3), desc="reading")) == [0, 1, 2]
+    assert "\r" in capsys.readouterr().err
