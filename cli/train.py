@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from .measure import measure
 from .progress import watch
 
 if TYPE_CHECKING:
     from ..runtime.classify import Classifier
-    from ..train.data import Dataset, Sample
+    from ..train.data import Dataset
     from ..train.fit import Fitted
     from ..train.recipe import Recipe
+    from ..train.tracking import Tracker
 
 CALIBRATION_PICTURES = 512
 LICENCE = "research use only, unless the training data and initial weights allow more"
@@ -30,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", metavar="FILE|timm", help="first weights: a .safetensors backbone, or timm's own")
     parser.add_argument("--work", type=Path, metavar="DIR", help="checkpoints (default: beside --out, ending in .work)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
+    parser.add_argument("--dedupe", action="store_true", help="train on no picture that valid or test has too")
+    parser.add_argument("--track", metavar="URI|DIR", help="record the run in MLflow: a server, or a folder")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
     parser.add_argument("--name", help="the bundle's name (default: the recipe's)")
     parser.add_argument("--release", default="1", metavar="TEXT", help="the bundle's version (default: 1)")
@@ -40,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
     from ..train.data import read_dataset
-    from ..train.fit import fit
+    from ..train.fit import fit, is_main_process
     from ..train.network import import_torch
     from ..train.recipe import load_recipe
 
@@ -50,12 +54,22 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     say = (lambda line: print(line, file=sys.stderr, flush=True)) if args.json else _say
     dataset = read_dataset(args.data, recipe.second_label, recipe.seed, lambda s: watch(s, desc="reading pictures"))
-    _tell_data(dataset, say)
+    dataset = _tell_data(dataset, args.dedupe, say)
     if not dataset.split("valid"):
         raise UsageError(f"{args.data} has no validation split", hint="add rows or a folder named valid")
     work = args.work or args.out.with_name(args.out.name + ".work")
-    fitted = fit(recipe, dataset, work, init=args.init, resume=args.resume, watch=watch, say=say)
-    bundle = _pack(args, recipe, dataset, fitted)
+    tracker = _tracker(args, recipe, work)
+    try:
+        fitted = fit(
+            recipe, dataset, work, init=args.init, resume=args.resume, watch=watch, say=say, on_epoch=tracker.epoch
+        )
+        if not is_main_process():
+            return 0
+        bundle = _pack(args, recipe, dataset, fitted)
+        tracker.finish(bundle.manifest.metrics, _pictures(work, fitted, bundle.manifest.metrics) if args.track else [])
+    except BaseException:
+        tracker.fail()
+        raise
     if args.json:
         print(
             json.dumps({"bundle": str(args.out), "metrics": dict(bundle.manifest.metrics), "history": fitted.history})
@@ -71,11 +85,37 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _tracker(args: argparse.Namespace, recipe: Recipe, work: Path) -> Tracker:
+    """The tracker asked for; a resumed run goes on in the MLflow run that it began."""
+    from ..bundle import write_text
+    from ..train.tracking import MlflowTracker, NoTracker
+
+    if not args.track:
+        return NoTracker()
+    note = work / "mlflow_run"
+    known = note.read_text() if args.resume and note.is_file() else ""
+    tracker = MlflowTracker(args.track, args.name or recipe.name, recipe, known)
+    write_text(note, tracker.run_id)
+    return tracker
+
+
+def _pictures(work: Path, fitted: Fitted, metrics: Mapping[str, Any]) -> list[Path]:
+    """Confusion matrix and curves, as files in the work folder."""
+    from ..bundle import LABELS
+    from ..train.evaluation import plot_confusion, plot_history
+
+    plot_confusion(dict(metrics), LABELS, work / "confusion.png")
+    plot_history(fitted.history, work / "curves.png")
+    return [work / "confusion.png", work / "curves.png"]
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _tell_data(dataset: Dataset, say: Any) -> None:
+def _tell_data(dataset: Dataset, dedupe: bool, say: Any) -> Dataset:
+    """Say what the data holds and what is wrong with it; returns it without copies if so asked."""
+    from ..train import copies
     from ..train.data import counts
 
     for split in ("train", "valid", "test"):
@@ -86,6 +126,14 @@ def _tell_data(dataset: Dataset, say: Any) -> None:
         say(f"left out, cannot be decoded: {path}")
     if dataset.unreadable:
         say(f"left out in all: {len(dataset.unreadable)} unreadable pictures")
+    found = ", ".join(f"{k} {v}" for k, v in copies.counts(dataset).items())
+    if found and not dedupe:
+        say(f"copies of the same picture: {found}; --dedupe trains without them")
+    if not dedupe:
+        return dataset
+    unique = copies.dedupe(dataset)
+    say(f"copies left out of train and valid: {len(dataset.samples) - len(unique.samples)} ({found or 'none'})")
+    return unique
 
 
 def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fitted) -> Any:
@@ -101,7 +149,7 @@ def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fi
     with_digest = dataset.digest()
 
     def evaluate(classifier: Classifier) -> dict[str, Any]:
-        return measure(classifier, dataset.split(split), dataset.second_label, f"{args.data.name}/{split}")
+        return measure(classifier, dataset, split, f"{args.data.name}/{split}")
 
     return package(
         fold_luma(fitted.network),
@@ -120,29 +168,6 @@ def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fi
     )
 
 
-def measure(classifier: Classifier, samples: Sequence[Sample], second_label: str, name: str) -> dict[str, Any]:
-    """Figures of an opened artifact on labelled faces, and on the second label column where there is one."""
-    import numpy as np
-
-    from ..bundle import whole_image
-    from ..train.data import read_image
-    from ..train.metrics import report
-
-    used = [s for s in samples if s.label is not None or s.second is not None]
-    rows = []
-    for sample in watch(used, desc=f"measuring {classifier.artifact.precision}"):
-        rows.append(classifier.logits(whole_image(read_image(sample.path), classifier.size)[None])[0])
-    logits = np.stack(rows)
-    first = np.array([s.label is not None for s in used])
-    truth = np.array([s.label for s in used if s.label is not None], np.int64)
-    figures = {"set": name, **report(logits[first], truth, classifier.labels)}
-    seconds = np.array([s.second is not None for s in used])
-    if second_label and seconds.any():
-        other = np.array([s.second for s in used if s.second is not None], np.int64)
-        figures["second"] = {"label": second_label, **report(logits[seconds], other, classifier.labels)}
-    return figures
-
-
 def _provenance(
     args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fitted, digest: str
 ) -> Mapping[str, Any]:
@@ -152,6 +177,7 @@ def _provenance(
 
     from .. import __version__
     from ..bundle import sha256_of
+    from ..train import copies
     from ..train.data import picture_facts
 
     init = args.init or "random"
@@ -175,6 +201,7 @@ def _provenance(
             "digest": digest,
             **{split: len(dataset.split(split)) for split in ("train", "valid", "test")},
             "unreadable": len(dataset.unreadable),
+            "copies": copies.counts(dataset),
             "targets": votes + mixed,
             **picture_facts(dataset.split("train")),
             "about": args.about,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fer_edge.bundle import LABELS, open_bundle
+from fer_edge.bundle import LABELS
 from fer_edge.errors import DatasetError, InputError, TrainingDiverged, UsageError
 from fer_edge.train.data import Dataset, Sample, balanced, read_dataset, stratified_split
 from fer_edge.train.metrics import calibration_error, fit_temperature, report
@@ -388,6 +387,53 @@ class TestFit:
         assert len(fitted.history) == fitted.best_epoch + 2 < 9
         assert sum("best so far" in line for line in said) >= 1
 
+    @pytest.mark.parametrize("name", recipe_names())
+    def test_every_recipe_runs_two_steps(self, name: str, some_faces: Dataset, tmp_path: Path) -> None:
+        from fer_edge.train.fit import fit
+
+        recipe = load_recipe(name)
+        part = Dataset(balanced_part(some_faces, 3 * recipe.batch), (), "fer2013_label")
+        with pytest.raises(Stop):
+            fit(recipe, part, tmp_path, watch=stop_after(2), say=lambda line: None, checkpoint_every=2)
+        assert (tmp_path / "last.pt").is_file()
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"mixup": 0.4, "focal": 2.0, "class_weight": 0.5},
+            {"freeze": ("conv1", "bn1", "layer1"), "coarse_sizes": (16, 24), "label_smoothing": 0.1},
+        ],
+        ids=["mixup, focal, weights", "freezing, coarse sizes, smoothing"],
+    )
+    def test_recipe_options_train(
+        self, options: dict[str, Any], some_faces: Dataset, backbone: Path, tmp_path: Path
+    ) -> None:
+        from fer_edge.train.fit import fit
+        from fer_edge.train.network import build_network
+
+        part = Dataset(balanced_part(some_faces, 80), (), "")
+        fitted = fit(replace(TINY, epochs=1, **options), part, tmp_path, init=str(backbone), say=lambda line: None)
+        first = build_network(TINY, str(backbone)).body
+        moved = {n for n, p in fitted.network.body.named_parameters() if (p != dict(first.named_parameters())[n]).any()}
+        assert "layer4.1.conv2.weight" in moved
+        assert ("layer1.0.conv1.weight" in moved) is ("freeze" not in options)
+
+    def test_freezing_what_is_not_there(self, some_faces: Dataset, tmp_path: Path) -> None:
+        from fer_edge.train.fit import fit
+
+        with pytest.raises(UsageError, match="has no part 'stem' to freeze"):
+            fit(replace(TINY, freeze=("stem",)), Dataset(balanced_part(some_faces, 40), (), ""), tmp_path)
+
+    def test_full_disk_during_a_checkpoint_keeps_the_one_before(self, torch: Any, small_disk: Path) -> None:
+        from fer_edge.errors import OutputError
+        from fer_edge.train.checkpoint import write_checkpoint
+
+        write_checkpoint(torch, {"a": torch.zeros(1000)}, small_disk / "last.pt")
+        with pytest.raises(OutputError, match="cannot write"):
+            write_checkpoint(torch, {"a": torch.zeros(1_000_000)}, small_disk / "last.pt")
+        assert torch.load(small_disk / "last.pt")["a"].shape == (1000,)
+        assert [p.name for p in small_disk.iterdir()] == ["last.pt"]
+
     def test_full_disk_keeps_the_previous_checkpoint(
         self, some_faces: Dataset, tmp_path: Path, small_disk: Path
     ) -> None:
@@ -403,48 +449,6 @@ class TestFit:
 def balanced_part(dataset: Dataset, count: int) -> tuple[Sample, ...]:
     train = balanced(dataset.split("train"), count, 3)
     return (*train, *balanced(dataset.split("valid"), count // 2, 3))
-
-
-@pytest.mark.train
-def test_from_folders_to_a_running_bundle(faces: Path, backbone: Path, tmp_path: Path, command: Any) -> None:
-    """The whole stage as a user runs it, with a broken picture in the data."""
-    pytest.importorskip("onnx", reason="needs the export extra")
-    whole = read_dataset(faces / "manifest.csv")
-    for s in (*balanced(whole.split("train"), 280, 5),):
-        assert s.label is not None
-        target = tmp_path / "data" / LABELS[s.label]
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(s.path, target)
-    (tmp_path / "data" / "happy" / "broken.png").write_bytes(b"\x89PNG")
-    done = command(
-        "train",
-        "--data",
-        "data",
-        "--recipe",
-        "tiny",
-        "--out",
-        "b",
-        "--init",
-        backbone,
-        "--about",
-        "A test.",
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "cannot be decoded: data/happy/broken.png" in done.stdout
-    assert "left out in all: 1" in done.stdout
-    bundle = open_bundle(tmp_path / "b")
-    assert {a.precision for a in bundle.manifest.artifacts} == {"float16", "int8"}
-    assert bundle.manifest.metrics["accuracy"] > 1 / 7
-    small = bundle.artifact("onnx", "int8")
-    assert small.parity["label_agreement"] > 0.85
-    assert small.size < 12_000_000
-    card = (tmp_path / "b" / "MODEL_CARD.md").read_text()
-    assert "A test." in card
-    assert f"| int8 | {small.metrics['accuracy']:.3f}" in card
-    ran = command("run", "--source", next((tmp_path / "data" / "happy").glob("fer*")).parent, "--bundle", "b", "--json")
-    assert ran.returncode in (0, 2), ran.stderr  # Haar may find no face in 48 pixels; the bundle opened either way
-    assert ran.returncode == 2 or json.loads(ran.stdout)["device"]["bundle"] == "tiny 1"
 
 
 def test_too_few_pictures_to_calibrate(tmp_path: Path) -> None:

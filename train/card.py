@@ -37,6 +37,7 @@ backend.
 {_summary(manifest)}
 {_per_label(metrics)}
 {_second(metrics)}
+{_unseen(metrics)}
 ## Limits
 {_weakest(metrics)}
 - {_pictures(data)} No figures by gender, age or skin colour were measured. Expect it to be worse on people, angles and
@@ -86,6 +87,17 @@ def _second(metrics: Mapping[str, Any]) -> str:
     return (
         f"Against the other label column, `{second['label']}` ({second['images']} pictures): accuracy "
         f"{second['accuracy']:.3f}, mean recall {second['mean_recall']:.3f}.\n"
+    )
+
+
+def _unseen(metrics: Mapping[str, Any]) -> str:
+    unseen = metrics.get("unseen")
+    if not unseen:
+        return "No test picture has a copy among the training pictures.\n"
+    return (
+        f"{metrics['images'] - unseen['images']} of these pictures have an exact copy among the training pictures. "
+        f"Without them ({unseen['images']} pictures): accuracy\n{unseen['accuracy']:.3f}, "
+        f"mean recall {unseen['mean_recall']:.3f}.\n"
     )
 
 

@@ -11,29 +11,47 @@ from typing import Any
 
 from ..bundle import write_text, writing
 from ..errors import UsageError
+from .network import build_network, import_torch
 from .recipe import Recipe
 
 
 class Progress:
     """What a resumed run needs, and where it is kept."""
 
-    def __init__(self, work: Path, recipe: Recipe, network: Any, optimizer: Any, schedule: Any, average: Any) -> None:
-        self.work, self.recipe = work, recipe
+    def __init__(
+        self,
+        work: Path,
+        recipe: Recipe,
+        network: Any,
+        optimizer: Any,
+        schedule: Any,
+        average: Any,
+        writes: bool = True,
+    ) -> None:
+        self.work, self.recipe, self.writes = work, recipe, writes
         self.parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
         if average is not None:
             self.parts["average"] = average
         self.average = average
         self.epoch = self.step = self.best_epoch = 0
-        self.loss_sum = 0.0
+        self.loss_sum = self.hit_sum = 0.0
         self.best = -1.0
         self.history: list[dict[str, float]] = []
 
+    def add(self, loss: float, hits: float) -> None:
+        """Count a step: its loss and the share of its pictures whose likeliest label was right."""
+        self.step += 1
+        self.loss_sum += loss
+        self.hit_sum += hits
+
     def save(self, torch: Any, name: str) -> None:
         """Write a checkpoint beside the old one, then over it; a full disk leaves the old one whole."""
+        if not self.writes:
+            return
         content = {
             **{k: p.state_dict() for k, p in self.parts.items()},
             "counters": [self.epoch, self.step, self.best_epoch],
-            "sums": [self.loss_sum, self.best],
+            "sums": [self.loss_sum, self.hit_sum, self.best],
             "history": self.history,
             "random": torch.get_rng_state(),
             "recipe": asdict(self.recipe),
@@ -54,7 +72,7 @@ class Progress:
         for name, part in self.parts.items():
             part.load_state_dict(data[name])
         self.epoch, self.step, self.best_epoch = data["counters"]
-        self.loss_sum, self.best = data["sums"]
+        self.loss_sum, self.hit_sum, self.best = data["sums"]
         self.history = data["history"]
         torch.set_rng_state(data["random"])
 
@@ -62,25 +80,36 @@ class Progress:
         """Whether `patience` epochs have passed without a better figure."""
         return bool(recipe.patience) and self.epoch - self.best_epoch >= recipe.patience
 
-    def close_epoch(self, torch: Any, figures: dict[str, Any], rate: float, say: Callable[[str], None]) -> None:
-        """Record an epoch, keep it if it is the best, and write its checkpoints."""
-        loss = self.loss_sum / max(1, self.step)
-        row = {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
-        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
-        self.history.append({"epoch": self.epoch, "train_loss": loss, "rate": rate, **row})
+    def close_epoch(
+        self, torch: Any, figures: dict[str, Any], rate: float, say: Callable[[str], None]
+    ) -> dict[str, float]:
+        """Record an epoch, keep it if it is the best, write its checkpoints, and return its row of the history."""
+        steps = max(1, self.step)
+        row = {"epoch": self.epoch + 1, "rate": rate, "train_loss": self.loss_sum / steps}
+        row |= {"train_accuracy": self.hit_sum / steps, "valid_loss": figures["loss"]}
+        row |= {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
+        self.epoch, self.step, self.loss_sum, self.hit_sum = self.epoch + 1, 0, 0.0, 0.0
+        self.history.append(row)
         # The first epoch at full size is better than any before it: their figures belong to smaller pictures.
         better = figures[self.recipe.select] > self.best or self.epoch == self.recipe.warm_epochs + 1
         if better:
             self.best, self.best_epoch = figures[self.recipe.select], self.epoch
+        self._keep(torch, better)
+        say(
+            f"epoch {self.epoch}: loss {row['train_loss']:.3f}, validation accuracy {row['accuracy']:.3f}, "
+            f"mean recall {row['mean_recall']:.3f}" + (" (best so far)" if better else "")
+        )
+        return row
+
+    def _keep(self, torch: Any, better: bool) -> None:
+        """Write the epoch's checkpoint, best.pt if it is, last.pt and the history."""
+        if not self.writes:
+            return
         kept = self.average.module if self.average is not None else self.parts["network"]
         for name in [f"epoch_{self.epoch:02d}.pt"] + ["best.pt"] * better:
             write_checkpoint(torch, {"network": kept.state_dict(), "recipe": asdict(self.recipe)}, self.work / name)
         self.save(torch, "last.pt")
         write_text(self.work / "history.json", json.dumps(self.history, indent=1))
-        say(
-            f"epoch {self.epoch}: loss {loss:.3f}, validation accuracy {row['accuracy']:.3f}, "
-            f"mean recall {row['mean_recall']:.3f}" + (" (best so far)" if better else "")
-        )
 
 
 def write_checkpoint(torch: Any, content: dict[str, Any], path: Path) -> None:
@@ -89,3 +118,23 @@ def write_checkpoint(torch: Any, content: dict[str, Any], path: Path) -> None:
     torch.save(content, buffer)
     with writing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+
+
+def open_checkpoint(path: Path) -> tuple[Any, Recipe]:
+    """The network of a best.pt or epoch file, in evaluation mode, and its recipe; raises UsageError."""
+    torch = import_torch()
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file", hint=f"ls {path.parent}")
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["recipe"].items()}
+        recipe = Recipe(**values)
+        network = build_network(recipe)
+        network.load_state_dict(data["network"])
+    except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
+        raise UsageError(
+            f"{path} is not a checkpoint of fer-edge train ({type(error).__name__})",
+            cause="the file is damaged, or is last.pt, which holds a run's state and not its chosen weights",
+            hint=f"--checkpoint {path.parent / 'best.pt'}",
+        ) from error
+    return network.eval(), recipe

@@ -29,6 +29,7 @@ class Sample:
         label: index into LABELS, or None where the taggers did not agree.
         second: index of another label column, or None.
         votes: taggers' votes for each label, or empty.
+        content: SHA-256 of the decoded picture; equal for copies, whatever their file format.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Sample:
     label: int | None
     second: int | None = None
     votes: tuple[float, ...] = ()
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,10 @@ class Dataset:
         return tuple(s for s in self.samples if s.split == name)
 
     def digest(self) -> str:
-        """SHA-256 over every picture's bytes, split and labels, in a fixed order: what a metrics file refers to."""
+        """SHA-256 over every picture's content, split and labels, in a fixed order: what a metrics file refers to."""
         total = hashlib.sha256()
-        for sample in sorted(self.samples, key=lambda s: str(s.path)):
-            total.update(hashlib.sha256(sample.path.read_bytes()).digest())
-            total.update(f"{sample.split} {sample.label} {sample.second} {sample.votes}".encode())
+        for sample in sorted(self.samples, key=lambda s: (s.content, s.split, str(s.path))):
+            total.update(f"{sample.content} {sample.split} {sample.label} {sample.second} {sample.votes}".encode())
         return total.hexdigest()
 
 
@@ -83,7 +84,8 @@ def read_dataset(
     good: list[Sample] = []
     bad: list[Sample] = []
     for sample in watch(samples):
-        (good if _decodes(sample.path) else bad).append(sample)
+        content = _content(sample.path)
+        (good if content else bad).append(replace(sample, content=content))
     if not any(s.split == "train" for s in good):
         raise DatasetError(
             f"{root} holds no readable training picture ({len(bad)} unreadable)",
@@ -113,11 +115,13 @@ def label_index(name: str, where: str) -> int:
     return LABELS.index(name)
 
 
-def _decodes(path: Path) -> bool:
+def _content(path: Path) -> str:
+    """SHA-256 of a picture's size and pixels, or "" when it cannot be decoded."""
     try:
-        return read_image(path).size > 0
+        image = read_image(path)
     except (DatasetError, OSError):
-        return False
+        return ""
+    return hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
 
 
 def _from_csv(table: Path, second_label: str) -> list[Sample]:

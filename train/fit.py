@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..bundle import LABELS, Logits, whole_image
-from ..errors import TrainingDiverged, UsageError
-from .augment import Augment, build_augment
+from ..errors import MissingExtra, TrainingDiverged, UsageError
+from .batches import EpochLoader, draw_order
 from .checkpoint import Progress
-from .data import Dataset, Sample, read_image
-from .metrics import Classes, fit_temperature, report
+from .copies import copied
+from .data import Dataset
+from .losses import make_loss, mix
+from .metrics import fit_temperature
 from .network import adjust_classifier, build_network, import_torch
+from .predict import Watch, labelled, predict, validate
 from .recipe import Recipe
 from .targets import label_share, sampling_weights, training_targets
 
-Watch = Callable[..., Iterable[Any]]
-"""Wraps a loop: (iterable, total=, desc=) -> iterable; a progress bar, or nothing at all."""
+OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
+"""Told after each epoch: its row of the history, and timings in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,11 @@ def fit(
     checkpoint_every: int = 100,
     watch: Watch = lambda loop, **_: loop,
     say: Callable[[str], None] = print,
+    on_epoch: OnEpoch = lambda row, timing: None,
 ) -> Fitted:
     """Train a network as a recipe says, leaving checkpoints in `work`.
+
+    Started by `accelerate launch` it shares the work among processes; the batch of the recipe is that of all together.
 
     Args:
         recipe: every choice of the run.
@@ -59,55 +66,60 @@ def fit(
     """
     torch = import_torch()
     torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    crew = _accelerator(recipe)
     samples, targets = training_targets(dataset.split("train"), recipe)
     weights = sampling_weights(targets, recipe.balance)
+    share = label_share(targets, weights)
     steps_per_epoch = max(1, len(samples) // recipe.batch)
-
-    network = build_network(recipe, init).to(device, memory_format=torch.channels_last)
-    optimizer = _optimizer(torch, network, recipe)
     total = steps_per_epoch * recipe.epochs
+
+    plain = build_network(recipe, init).to(crew.device, memory_format=torch.channels_last)
+    frozen = _freeze(plain, recipe)
+    network, optimizer = crew.prepare(plain, _optimizer(torch, plain, recipe))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, total, recipe))
-    average = _average(torch, network, recipe)
-    state = Progress(work, recipe, network, optimizer, schedule, average)
+    average = _average(torch, plain, recipe)
+    kept = plain if average is None else average.module
+    state = Progress(work, recipe, plain, optimizer, schedule, average, writes=crew.is_main_process)
     if resume:
         state.load(torch)
     elif (work / "last.pt").exists():
         raise UsageError(f"{work} holds another run's checkpoints", hint="add --resume, or choose another --work")
 
-    augment = build_augment(recipe.augment)
+    loader = EpochLoader(samples, targets, recipe)
+    loss_of = make_loss(recipe, share, crew.device)
     for epoch in range(state.epoch, recipe.epochs):
         if state.stopped(recipe):
             break
         order = draw_order(len(samples), weights if recipe.balance else None, recipe.seed, epoch)
-        loader = _loader(torch, samples, targets, order, recipe, epoch, augment, skip=state.step * recipe.batch)
+        batches = crew.prepare_data_loader(loader.batches(order, epoch, skip=state.step * recipe.batch))
         network.train()
-        for pictures, wanted in watch(loader, total=len(loader), desc=f"epoch {epoch + 1}/{recipe.epochs}"):
-            with torch.autocast(device.type, torch.bfloat16, enabled=_bfloat16(torch, recipe, device)):
-                logits = network(pictures.to(device))
-            loss = torch.nn.functional.cross_entropy(logits.float(), wanted.to(device))
+        for part in frozen:
+            part.eval()
+        for pictures, wanted in watch(batches, total=len(batches), desc=f"epoch {epoch + 1}/{recipe.epochs}"):
+            pictures, wanted = mix(pictures, wanted, recipe.mixup, (recipe.seed, epoch, state.step))
+            with torch.autocast(crew.device.type, torch.bfloat16, enabled=_bfloat16(torch, recipe, crew.device)):
+                logits = network(pictures)
+            loss = loss_of(logits.float(), wanted)
             if not math.isfinite(loss.item()):
                 raise _diverged(epoch, state.step, work)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            crew.backward(loss)
             optimizer.step()
             schedule.step()
             if average is not None:
-                average.update_parameters(network)
-            state.step += 1
-            state.loss_sum += loss.item()
+                average.update_parameters(plain)
+            state.add(loss.item(), (logits.argmax(1) == wanted.argmax(1)).float().mean().item())
             if state.step % checkpoint_every == 0:
                 state.save(torch, "last.pt")
-        figures = _validate(
-            average.module if average is not None else network, dataset.split("valid"), recipe.size_at(epoch)
-        )
-        state.close_epoch(torch, figures, schedule.get_last_lr()[0], say)
+        began = perf_counter()
+        figures = validate(kept, dataset.split("valid"), recipe.size_at(epoch))
+        row = state.close_epoch(torch, figures, schedule.get_last_lr()[0], say)
+        on_epoch(row, {"inference_ms_per_batch": 1000 * (perf_counter() - began) / math.ceil(figures["images"] / 64)})
+        crew.wait_for_everyone()
 
-    network = average.module if average is not None else network
-    network.load_state_dict(torch.load(work / "best.pt", map_location=device, weights_only=True)["network"])
-    network = network.cpu().eval()
-    temperature = _finish(network, dataset.split("valid"), recipe, label_share(targets, weights))
-    return Fitted(network, state.history, state.best_epoch, temperature)
+    kept.load_state_dict(torch.load(work / "best.pt", map_location=crew.device, weights_only=True)["network"])
+    kept = kept.cpu().eval()
+    return Fitted(kept, state.history, state.best_epoch, finish(kept, dataset, recipe, share))
 
 
 def rate_at(step: int, total: int, recipe: Recipe) -> float:
@@ -120,49 +132,56 @@ def rate_at(step: int, total: int, recipe: Recipe) -> float:
     return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def draw_order(count: int, weights: Any, seed: int, epoch: int) -> list[int]:
-    """Which samples an epoch sees: a permutation, or as many draws by weight; the same for the same seed and epoch."""
-    rng = np.random.default_rng([seed, epoch])
-    if weights is None:
-        return [int(i) for i in rng.permutation(count)]
-    return [int(i) for i in rng.choice(count, size=count, p=weights)]
+def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.float64]) -> float:
+    """Fold prior shift and temperature, if the recipe asks for them, into the classifier; returns the temperature.
 
-
-def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch | None = None) -> Logits:
-    """Logits float32 (N, classes) of a network in evaluation mode, pictures prepared by the bundle's own function."""
-    torch = import_torch()
-    network.eval()
-    device = next(network.parameters()).device
-    starts: Iterable[int] = range(0, len(samples), batch)
-    rows = []
-    with torch.inference_mode():
-        for start in watch(starts, desc="evaluate") if watch else starts:
-            pictures = [whole_image(read_image(s.path), size) for s in samples[start : start + batch]]
-            rows.append(network(torch.from_numpy(np.stack(pictures)).to(device)).float().cpu().numpy())
-    return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
-
-
-def labelled(samples: Sequence[Sample]) -> tuple[list[Sample], Classes]:
-    """The samples with a label, and those labels."""
-    kept = [s for s in samples if s.label is not None]
-    return kept, np.array([s.label for s in kept], np.int64)
-
-
-def _validate(network: Any, samples: Sequence[Sample], size: int) -> dict[str, Any]:
-    kept, truth = labelled(samples)
-    return report(predict(network, kept, size), truth, LABELS)
-
-
-def _finish(network: Any, samples: Sequence[Sample], recipe: Recipe, share: np.ndarray[Any, Any]) -> float:
-    """Fold prior shift and temperature into the classifier; returns the temperature."""
-    shift = recipe.prior_shift * np.log(np.maximum(share, 1e-6))
-    adjust_classifier(network, 1.0, shift)
+    Args:
+        share: of each label in what the network saw (classes,).
+    """
+    adjust_classifier(network, 1.0, recipe.prior_shift * np.log(np.maximum(share, 1e-6)))
     if not recipe.calibrate:
         return 1.0
-    kept, truth = labelled(samples)
+    train = dataset.split("train")
+    valid = dataset.split("valid")
+    copies = {id(s) for s in copied(valid, train)}  # the network knows these by heart, and would look too sure
+    kept, truth = labelled([s for s in valid if id(s) not in copies])
     temperature = fit_temperature(predict(network, kept, recipe.size), truth)
     adjust_classifier(network, temperature, np.zeros(len(share)))
     return temperature
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes and speaks; the only one unless `accelerate launch` started several."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def _accelerator(recipe: Recipe) -> Any:
+    """Hugging Face Accelerate, which knows whether there are other processes or a GPU; raises MissingExtra."""
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils import DataLoaderConfiguration
+    except ImportError:
+        raise MissingExtra("accelerate", "train") from None
+    crew = Accelerator(dataloader_config=DataLoaderConfiguration(split_batches=True))
+    if recipe.batch % crew.num_processes:
+        raise UsageError(f"a batch of {recipe.batch} cannot be shared among {crew.num_processes} processes")
+    return crew
+
+
+def _freeze(network: Any, recipe: Recipe) -> list[Any]:
+    """Stop the named parts from learning and return them; their batch norms must stay in evaluation mode."""
+    parts = []
+    for prefix in recipe.freeze:
+        found = [m for n, m in network.body.named_children() if n.startswith(prefix)]
+        if not found:
+            names = ", ".join(n for n, _ in network.body.named_children())
+            raise UsageError(f"{recipe.backbone} has no part {prefix!r} to freeze", cause=f"its parts are: {names}")
+        parts += found
+    for part in parts:
+        part.requires_grad_(False)
+    return parts
 
 
 def _optimizer(torch: Any, network: Any, recipe: Recipe) -> Any:
@@ -186,37 +205,6 @@ def _bfloat16(torch: Any, recipe: Recipe, device: Any) -> bool:
     if not recipe.bfloat16:
         return False
     return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-
-
-def _loader(
-    torch: Any,
-    samples: Sequence[Sample],
-    targets: Any,
-    order: list[int],
-    recipe: Recipe,
-    epoch: int,
-    augment: Augment | None,
-    skip: int,
-) -> Any:
-    """Batches of (uint8 pictures, target distributions) of one epoch, from position `skip` on."""
-    size = recipe.size_at(epoch)
-
-    class Faces(torch.utils.data.Dataset):  # type: ignore[misc]
-        def __len__(self) -> int:
-            return len(order)
-
-        def __getitem__(self, position: int) -> tuple[Any, Any]:
-            index = order[position]
-            picture = whole_image(read_image(samples[index].path), size)
-            if augment is not None:
-                picture = augment(picture, hash((recipe.seed, epoch, position)) % 2**31)
-            return torch.from_numpy(picture), torch.from_numpy(targets[index])
-
-    usable = len(order) if len(order) < recipe.batch else len(order) // recipe.batch * recipe.batch
-    rest = torch.utils.data.Subset(Faces(), range(skip, usable))
-    workers = 2 if augment is not None and len(rest) > 20 * recipe.batch else 0
-    own = torch.Generator().manual_seed(epoch)  # a loader would otherwise draw from the stream that dropout uses
-    return torch.utils.data.DataLoader(rest, batch_size=recipe.batch, num_workers=workers, generator=own)
 
 
 def _diverged(epoch: int, step: int, work: Path) -> TrainingDiverged:

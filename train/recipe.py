@@ -55,6 +55,18 @@ class Recipe:
     second_share: float = 0.0
     """… with this weight."""
     label_smoothing: float = 0.0
+    class_weight: float = 0.0
+    """In the loss, a label of share p counts p to minus this; 0 all alike, 1 fully balanced."""
+    focal: float = 0.0
+    """Exponent of the focal loss; 0 is cross-entropy."""
+    mixup: float = 0.0
+    """Alpha of mixup's Beta distribution; 0 does not mix."""
+    coarse_sizes: tuple[int, ...] = ()
+    """Sides in pixels to which a picture is scaled down and back up …"""
+    coarse_share: float = 0.3
+    """… with this probability."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the backbone that keep their first weights, by the beginning of their names: conv1, layer1 …"""
     balance: float = 0.0
     """Rare labels are drawn more often: 0 as they come, 1 equally often, .5 in between (square root)."""
     prior_shift: float = 0.0
@@ -122,12 +134,21 @@ def parse_recipe(name: str, data: dict[str, Any], where: str) -> Recipe:
                 f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
                 hint=f"mend {where}",
             )
-        allowed = {"str": (str,), "int": (int,), "bool": (bool,), "float": (int, float)}[kinds[key]]
-        if not isinstance(value, allowed) or (isinstance(value, bool) and kinds[key] != "bool"):
+        if not _fits(kinds[key], value):
             raise UsageError(f"{where}: {key} must be of kind {kinds[key]}, not {value!r}", hint=f"mend {where}")
         if key in CHOICES and value not in CHOICES[key]:
             raise UsageError(f"{where}: {key} must be one of {', '.join(CHOICES[key])}", hint=f"mend {where}")
-    recipe = Recipe(**data)
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    recipe = Recipe(**values)
     if recipe.size < 32 or recipe.batch < 1 or recipe.epochs < 1 or not recipe.learning_rate > 0:
         raise UsageError(f"{where}: size must be at least 32, batch and epochs at least 1, learning_rate positive")
     return recipe
+
+
+def _fits(kind: str, value: object) -> bool:
+    """Whether a TOML value is of the kind that an annotation names."""
+    if kind.startswith("tuple"):
+        inner = kind[len("tuple[") :].split(",")[0]
+        return isinstance(value, (list, tuple)) and all(_fits(inner, v) for v in value)
+    allowed = {"str": (str,), "int": (int,), "bool": (bool,), "float": (int, float)}[kind]
+    return isinstance(value, allowed) and (kind == "bool" or not isinstance(value, bool))

@@ -1,0 +1,90 @@
+"""Recording runs in MLflow: parameters, figures by epoch, and pictures and tables at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import MissingExtra
+from .recipe import Recipe
+
+EXPERIMENT = "fer-edge"
+
+
+class Tracker(Protocol):
+    """Takes what a run wants remembered."""
+
+    def epoch(self, row: Mapping[str, float], timing: Mapping[str, float]) -> None:
+        """One epoch's figures."""
+
+    def finish(self, figures: Mapping[str, Any], files: list[Path]) -> None:
+        """The final figures, and files to keep; ends the run."""
+
+    def fail(self) -> None:
+        """End the run as failed."""
+
+
+class NoTracker:
+    """Remembers nothing."""
+
+    def epoch(self, row: Mapping[str, float], timing: Mapping[str, float]) -> None:
+        """See Tracker."""
+
+    def finish(self, figures: Mapping[str, Any], files: list[Path]) -> None:
+        """See Tracker."""
+
+    def fail(self) -> None:
+        """See Tracker."""
+
+
+class MlflowTracker:
+    """One MLflow run."""
+
+    def __init__(self, uri: str, name: str, recipe: Recipe, resume_id: str = "") -> None:
+        """Start a run, or go on with the one of this id; raises MissingExtra.
+
+        Args:
+            uri: a tracking server, a database, or a folder. MLflow no longer writes plain folders of files, so a
+                folder means the SQLite file `mlflow.db` in it, with artifacts beside.
+        """
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        try:
+            from mlflow.tracking import MlflowClient
+        except ImportError:
+            raise MissingExtra("mlflow", "train") from None
+        artifacts: str | None = None
+        if "://" not in uri:
+            folder = Path(uri).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+        self._client = MlflowClient(tracking_uri=uri)
+        known = self._client.get_experiment_by_name(EXPERIMENT)
+        experiment = known.experiment_id if known else self._client.create_experiment(EXPERIMENT, artifacts)
+        self.run_id: str = resume_id or self._client.create_run(experiment, run_name=name).info.run_id
+        if not resume_id:
+            for key, value in asdict(recipe).items():
+                self._client.log_param(self.run_id, key, value)
+
+    def epoch(self, row: Mapping[str, float], timing: Mapping[str, float]) -> None:
+        """See Tracker."""
+        for key, value in {**row, **timing}.items():
+            self._client.log_metric(self.run_id, key, float(value), step=int(row["epoch"]))
+
+    def finish(self, figures: Mapping[str, Any], files: list[Path]) -> None:
+        """See Tracker."""
+        for key, value in figures.items():
+            if isinstance(value, (int, float)):
+                self._client.log_metric(self.run_id, f"final_{key}", float(value))
+        self._client.log_text(self.run_id, json.dumps(figures, indent=1), "classification_report.json")
+        for file in files:
+            self._client.log_artifact(self.run_id, str(file))
+        self._client.set_terminated(self.run_id)
+
+    def fail(self) -> None:
+        """See Tracker."""
+        self._client.set_terminated(self.run_id, status="FAILED")
