@@ -28,7 +28,6 @@ class Outputs:
         from ..runtime.session.store import StoreSink
         from ..runtime.session.video import VideoSink, find_video
 
-        self.new_folder = not args.out.exists()
         self.store = StoreSink(args.out, _facts(source, pipeline), args.replace)
         self.sinks.append(self.store)
         self.paths["session"] = store_path(args.out)
@@ -69,8 +68,6 @@ class Outputs:
         if self.video:
             self.video.abandon()
         self.store.discard()
-        if self.new_folder and not any(self.folder.iterdir()):
-            self.folder.rmdir()
 
 
 def _facts(source: Source, pipeline: Pipeline) -> dict[str, Any]:

@@ -140,18 +140,18 @@ def test_out_that_cannot_be_written(command: Command, clip: Path, tmp_path: Path
         assert_clear(command("run", "--source", clip, "--out", "/proc/s"), 2, "cannot write")
 
 
-def test_full_disk_ends_clearly_and_keeps_the_store(command: Command, clip: Path, small_disk: Path) -> None:
-    (small_disk / "ballast").write_bytes(b"x" * 1_500_000)
+@pytest.mark.parametrize(("free", "begun"), [(40_000, False), (90_000, True)])
+def test_full_disk_ends_clearly_and_keeps_the_store(
+    free: int, begun: bool, command: Command, clip: Path, small_disk: Path
+) -> None:
+    (small_disk / "ballast").write_bytes(b"x" * (1536 * 1024 - free))
     assert_clear(command("run", "--source", clip, "--out", small_disk / "s"), 2, "cannot write")
-    (small_disk / "ballast").unlink()
-    if (small_disk / "s").exists():  # whatever was committed can be read, and nothing else is there
+    assert (small_disk / "s").exists() is begun
+    if begun:  # whatever was committed can be read, and nothing else is there
         rows = list(open_session(small_disk / "s").observations())
         assert [o.frame for o in rows] == sorted(o.frame for o in rows)
-        assert {p.name for p in (small_disk / "s").iterdir()} <= {
-            "observations.db",
-            "observations.db-wal",
-            "observations.db-shm",
-        }
+        store = {"observations.db", "observations.db-wal", "observations.db-shm"}
+        assert {p.name for p in (small_disk / "s").iterdir()} <= store
 
 
 def test_second_run_into_one_folder_is_refused(command: Command, clip: Path, tmp_path: Path) -> None:

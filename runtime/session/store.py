@@ -56,6 +56,7 @@ class StoreSink:
             UsageError: there is a session already, or another process is writing one; OutputError: cannot write.
         """
         self.path = store_path(folder)
+        self._made_folder = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if replace:
@@ -77,9 +78,9 @@ class StoreSink:
             self._database = sqlite3.connect(self.path)
             self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
             self.note({"schema": SCHEMA, **facts})
-        except sqlite3.Error as error:
-            self.path.unlink(missing_ok=True)
-            raise self._failed(error) from error
+        except (sqlite3.Error, OutputError) as error:
+            self.discard()  # half a store would look like a session
+            raise error if isinstance(error, OutputError) else self._failed(error) from error
 
     def note(self, facts: Mapping[str, Any]) -> None:
         """Add or change facts of the session and commit; raises OutputError."""
@@ -120,12 +121,14 @@ class StoreSink:
                 self._database.close()
 
     def discard(self) -> None:
-        """Close the store and remove its files."""
+        """Close the store and remove its files, and the folder if it was made for them and holds nothing else."""
         self._rows.clear()
         with suppress(sqlite3.Error):
             self._database.close()
         for suffix in _SIDE_FILES:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        if self._made_folder and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
 
     def _failed(self, error: sqlite3.Error) -> OutputError:
         return OutputError(
