@@ -29,6 +29,7 @@ wheel: $(VENV)/.dev ## dist/*.whl
 	$(BIN)/python -m build --wheel
 
 performance: $(VENV)/.dev ## measure this machine against the published way, into docs/performance.md
+	$(BIN)/fer-edge models fetch
 	$(BIN)/python -m fer_edge.benchmarks.published_way --clip $(CLIP) --write docs/performance.md
 
 $(BIN)/python:
