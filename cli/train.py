@@ -122,6 +122,9 @@ def _tell_data(dataset: Dataset, dedupe: bool, say: Any) -> Dataset:
         samples = dataset.split(split)
         tally = ", ".join(f"{k} {v}" for k, v in counts(samples).items())
         say(f"{split}: {len(samples)} pictures ({tally})")
+    absent = [label for label, n in counts(dataset.split("train")).items() if not n]
+    if absent:
+        say(f"no training picture is labelled {', '.join(absent)}: the model will hardly know it")
     for path in dataset.unreadable[:20]:
         say(f"left out, cannot be decoded: {path}")
     if dataset.unreadable:

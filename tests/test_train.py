@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
+from fer_edge.cli.sweep import BACKBONES
 from fer_edge.errors import DatasetError, InputError, TrainingDiverged, UsageError
 from fer_edge.train.data import Dataset, Sample, balanced, read_dataset, stratified_split
 from fer_edge.train.metrics import calibration_error, fit_temperature, report
@@ -277,6 +278,28 @@ class TestNetwork:
             build_network(TINY, str(tmp_path / "cut.safetensors"))
         with pytest.raises(UsageError, match="is not a file"):
             build_network(TINY, str(tmp_path))
+
+    @pytest.mark.parametrize("name", BACKBONES)
+    def test_every_backbone_of_the_study_and_of_the_device_table(self, torch: Any, name: str) -> None:
+        from fer_edge.train.network import adjust_classifier, build_network, fold_luma
+
+        network = build_network(replace(TINY, backbone=name, color="luma", dropout=0.2)).eval()
+        pictures = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+        with torch.no_grad():
+            before = network(pictures)
+            assert torch.allclose(before, fold_luma(network)(pictures), atol=1e-3)
+            adjust_classifier(network, 2.0, np.ones(7))
+            assert torch.allclose(network(pictures), (before - 1) / 2, atol=1e-4)
+
+    def test_weights_that_cannot_be_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from fer_edge.train.network import build_network
+
+        def refuse(*args: Any, **options: Any) -> Any:
+            raise OSError("no route to the hub")
+
+        monkeypatch.setattr("timm.create_model", refuse)
+        with pytest.raises(UsageError, match="weights for resnet18 cannot be fetched"):
+            build_network(TINY, "timm")
 
     def test_unknown_backbone(self) -> None:
         from fer_edge.train.network import build_network

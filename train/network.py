@@ -148,15 +148,10 @@ def fold_luma(network: Any) -> Any:
     import copy
 
     folded = copy.deepcopy(network.body)
-    name, first = next((n, m) for n, m in folded.named_modules() if isinstance(m, torch.nn.Conv2d))
-    wide = torch.nn.Conv2d(
-        3, first.out_channels, first.kernel_size, first.stride, first.padding, bias=first.bias is not None
-    )
-    with torch.no_grad():
-        wide.weight.copy_(first.weight * torch.tensor(LUMA).view(1, 3, 1, 1))
-        if first.bias is not None:
-            wide.bias.copy_(first.bias)
-    folded.set_submodule(name, wide)
+    first = next(m for m in folded.modules() if isinstance(m, torch.nn.Conv2d))
+    with torch.no_grad():  # in place, because the first layer may be of a class of its own, such as timm's Conv2dSame
+        first.weight = torch.nn.Parameter(first.weight * torch.tensor(LUMA).view(1, 3, 1, 1))
+    first.in_channels = 3
     result = _wrap(folded, "rgb")
     result.mean.fill_(GREY_MEAN * 255)
     result.std.fill_(GREY_STD * 255)
