@@ -208,8 +208,9 @@ def _bfloat16(torch: Any, recipe: Recipe, device: Any) -> bool:
 
 
 def _diverged(epoch: int, step: int, work: Path) -> TrainingDiverged:
+    last = work / "last.pt"
     return TrainingDiverged(
         f"the loss is not a finite number in epoch {epoch + 1}, step {step}",
         cause="the learning rate is too high for this data",
-        hint=f"lower learning_rate in the recipe; the last good checkpoint is {work / 'last.pt'}",
+        hint="lower learning_rate in the recipe" + (f"; the last good checkpoint is {last}" if last.exists() else ""),
     )
