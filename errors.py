@@ -10,7 +10,6 @@
     │       ├── BundleDamaged          a file missing, cut short or altered
     │       └── LabelMismatch          labels that do not match what the graph gives
     ├── OutputError (OSError)       2  a place that cannot be written, or is full
-    ├── GateError (AssertionError)  1  a check or gate that was run and failed
     ├── TrainingDiverged (ArithmeticError) 1  a loss that is not a finite number
     ├── DeviceNotFound (LookupError) 3 a device, or the software it needs, is absent
     │   └── MissingExtra            3  an optional part of fer-edge is not installed
@@ -82,12 +81,6 @@ class LabelMismatch(BundleError):
 
 class OutputError(FerEdgeError, OSError):
     """A place that cannot be written, or is full."""
-
-
-class GateError(FerEdgeError, AssertionError):
-    """A check or gate that was run and failed."""
-
-    exit_code = 1
 
 
 class TrainingDiverged(FerEdgeError, ArithmeticError):

@@ -34,8 +34,8 @@ def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InputError(f"a picture must be uint8, height x width x 3; this one is {image.dtype} {image.shape}")
     left, top, width, height = (float(v) for v in box)
-    if not (width > 0 and height > 0):
-        raise InputError(f"a face box must have a positive size; this one is {width:g} x {height:g}")
+    if not (width > 0 and height > 0 and np.isfinite([left, top, width, height]).all()):
+        raise InputError(f"a face box must have a positive, finite size; this one is {width:g} x {height:g}")
     rows, row_weights = _weights(top, height, image.shape[0], size)
     columns, column_weights = _weights(left, width, image.shape[1], size)
     planes = image[rows, columns].transpose(2, 0, 1).astype(np.float32, order="C")

@@ -70,9 +70,9 @@ def test_crop_keeps_flat_pictures_flat_and_takes_views() -> None:
     assert (face_crop(image[:, :, ::-1], (1, 2, 50, 60), 20) == face_crop(image, (1, 2, 50, 60), 20)[:, :, ::-1]).all()
 
 
-@pytest.mark.parametrize("box", [(0, 0, 0, 10), (0, 0, 10, -1), (0, 0, float("nan"), 5)])
+@pytest.mark.parametrize("box", [(0, 0, 0, 10), (0, 0, 10, -1), (0, 0, float("nan"), 5), (0, 0, float("inf"), 5)])
 def test_crop_refuses_empty_boxes(box: tuple[float, float, float, float]) -> None:
-    with pytest.raises(InputError, match="positive size"):
+    with pytest.raises(InputError, match="positive, finite size"):
         face_crop(picture(), box, 8)
 
 

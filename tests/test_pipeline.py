@@ -110,6 +110,16 @@ def test_yunet_finds_what_haar_finds(clip: Path, yunet: Path) -> None:
     assert np.median([overlap(a, b) for a, b in pairs]) > 0.6  # both are framed like the training pictures
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (1000, 18), (18, 1002), (2160, 3840), (1, 640)])
+@pytest.mark.parametrize("name", ["yunet", "haar"])
+def test_detectors_survive_odd_sizes(name: str, shape: tuple[int, int], yunet: Path) -> None:
+    detector = open_detector(name)[0]
+    pictures = [np.random.default_rng(i).integers(0, 255, (*shape, 3), dtype=np.uint8) for i in range(3)]
+    for picture in [*pictures, np.zeros((*shape, 3), np.uint8)]:
+        for face in detector.detect(picture):
+            assert np.isfinite(face.box).all()
+
+
 def test_auto_says_when_it_falls_back_to_haar() -> None:
     detector, notice = open_detector("auto")
     assert detector.name == "haar"

@@ -86,6 +86,14 @@ def test_empty_class(tmp_path: Path) -> None:
         read_dataset(root)
 
 
+def test_missing_class_is_said(tmp_path: Path) -> None:
+    from fer_edge.cli.train import _tell_data
+
+    said: list[str] = []
+    _tell_data(read_dataset(folders(tmp_path / "d", LABELS[:5])), False, said.append)
+    assert "no training picture is labelled sad, surprise: the model will hardly know it" in said
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="does not exist"):
         read_dataset(tmp_path / "nowhere")

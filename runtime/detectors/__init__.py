@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from ...bundle import Image
 from ...errors import UsageError
 from ..records import Face
@@ -49,6 +51,12 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
     return YuNetDetector(model, width), ""
 
 
-def working_scale(image: Image, width: int) -> float:
-    """Factor that brings a picture down to `width` pixels; never enlarges."""
-    return min(1.0, width / image.shape[1]) if width else 1.0
+def shrink(image: Image, width: int) -> tuple[Image, float]:
+    """A picture brought down to `width` pixels (0: as it is; never enlarged), and the factor that did it."""
+    import cv2
+
+    scale = min(1.0, width / image.shape[1]) if width else 1.0
+    if scale == 1.0:
+        return image, scale
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale

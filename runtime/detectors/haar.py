@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...bundle import Image
 from ...errors import DeviceNotFound
 from ..records import Face
-from . import working_scale
+from . import shrink
 
 SMALLEST = 20
 """Pixels in the scaled picture; the cascade's own window is 24."""
@@ -33,10 +33,8 @@ class HaarDetector:
         """Faces in a BGR uint8 picture, largest first; the cascade gives no score, so each has 1."""
         import cv2
 
-        scale = working_scale(image, self.width)
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        if scale < 1:
-            grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small, scale = shrink(image, self.width)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         boxes = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(SMALLEST, SMALLEST))
         # FER2013 was framed by this very detector: measured on 476 of its pictures, box and picture agree within 2 %.
         faces = [Face((x / scale, y / scale, w / scale, h / scale), 1.0) for x, y, w, h in boxes]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+
 from ...bundle import Image
 from ..records import Face
-from . import working_scale
+from . import shrink
 
 SCORE = 0.6
 OVERLAP = 0.3
+LARGEST = 2.0
+"""Boxes larger than this many pictures are no faces: on slivers of pictures the network gives infinite ones."""
 SIDE = 1.11
 """Side of a training picture over the square root of YuNet's box area: median over 572 pictures of FER2013, padded."""
 DROP = 0.02
@@ -32,10 +36,7 @@ class YuNetDetector:
 
     def detect(self, image: Image) -> list[Face]:
         """Faces in a BGR uint8 picture, best score first."""
-        import cv2
-
-        scale = working_scale(image, self.width)
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale < 1 else image
+        small, scale = shrink(image, self.width)
         size = (small.shape[1], small.shape[0])
         if size != self._size:
             self._net.setInputSize(size)
@@ -43,7 +44,9 @@ class YuNetDetector:
         _, found = self._net.detect(small)
         if found is None:
             return []
-        faces = [Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14])) for row in found]
+        sizes = found[:, 2:4]
+        sound = np.isfinite(found).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= LARGEST * max(size)).all(axis=1)
+        faces = [Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14])) for row in found[sound]]
         return sorted(faces, key=lambda f: (-f.score, f.box))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...bundle import Image
 from ...errors import MissingExtra, UsageError
@@ -18,6 +19,8 @@ from ..records import Frame
 
 WIDTH, HEIGHT, FPS = 640, 480, 30
 DEFAULT_SECONDS = 12.0
+GRAIN = 128
+"""Pixels by which the field of noise is larger than a frame, each way."""
 FACE = (224.0, 118.0)
 """Centre of the face in the 512 x 512 portrait, in pixels."""
 
@@ -39,6 +42,7 @@ class DemoSource:
             raise MissingExtra("scikit-image", "demo") from None
         portrait = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         self._portrait: Image = np.asarray(portrait, np.uint8)
+        self._grain = sensor_grain()
         self.name = "demo"
         self.frames: int | None = max(1, round(seconds * FPS))
 
@@ -57,17 +61,23 @@ class DemoSource:
     def __iter__(self) -> Iterator[Frame]:
         """Frames at 30 a second."""
         for index in range(self.frames or 0):
-            yield Frame(index, index / FPS, camera_view(self._portrait, index))
+            yield Frame(index, index / FPS, camera_view(self._portrait, self._grain, index))
 
     def close(self) -> None:
         """See Source."""
 
 
-def camera_view(portrait: Image, index: int) -> Image:
+def sensor_grain() -> NDArray[np.int8]:
+    """A field of Gaussian noise, deviation 4 grey levels, larger than a frame: each frame shows another part of it."""
+    return np.random.default_rng(0).normal(0, 4, (HEIGHT + GRAIN, WIDTH + GRAIN)).astype(np.int8)
+
+
+def camera_view(portrait: Image, grain: NDArray[np.int8], index: int) -> Image:
     """Frame `index` of a hand-held camera before the portrait: it sways, nears, dims, loses focus and has noise.
 
     Args:
         portrait: uint8 BGR.
+        grain: of sensor_grain.
 
     Returns:
         uint8 HEIGHT x WIDTH x 3 BGR; the same for the same index.
@@ -85,5 +95,6 @@ def camera_view(portrait: Image, index: int) -> Image:
     if focus > 0.3:
         view = cv2.GaussianBlur(view, (0, 0), focus)
     light = 0.85 + 0.3 * math.sin(2 * math.pi * t / 8 + 1)
-    noise = np.random.default_rng(index).normal(0, 4, view.shape[:2])[:, :, None]
-    return np.asarray(np.clip(view * light + noise, 0, 255), np.uint8)
+    x, y = index * 37 % GRAIN, index * 59 % GRAIN
+    noise = cv2.merge([grain[y : y + HEIGHT, x : x + WIDTH]] * 3)
+    return np.asarray(cv2.add(cv2.convertScaleAbs(view, alpha=light), noise, dtype=cv2.CV_8U), np.uint8)
