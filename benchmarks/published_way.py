@@ -156,9 +156,9 @@ Default: YuNet at 320 pixels' width, the int8 bundle in ONNX Runtime, exponentia
 
 ## Where the time goes
 Per stage, the published way spends {_share(results["published"])}; the default way {_share(results["default"])}.
-Of the gain in inference, a factor of {pixels:.1f} is fewer pixels ({side} against {SIDE}, which 48-pixel training pictures
-do not need); int8 and ONNX Runtime are the rest. Timings here are noisy: compare ratios from one run, never figures
-from two.
+Of the gain in inference, a factor of {pixels:.1f} is fewer pixels ({side} against {SIDE}, which 48-pixel training
+pictures do not need); int8 and ONNX Runtime are the rest. Timings here are noisy: compare ratios from one run, never
+figures from two.
 """
 
 
