@@ -40,5 +40,5 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"outputs": [str(p) for p in made]}))
     else:
         for path in made:
-            print(f"{path.stem + ':':14} {path}")
+            print(f"{path.name + ':':20} {path}")
     return 0
