@@ -86,12 +86,14 @@ def test_backends_parse_on_python_3_6() -> None:
             assert done.returncode == 0, done.stderr
 
 
-def test_no_import_time_work_reads_clean_help() -> None:
-    """Importing any module of ours must not touch files, the network or the environment: here, it must just succeed."""
-    for room in ("bundle", "devices", "runtime", "export", "train", "benchmarks", "cli"):
+def test_modules_do_nothing_when_imported() -> None:
+    """At module level only definitions, imports, constants, docstrings and the `__main__` guard."""
+    idle = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.If)
+    for room in MAY_IMPORT:
         for path in files(room):
             for node in ast.parse(path.read_text()).body:
-                assert not isinstance(node, (ast.With, ast.For, ast.While, ast.Global)), f"{path}:{node.lineno}"
+                text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                assert text or isinstance(node, idle), f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
 def test_committed_text_names_no_registry_and_no_machine() -> None:
