@@ -92,10 +92,15 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-def _read(args: argparse.Namespace) -> Dataset:
+def _read(args: argparse.Namespace, wanted: str = "") -> Dataset:
+    """The data with the asked label column, or with the second column that a recipe wants."""
     from ..train.data import read_dataset
 
-    second = "" if args.label == "label" else args.label
+    second = wanted if args.label == "label" else args.label
+    if wanted and second != wanted:
+        raise UsageError(
+            f"the recipe mixes in {wanted!r}, so --label cannot be {args.label!r}", hint="leave --label out"
+        )
     return read_dataset(args.data, second, watch=lambda s: watch(s, desc="reading pictures"))
 
 
@@ -197,7 +202,7 @@ def _repeat(args: argparse.Namespace) -> int:
 
     recipe = load_recipe(args.recipe)
     seeds = _seeds(args.seeds) if args.seeds else [recipe.seed]
-    dataset = _read(args)
+    dataset = _read(args, recipe.second_label)
     cases = [(f"seed {seed}", replace(recipe, seed=seed), dataset) for seed in seeds]
     if args.folds:
         cases = [

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     torch = import_torch()
     if args.threads:
         torch.set_num_threads(args.threads)
-    say = (lambda line: print(line, file=sys.stderr, flush=True)) if args.json else _say
+    say = _silent if not is_main_process() else _say_aside if args.json else _say
     dataset = read_dataset(args.data, recipe.second_label, recipe.seed, lambda s: watch(s, desc="reading pictures"))
     dataset = _tell_data(dataset, args.dedupe, say)
     if not dataset.split("valid"):
@@ -88,9 +88,10 @@ def run(args: argparse.Namespace) -> int:
 def _tracker(args: argparse.Namespace, recipe: Recipe, work: Path) -> Tracker:
     """The tracker asked for; a resumed run goes on in the MLflow run that it began."""
     from ..bundle import write_text
+    from ..train.fit import is_main_process
     from ..train.tracking import MlflowTracker, NoTracker
 
-    if not args.track:
+    if not args.track or not is_main_process():
         return NoTracker()
     note = work / "mlflow_run"
     known = note.read_text() if args.resume and note.is_file() else ""
@@ -111,6 +112,14 @@ def _pictures(work: Path, fitted: Fitted, metrics: Mapping[str, Any]) -> list[Pa
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _say_aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(line: str) -> None:
+    """What the other processes of a shared run say."""
 
 
 def _tell_data(dataset: Dataset, dedupe: bool, say: Any) -> Dataset:

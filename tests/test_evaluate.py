@@ -214,6 +214,7 @@ def test_evaluate_says_what_is_missing(few: Path, command: Command, tmp_path: Pa
         (["--data", few, "--split", "valid"], "no labelled picture in the split 'valid'"),
         (["--data", few, "--label", "mood"], "has no column mood"),
         (["--data", few, "--recipe", "tiny"], "--recipe goes with"),
+        (["--data", few, "--recipe", "default", "--seeds", "1", "--label", "mood"], "mixes in 'fer2013_label'"),
         (["--data", few, "--recipe", "tiny", "--seeds", "a"], "whole numbers"),
         (["--data", few, "--checkpoint", "no.pt"], "is not a file"),
     ):
@@ -290,14 +291,14 @@ class TestSweep:
 
     @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
     def test_grid_is_run_once_and_goes_on_after_a_break(self, tmp_path: Path) -> None:
-        grid = {"learning_rate": (1e-3, 1e-4), "augment": ("none", "v1"), "dropout": (0.0,)}
+        grid = {"learning_rate": (1e-3, 1e-4), "augment": ("v2", "v1"), "dropout": (0.0,)}
         ran: list[str] = []
 
         def train(recipe: object, name: str) -> float:
             ran.append(name)
             if len(ran) == 3:
                 raise KeyboardInterrupt
-            return 0.5 + 0.1 * ("noaug" in name)
+            return 0.5 + 0.1 * ("v2" in name)
 
         options = {"study": "s", "storage": f"sqlite:///{tmp_path / 's.db'}", "say": lambda line: None}
         with pytest.raises(KeyboardInterrupt):
@@ -309,8 +310,9 @@ class TestSweep:
         assert len(sweep.sweep(TINY, grid, train, **options)) == 4  # type: ignore[arg-type]
         assert len(ran) == 5
         table = sweep.summarise(rows, sweep.by_augmentation)
-        assert [r["group"] for r in table] == ["without augmentation", "with augmentation"]
-        assert (table[0]["runs"], table[0]["mean"]) == (2, pytest.approx(0.6))
+        assert [(r["group"], r["runs"]) for r in table] == [("with augmentation", 4)]
+        assert (table[0]["mean"], table[0]["min"], table[0]["max"]) == pytest.approx((0.55, 0.5, 0.6))
+        assert sweep.by_augmentation({"augment": "none"}) == "without augmentation"
         with pytest.raises(UsageError, match="has another grid"):
             sweep.sweep(TINY, {"dropout": (0.1,)}, train, **options)  # type: ignore[arg-type]
 

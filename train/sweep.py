@@ -82,7 +82,8 @@ def sweep(
         if "point" not in trial.user_attrs:  # another machine took the last point in the meantime
             raise optuna.TrialPruned
         recipe = replace(base, **{k: trial.suggest_categorical(k, list(v)) for k, v in grid.items()})
-        name = f"{run_name(recipe)}_wd{recipe.weight_decay:g}do{recipe.dropout:g}"
+        # The published name leaves most keys out; the rest keeps the runs' folders apart.
+        name = run_name(recipe) + "".join(f"_{k}={getattr(recipe, k)}" for k in grid if k != "learning_rate")
         say(f"trial {trial.number}: {name}")
         return run(recipe, name)
 
