@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..train.data import Dataset
     from ..train.fit import Fitted
     from ..train.recipe import Recipe
+    from ..train.student import Teacher
     from ..train.tracking import Tracker
 
 CALIBRATION_PICTURES = 512
@@ -29,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders, or a CSV manifest")
     parser.add_argument("--recipe", default="default", metavar="NAME", help="a recipe's name, or a .toml file")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle folder to write")
-    parser.add_argument("--init", metavar="FILE|timm", help="first weights: a .safetensors backbone, or timm's own")
+    parser.add_argument(
+        "--init", metavar="FILE|timm", help="first weights: a .safetensors backbone, a .pt checkpoint, or timm's own"
+    )
+    parser.add_argument("--teacher", type=Path, metavar="BUNDLE", help="whom a recipe with `distill` is to imitate")
     parser.add_argument("--work", type=Path, metavar="DIR", help="checkpoints (default: beside --out, ending in .work)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     parser.add_argument("--dedupe", action="store_true", help="train on no picture that valid or test has too")
@@ -61,7 +65,15 @@ def run(args: argparse.Namespace) -> int:
     tracker = _tracker(args, recipe, work)
     try:
         fitted = fit(
-            recipe, dataset, work, init=args.init, resume=args.resume, watch=watch, say=say, on_epoch=tracker.epoch
+            recipe,
+            dataset,
+            work,
+            init=args.init,
+            teacher=_teacher(args, recipe),
+            resume=args.resume,
+            watch=watch,
+            say=say,
+            on_epoch=tracker.epoch,
         )
         if not is_main_process():
             return 0
@@ -83,6 +95,24 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"bundle: {args.out}")
     return 0
+
+
+def _teacher(args: argparse.Namespace, recipe: Recipe) -> Teacher | None:
+    """The teacher's graph, run as a device would run it; raises UsageError when it takes faces of another size."""
+    if args.teacher is None:
+        return None
+    from ..bundle import open_bundle
+    from ..devices.cpu import usable_cores
+    from ..runtime.classify import Classifier, choose_artifact
+
+    bundle = open_bundle(args.teacher)
+    if bundle.manifest.input.size != recipe.size:
+        raise UsageError(
+            f"the teacher {bundle.manifest.name} takes faces of {bundle.manifest.input.size} pixels, "
+            f"the recipe {recipe.name} of {recipe.size}",
+            hint=f"set size = {bundle.manifest.input.size} in the recipe",
+        )
+    return Classifier(bundle, choose_artifact(bundle), threads=args.threads or usable_cores()).logits
 
 
 def _tracker(args: argparse.Namespace, recipe: Recipe, work: Path) -> Tracker:
@@ -201,9 +231,11 @@ def _provenance(
         "made": date.today().isoformat(),
         "versions": {"fer_edge": __version__, **{p: version(p) for p in ("torch", "timm", "albumentations")}},
         "command": f"fer-edge train --data {args.data.name} --recipe {args.recipe}"
-        + (" --init FILE" * bool(args.init)),
+        + " --init FILE" * bool(args.init)
+        + " --teacher BUNDLE" * bool(args.teacher),
         "recipe": asdict(recipe),
         "init": init,
+        **({"teacher": _named(args.teacher)} if args.teacher else {}),
         "epochs_run": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "temperature": fitted.temperature,
@@ -219,3 +251,11 @@ def _provenance(
             "about": args.about,
         },
     }
+
+
+def _named(path: Path) -> str:
+    """A bundle's name, version and the hash of its first graph."""
+    from ..bundle import open_bundle
+
+    m = open_bundle(path).manifest
+    return f"{m.name} {m.version} (sha256 {m.artifacts[0].sha256[:16]})"

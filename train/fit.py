@@ -23,6 +23,7 @@ from .metrics import fit_temperature
 from .network import adjust_classifier, build_network, import_torch
 from .predict import Watch, labelled, predict, validate
 from .recipe import Recipe
+from .student import Teacher, imitation
 from .targets import label_share, sampling_weights, training_targets
 
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
@@ -45,6 +46,7 @@ def fit(
     work: Path,
     *,
     init: str | None = None,
+    teacher: Teacher | None = None,
     resume: bool = False,
     checkpoint_every: int = 100,
     watch: Watch = lambda loop, **_: loop,
@@ -60,12 +62,15 @@ def fit(
         dataset: its train and valid splits are used; `test` is never looked at.
         work: folder for last.pt (every `checkpoint_every` steps), best.pt, one file an epoch, history.json.
         init: where the backbone's weights come from; see build_network.
+        teacher: whom to imitate, for a recipe with `distill`.
         resume: go on from last.pt in `work`, to the same numbers as an unbroken run on the same machine.
 
     Raises:
         UsageError: `work` holds another run; TrainingDiverged: the loss is not finite; OutputError: disk full.
     """
     torch = import_torch()
+    if bool(recipe.distill) != (teacher is not None):
+        raise _teacher_wanted(recipe)
     torch.manual_seed(recipe.seed)
     crew = _accelerator(recipe)
     samples, targets = training_targets(dataset.split("train"), recipe)
@@ -101,6 +106,10 @@ def fit(
             with torch.autocast(crew.device.type, torch.bfloat16, enabled=_bfloat16(torch, recipe, crew.device)):
                 logits = network(pictures)
             loss = loss_of(logits.float(), wanted)
+            if teacher is not None:
+                shown = torch.from_numpy(teacher(pictures.cpu().numpy())).to(crew.device)
+                copying = imitation(logits.float(), shown, recipe.distill_temperature)
+                loss = recipe.distill * copying + (1 - recipe.distill) * loss
             if not math.isfinite(loss.item()):
                 raise _diverged(epoch, state.step, work)
             optimizer.zero_grad(set_to_none=True)
@@ -204,6 +213,15 @@ def _bfloat16(torch: Any, recipe: Recipe, device: Any) -> bool:
     if not recipe.bfloat16:
         return False
     return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+def _teacher_wanted(recipe: Recipe) -> UsageError:
+    if recipe.distill:
+        return UsageError(f"the recipe {recipe.name} wants a teacher", hint="fer-edge train --teacher BUNDLE …")
+    return UsageError(
+        f"the recipe {recipe.name} learns from labels alone and takes no teacher",
+        hint="add distill = 1.0 to the recipe, or leave --teacher out",
+    )
 
 
 def _diverged(epoch: int, step: int, work: Path) -> TrainingDiverged:

@@ -38,7 +38,8 @@ def build_network(recipe: Recipe, init: str | None = None) -> Any:
 
     Args:
         recipe: backbone, colour and dropout.
-        init: a .safetensors file with backbone weights, `timm` for timm's pre-trained ones, None for random.
+        init: a .safetensors file with backbone weights, a .pt checkpoint of a run (a wider network's is narrowed),
+            `timm` for timm's pre-trained ones, None for random.
 
     Returns:
         a torch module: uint8 (N, S, S, 3) RGB -> float32 logits (N, classes).
@@ -59,7 +60,10 @@ def build_network(recipe: Recipe, init: str | None = None) -> Any:
             num_classes=len(LABELS),
             in_chans=channels,
             drop_rate=recipe.dropout,
+            **({"channels": recipe.stages} if recipe.stages else {}),
         )
+    except TypeError as error:
+        raise UsageError(f"{recipe.backbone} takes no stages: only ResNets do", cause=str(error)) from None
     except RuntimeError as error:
         raise UsageError(f"timm has no backbone {recipe.backbone!r}", cause=str(error)) from None
     except OSError as error:
@@ -68,9 +72,22 @@ def build_network(recipe: Recipe, init: str | None = None) -> Any:
             cause=f"no network, or the hub refused ({type(error).__name__})",
             hint="fer-edge train --init FILE.safetensors …",
         ) from error
-    if init not in (None, "timm"):
+    if init and init.endswith(".pt"):
+        _inherit(body, recipe, Path(init))
+    elif init not in (None, "timm"):
         load_backbone(body, Path(str(init)))
     return _wrap(body, recipe.color)
+
+
+def _inherit(body: Any, recipe: Recipe, path: Path) -> None:
+    """Take the weights of a checkpoint, classifier included; raises UsageError where colours or layers differ."""
+    from .checkpoint import open_checkpoint
+    from .student import inherit
+
+    parent, theirs = open_checkpoint(path)
+    if theirs.color != recipe.color:
+        raise UsageError(f"--init {path.name} takes {theirs.color} pictures, the recipe {recipe.color}")
+    inherit(body, parent.body)
 
 
 def load_backbone(body: Any, path: Path) -> None:

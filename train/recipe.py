@@ -26,6 +26,8 @@ class Recipe:
     """Also the name of the file."""
     backbone: str = "resnet18"
     """A timm model name."""
+    stages: tuple[int, ...] = ()
+    """Channels of a ResNet's four stages, where they are not the usual ones."""
     color: str = "rgb"
     """rgb, or luma: the graph turns colour into grey itself, for models trained on grey pictures."""
     size: int = 256
@@ -65,6 +67,10 @@ class Recipe:
     """Sides in pixels to which a picture is scaled down and back up …"""
     coarse_share: float = 0.3
     """… with this probability."""
+    distill: float = 0.0
+    """Share of the loss that is imitation of a teacher (--teacher); the rest is the loss on the labels."""
+    distill_temperature: float = 2.0
+    """At which both sides' logits are compared; higher shows more of what the teacher finds second likeliest."""
     freeze: tuple[str, ...] = ()
     """Parts of the backbone that keep their first weights, by the beginning of their names: conv1, layer1 …"""
     balance: float = 0.0
@@ -142,6 +148,10 @@ def parse_recipe(name: str, data: dict[str, Any], where: str) -> Recipe:
     recipe = Recipe(**values)
     if recipe.size < 32 or recipe.batch < 1 or recipe.epochs < 1 or not recipe.learning_rate > 0:
         raise UsageError(f"{where}: size must be at least 32, batch and epochs at least 1, learning_rate positive")
+    if recipe.distill and (recipe.mixup or recipe.warm_epochs):
+        raise UsageError(
+            f"{where}: distill goes with neither mixup nor warm_epochs: a teacher sees whole faces, one size"
+        )
     return recipe
 
 
