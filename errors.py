@@ -8,9 +8,12 @@
     │   └── BundleError             2  a model bundle
     │       ├── BundleSchemaError      a manifest this version does not know
     │       ├── BundleDamaged          a file missing, cut short or altered
-    │       └── LabelMismatch          labels that do not match what the graph gives
+    │       ├── LabelMismatch          labels that do not match what the graph gives
+    │       └── UnsupportedGraph       a graph that a converter or device cannot take
     ├── OutputError (OSError)       2  a place that cannot be written, or is full
     ├── TrainingDiverged (ArithmeticError) 1  a loss that is not a finite number
+    ├── GateFailed (ArithmeticError) 1  an export that does not do what the model it came from does
+    ├── ConversionFailed (RuntimeError) 1  a converter or compiler that gave up
     ├── DeviceNotFound (LookupError) 3 a device, or the software it needs, is absent
     │   └── MissingExtra            3  an optional part of fer-edge is not installed
     └── DeviceFailed (RuntimeError) 4  a device or backend failed while running
@@ -79,12 +82,28 @@ class LabelMismatch(BundleError):
     """Labels whose number differs from what the graph gives."""
 
 
+class UnsupportedGraph(BundleError):
+    """A graph that a converter or device cannot take: its opset, an operator, a shape."""
+
+
 class OutputError(FerEdgeError, OSError):
     """A place that cannot be written, or is full."""
 
 
 class TrainingDiverged(FerEdgeError, ArithmeticError):
     """The loss of a training run became infinite or not a number."""
+
+    exit_code = 1
+
+
+class GateFailed(FerEdgeError, ArithmeticError):
+    """An exported artifact that does not agree with the model it was made from."""
+
+    exit_code = 1
+
+
+class ConversionFailed(FerEdgeError, RuntimeError):
+    """A converter or a vendor's compiler that gave up."""
 
     exit_code = 1
 

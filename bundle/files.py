@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import shutil
@@ -87,6 +88,25 @@ def writing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the right to change `path`, waiting for whoever has it; the lock file beside it stays.
+
+    Raises:
+        OutputError: the lock file cannot be made.
+    """
+    import fcntl  # not on Windows, where nothing calls this
+
+    lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    try:
+        file = lock.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The OutputError for a failed write to `path`."""
     return OutputError(
@@ -102,8 +122,10 @@ def _concerns(error: OSError, *paths: Path) -> bool:
 
 
 def _swap(temporary: Path, path: Path) -> None:
-    """Put a folder in the place of another, which is removed afterwards."""
-    if path.exists():
+    """Put a folder in the place of another, which is removed afterwards; in one step where the kernel can."""
+    if path.exists() and _exchange(temporary, path):
+        shutil.rmtree(temporary, ignore_errors=True)
+    elif path.exists():
         old = temporary.with_suffix(".old")
         os.replace(path, old)
         os.replace(temporary, path)
@@ -119,3 +141,10 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places at once; False where the C library or the file system does not know how."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    return rename is not None and rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0

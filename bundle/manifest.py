@@ -33,14 +33,17 @@ class Artifact:
 
     Attributes:
         path: file name inside the bundle, with forward slashes.
-        target: what runs it: onnx, openvino, tflite, edgetpu, tensorrt …
+        target: what runs it: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u.
         precision: float32, float16 or int8; how the weights are stored.
         sha256: of the file, in hex.
         size: of the file, in bytes.
+        input_dtype: uint8; float32 (0..255) or int8 (the pixel less 128) where the consumer knows no uint8.
+        companions: further files that belong to it, such as the weights of an IR: path -> SHA-256.
         built_with: library versions that made it.
         calibration: what quantisation saw: number of images, source and digest.
         parity: agreement with `model.onnx`: relative logit error, share of equal labels.
         metrics: accuracy (0..1) and related figures on `metrics["set"]`.
+        report: what the target's own compiler, or our check in its place, said of it.
     """
 
     path: str
@@ -49,10 +52,22 @@ class Artifact:
     sha256: str
     size: int
     input_dtype: str = "uint8"
+    companions: Mapping[str, str] = field(default_factory=dict)
     built_with: Mapping[str, str] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Target, precision and chip: a bundle has one artifact of each."""
+        return (self.target, self.precision, str(self.report.get("chip", "")))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its own file and its companions."""
+        return (self.path, *self.companions)
 
 
 @dataclass(frozen=True)

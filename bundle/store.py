@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from ..errors import BundleDamaged, BundleError, LabelMismatch, UsageError
-from .files import cache_folder, sha256_of, write_text, writing_folder
+from .files import cache_folder, locked, sha256_of, write_text, writing_folder
 from .manifest import Artifact, Manifest
 
 MANIFEST = "bundle.json"
+CARD = "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,14 @@ class Bundle:
     def labels(self) -> tuple[str, ...]:
         """Labels in the order of the logits."""
         return self.manifest.labels
+
+    @property
+    def reference(self) -> Artifact:
+        """The canonical graph, against which every other artifact is held: float ONNX, else the first ONNX there is."""
+        onnx = sorted((a for a in self.manifest.artifacts if a.target == "onnx"), key=lambda a: a.path != "model.onnx")
+        if not onnx:
+            raise BundleError(f"the bundle {self.manifest.name} has no ONNX graph", hint="export or train it again")
+        return onnx[0]
 
     def path(self, artifact: Artifact) -> Path:
         """Where an artifact's file lies."""
@@ -48,6 +58,10 @@ class Bundle:
             hint="choose one of these with --precision",
         )
 
+    def size(self, artifact: Artifact) -> int:
+        """Bytes of an artifact, companions included."""
+        return sum((self.folder / name).stat().st_size for name in artifact.files)
+
     def check_outputs(self, count: int) -> None:
         """Hold the number of logits a graph gives against the labels; raises LabelMismatch."""
         if count != len(self.labels):
@@ -58,9 +72,17 @@ class Bundle:
             )
 
 
-def default_bundle() -> Path:
-    """Folder of the bundle that ships inside the package."""
-    return Path(str(resources.files(__package__))) / "default"
+def default_bundle(name: str = "default") -> Path:
+    """Folder of a bundle that ships inside the package: `default`, or `edgetpu`, small enough for that chip."""
+    return Path(str(resources.files(__package__))) / name
+
+
+def find_bundle(words: str | Path | None) -> Path:
+    """A bundle by its path, or, where no such path exists, by the name of one that ships; None is the default one."""
+    path = Path(words or "default")
+    shipped = default_bundle(path.name)
+    named = not path.exists() and len(path.parts) == 1 and (shipped / MANIFEST).is_file()
+    return shipped if words is None or named else path
 
 
 def open_bundle(path: Path, cache: Path | None = None) -> Bundle:
@@ -120,24 +142,64 @@ def save_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> 
     return Bundle(folder, manifest)
 
 
+def add_artifacts(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    files: Mapping[str, Path],
+    card: Callable[[Manifest], str] | None = None,
+) -> Bundle:
+    """Put artifacts into a bundle in one step, each in the place of an older one of the same kind.
+
+    The rest of the bundle is what it is at that moment, so two that add at once both succeed.
+
+    Args:
+        folder: the bundle folder.
+        artifacts: their entries in the manifest.
+        files: path inside the bundle -> file to copy from, for all their `files`.
+        card: writes MODEL_CARD.md from the new manifest, for a bundle that has one.
+
+    Raises:
+        OutputError: the place cannot be written; BundleError: the bundle is gone or damaged.
+    """
+    with locked(folder):
+        bundle = open_bundle(folder)
+        kinds = {a.kind for a in artifacts}
+        kept = tuple(a for a in bundle.manifest.artifacts if a.kind not in kinds)
+        dropped = {f for a in bundle.manifest.artifacts if a not in kept for f in a.files}
+        ours = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST}
+        content = {name: p for name, p in ours.items() if name not in dropped} | dict(files)
+        manifest = replace(bundle.manifest, artifacts=_in_order([*kept, *artifacts]))
+        with tempfile.TemporaryDirectory() as aside:
+            if card and CARD in content:
+                content[CARD] = Path(aside) / CARD
+                content[CARD].write_text(card(manifest), encoding="utf-8")
+            return save_bundle(folder, manifest, content)
+
+
+def _in_order(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """The canonical graph first, then by target and precision."""
+    return tuple(sorted(artifacts, key=lambda a: (a.path != "model.onnx", a.target != "onnx", *a.kind)))
+
+
 def describe_file(path: Path) -> tuple[str, int]:
     """SHA-256 and size of a file, as an artifact records them."""
     return sha256_of(path), path.stat().st_size
 
 
 def _check_file(folder: Path, artifact: Artifact) -> None:
-    """Refuse an artifact whose file is missing, cut short or altered, or lies outside the bundle."""
-    file = folder / artifact.path
-    if Path(artifact.path).is_absolute() or ".." in Path(artifact.path).parts:
-        raise _damaged(file, "lies outside the bundle")
-    if not file.is_file():
-        raise _damaged(file, "is missing")
-    size = file.stat().st_size
-    if size != artifact.size:
-        word = "truncated" if size < artifact.size else "too long"
-        raise _damaged(file, f"is {word}: {size} bytes instead of {artifact.size}")
-    if sha256_of(file) != artifact.sha256:
-        raise _damaged(file, "does not have the hash its manifest states")
+    """Refuse an artifact one of whose files is missing, cut short or altered, or lies outside the bundle."""
+    for name, digest in {artifact.path: artifact.sha256, **artifact.companions}.items():
+        file = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise _damaged(file, "lies outside the bundle")
+        if not file.is_file():
+            raise _damaged(file, "is missing")
+        size = file.stat().st_size
+        if name == artifact.path and size != artifact.size:
+            word = "truncated" if size < artifact.size else "too long"
+            raise _damaged(file, f"is {word}: {size} bytes instead of {artifact.size}")
+        if sha256_of(file) != digest:
+            raise _damaged(file, "does not have the hash its manifest states")
 
 
 def _damaged(file: Path, what: str) -> BundleDamaged:

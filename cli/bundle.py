@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open the bundle, which checks it; `check` also runs every ONNX artifact once."""
-    from ..bundle import default_bundle, open_bundle
+    from ..bundle import find_bundle, open_bundle
 
-    bundle = open_bundle(args.path or default_bundle())
+    bundle = open_bundle(find_bundle(args.path))
     manifest = bundle.manifest
     if args.action == "check":
         from ..runtime.classify import Classifier

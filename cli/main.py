@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
     "report": "make plots, tables and a page from a recorded session",
     "train": "train a model on labelled faces and pack it into a bundle",
+    "export": "turn a bundle into other devices' formats, each proven equal before it leaves",
     "evaluate": "measure a bundle or checkpoint on labelled faces, by group, over seeds or folds, or live",
     "sweep": "train the published grids, resumable and shared between machines",
     "bundle": "check a model bundle, or show what is in it",

@@ -74,12 +74,12 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _open_pipeline(args: argparse.Namespace, threads: int, kind: type[Pipeline]) -> tuple[Pipeline, str]:
-    from ..bundle import default_bundle, open_bundle
+    from ..bundle import find_bundle, open_bundle
     from ..runtime.classify import Classifier, choose_artifact
     from ..runtime.detectors import open_detector
     from ..runtime.smoothing import open_smoother
 
-    bundle = open_bundle(args.bundle or default_bundle())
+    bundle = open_bundle(find_bundle(args.bundle))
     detector, notice = open_detector(args.detector, args.detect_width)
     classifier = Classifier(bundle, choose_artifact(bundle, args.precision), threads)
     return kind(detector, classifier, open_smoother(args.smoother, bundle.labels)), notice

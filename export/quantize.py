@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle import Image
-from ..errors import InputError
 from .onnx import import_onnx
-
-LEAST_PICTURES = 32
-"""Fewer calibration pictures than this do not show the range of the activations."""
 
 
 def quantize_int8(source: Path, target: Path, pictures: Sequence[Image]) -> dict[str, Any]:
@@ -25,20 +21,14 @@ def quantize_int8(source: Path, target: Path, pictures: Sequence[Image]) -> dict
     Args:
         source: float32 ONNX file.
         target: where the int8 graph goes.
-        pictures: uint8 (S, S, 3) RGB face crops, at least LEAST_PICTURES.
+        pictures: uint8 (S, S, 3) RGB face crops.
 
     Returns:
         the settings, for the manifest.
 
     Raises:
-        InputError: too few pictures; MissingExtra: onnx is absent.
+        MissingExtra: onnx is absent.
     """
-    if len(pictures) < LEAST_PICTURES:
-        raise InputError(
-            f"{len(pictures)} calibration pictures are too few",
-            cause=f"at least {LEAST_PICTURES} real face crops are needed",
-            hint="give a larger labelled set",
-        )
     import_onnx()
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from onnxruntime import quantization as q

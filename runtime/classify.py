@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
-from ..errors import DeviceFailed, FerEdgeError
-from .backends import Backend, open_backend
+from ..errors import DeviceFailed, FerEdgeError, UsageError
+from .backends import RUNS, Backend, open_backend
 from .records import Box
 
 INT8_TOLERANCE = 0.005
@@ -42,13 +42,20 @@ def choose_artifact(bundle: Bundle, precision: str = "auto") -> Artifact:
 class Classifier:
     """Runs a bundle's graph on face crops."""
 
-    def __init__(self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: str = "onnxruntime") -> None:
-        """Open the artifact and hold its output against the labels; raises BundleError or DeviceNotFound kinds."""
+    def __init__(self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: Backend | None = None) -> None:
+        """Open the artifact and hold its output against the labels.
+
+        Args:
+            backend: opened already; None opens the one that runs such an artifact on the CPU.
+
+        Raises:
+            BundleError or DeviceNotFound kinds; UsageError: nothing here runs such an artifact.
+        """
         self.labels = bundle.labels
         self.size = bundle.manifest.input.size
         self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
         self.artifact = artifact
-        self.backend: Backend = open_backend(backend, bundle.path(artifact), {"threads": threads})
+        self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
         bundle.check_outputs(self.logits(blank).shape[1])
 
@@ -86,3 +93,13 @@ class Classifier:
     def close(self) -> None:
         """Let go of the backend."""
         self.backend.close()
+
+
+def _open_on_cpu(bundle: Bundle, artifact: Artifact, threads: int) -> Backend:
+    if artifact.target not in RUNS or artifact.report.get("compiled"):
+        raise UsageError(
+            f"{artifact.path} runs on its device only",
+            cause=f"it was compiled for {artifact.target}",
+            hint="fer-edge bundle show BUNDLE",
+        )
+    return open_backend(RUNS[artifact.target], bundle.path(artifact), {"threads": threads})

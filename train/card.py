@@ -31,8 +31,7 @@ Training targets: {data.get("targets", "?")}.
 Terms: {manifest.licence}
 
 ## How good it is
-Measured on `{metrics.get("set", "?")}` ({metrics.get("images", "?")} pictures) through the runtime's own ONNX Runtime
-backend.
+Measured on `{metrics.get("set", "?")}` ({metrics.get("images", "?")} pictures) through the runtime's own backends.
 
 {_summary(manifest)}
 {_per_label(metrics)}
@@ -55,20 +54,21 @@ def _pictures(data: Mapping[str, Any]) -> str:
 
 
 def _files(manifest: Manifest) -> str:
-    rows = ["", "| file | weights | size | labels equal to model.onnx |", "|---|---|---|---|"]
+    rows = ["", "| file | for | size | labels equal to model.onnx |", "|---|---|---|---|"]
     for a in manifest.artifacts:
         agreement = a.parity.get("label_agreement")
         shown = "-" if agreement is None else f"{agreement:.1%} of {a.parity['pictures']} calibration pictures"
-        rows.append(f"| {a.path} | {a.precision} | {a.size / 1e6:.1f} MB | {shown} |")
+        rows.append(f"| {a.path} | {a.target} {a.precision} | {a.size / 1e6:.1f} MB | {shown} |")
     return "\n".join(rows) + "\n"
 
 
 def _summary(manifest: Manifest) -> str:
-    rows = ["| weights | accuracy | mean recall | macro F1 | calibration error |", "|---|---|---|---|---|"]
+    rows = ["| file | accuracy | mean recall | macro F1 | calibration error |", "|---|---|---|---|---|"]
     for a in manifest.artifacts:
         m = a.metrics
-        figures = " | ".join(f"{m[k]:.3f}" for k in ("accuracy", "mean_recall", "macro_f1", "calibration_error"))
-        rows.append(f"| {a.precision} | {figures} |")
+        if m.get("set") == manifest.metrics.get("set") and "accuracy" in m:
+            figures = " | ".join(f"{m[k]:.3f}" for k in ("accuracy", "mean_recall", "macro_f1", "calibration_error"))
+            rows.append(f"| {a.target} {a.precision} {a.kind[2]}".rstrip() + f" | {figures} |")
     return "\n".join(rows) + "\n"
 
 

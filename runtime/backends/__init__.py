@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 
 from ...errors import BundleDamaged, DeviceFailed, MissingExtra, UsageError
 
-FILES = {"onnxruntime": "ort"}
+FILES = {"onnxruntime": "ort", "openvino": "ov", "tflite": "lite"}
 """Backend name -> module in this package."""
+RUNS = {
+    "onnx": "onnxruntime",
+    "tensorrt": "onnxruntime",
+    "openvino": "openvino",
+    "edgetpu": "tflite",
+    "tflite": "tflite",
+}
+"""Artifact's target -> backend that runs it on this machine's processor. A TensorRT artifact is an ONNX graph."""
 
 
 class Backend(Protocol):

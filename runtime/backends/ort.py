@@ -7,7 +7,7 @@ import numpy as np
 
 
 class OrtBackend:
-    """A graph with one uint8 NHWC input and one float32 output, run on the CPU."""
+    """A graph with one NHWC input, uint8 or float32 of 0..255, and one float32 output, run on the CPU."""
 
     def __init__(self, session: Any, version: str, threads: int) -> None:
         self._session = session
@@ -19,6 +19,7 @@ class OrtBackend:
     def infer(self, batch: Any) -> Any:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3); a graph of batch 1 is run once for each picture."""
         name = self._input.name
+        batch = batch if self._input.type == "tensor(uint8)" else batch.astype(np.float32)
         if self._input.shape[0] == 1 and len(batch) != 1:
             rows = [self._session.run([self._output], {name: batch[i : i + 1]})[0] for i in range(len(batch))]
             return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
@@ -43,7 +44,7 @@ def open(artifact: str, options: Dict[str, Any]) -> OrtBackend:
     """Load a .onnx file.
 
     Options: `threads` (int, default 1). Raises ImportError without onnxruntime, ValueError for an unreadable graph or
-    one that does not take a single uint8 input of four dimensions.
+    one that does not take a single picture batch of four dimensions.
     """
     # From 1.29 on the wheel writes a device id into the user's cache unless told so before the import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -59,6 +60,7 @@ def open(artifact: str, options: Dict[str, Any]) -> OrtBackend:
     except Exception as error:  # onnxruntime raises classes of its own, none of them a standard kind
         raise ValueError(str(error).split("\n")[0]) from error
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
-        raise ValueError("the graph does not take one uint8 picture batch")
+    kinds = ("tensor(uint8)", "tensor(float)")
+    if len(inputs) != 1 or inputs[0].type not in kinds or len(inputs[0].shape) != 4:
+        raise ValueError("the graph does not take one picture batch, uint8 or float32")
     return OrtBackend(session, onnxruntime.__version__, threads)

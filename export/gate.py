@@ -1,0 +1,103 @@
+"""The gate: an artifact leaves only when it says what the model it came from says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Artifact, Logits
+from ..errors import GateFailed
+from ..runtime.classify import Classifier
+
+Evaluate = Callable[[Classifier], Mapping[str, Any]]
+"""Runs an opened artifact over a labelled set and returns its figures, with the set's name under `set`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an artifact may differ by: relative error of the logits, share of equal labels, accuracy (0..1)."""
+
+    logit_error: float
+    label_agreement: float
+    accuracy_loss: float
+
+
+FLOAT = Limits(logit_error=1e-3, label_agreement=0.999, accuracy_loss=0.001)
+INT8 = Limits(logit_error=float("inf"), label_agreement=0.97, accuracy_loss=0.01)
+
+
+def limits_for(precision: str) -> Limits:
+    """The limits of float32 and float16, or those of int8."""
+    return INT8 if precision == "int8" else FLOAT
+
+
+def parity(reference: Logits, other: Logits) -> dict[str, float]:
+    """Agreement of two sets of logits (N, classes): mean relative error of the logits and share of equal labels."""
+    error = np.linalg.norm(other - reference, axis=1) / np.maximum(np.linalg.norm(reference, axis=1), 1e-9)
+    same = other.argmax(axis=1) == reference.argmax(axis=1)
+    return {"pictures": len(reference), "logit_error": float(error.mean()), "label_agreement": float(same.mean())}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What every artifact of an export is held against.
+
+    Attributes:
+        pictures: calibration crops, uint8 (N, S, S, 3).
+        logits: of the reference graph for these, float32 (N, classes).
+        evaluate: runs a classifier over the labelled set; None without one.
+        figures: the reference's on that set.
+        labels_count: False for a network with random weights, whose labels mean nothing.
+    """
+
+    pictures: NDArray[np.uint8]
+    logits: Logits
+    evaluate: Evaluate | None = None
+    figures: Mapping[str, Any] | None = None
+    labels_count: bool = True
+
+    def measure(self, artifact: Artifact, classifier: Classifier) -> Artifact:
+        """The artifact's entry with its agreement and, with a labelled set, its figures.
+
+        Raises:
+            GateFailed: it differs by more than its limits.
+        """
+        agreement = parity(self.logits, classifier.logits(self.pictures))
+        metrics = dict(self.evaluate(classifier)) if self.evaluate else {}
+        if metrics and self.figures:
+            metrics["accuracy_change"] = metrics["accuracy"] - self.figures["accuracy"]
+        measured = replace(artifact, parity={**agreement, "ran_on": _ran_on(classifier)}, metrics=metrics)
+        self._judge(measured)
+        return measured
+
+    def _judge(self, a: Artifact) -> None:
+        limits, found = limits_for(a.precision), []
+        if not a.parity["logit_error"] <= limits.logit_error:  # not >, so that a NaN fails
+            found.append(f"its logits are off by {a.parity['logit_error']:.2g} (limit {limits.logit_error:g})")
+        if self.labels_count and not a.parity["label_agreement"] >= limits.label_agreement:
+            found.append(
+                f"{a.parity['label_agreement']:.1%} of its labels are equal (limit {limits.label_agreement:.1%})"
+            )
+        if a.metrics and self.labels_count and not -a.metrics["accuracy_change"] <= limits.accuracy_loss:
+            lost = -100 * a.metrics["accuracy_change"]
+            found.append(f"its accuracy is {lost:.2f} points lower (limit {100 * limits.accuracy_loss:.1f})")
+        if found:
+            raise GateFailed(
+                f"{a.target} {a.precision} does not agree with the model: {'; '.join(found)}",
+                cause="the calibration pictures are unlike the faces it was trained on"
+                if a.precision == "int8"
+                else "the converter changed the graph",
+                hint="fer-edge export … --calibration DIR with more and more varied faces"
+                if a.precision == "int8"
+                else "the same command with --debug, and send us what it prints",
+            )
+
+
+def _ran_on(classifier: Classifier) -> str:
+    """Which runtime computed the logits."""
+    d = classifier.backend.describe()
+    return " ".join(str(d[k]) for k in ("backend", "version", "device") if d.get(k))

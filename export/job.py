@@ -1,0 +1,135 @@
+"""What every target is given, and what it gives back."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..bundle import Artifact, Bundle, Image, describe_file
+from ..errors import MissingExtra
+from ..runtime.backends import Backend
+from .graph import Stem, load_float32, read_stem, without_stem
+
+
+@dataclass(frozen=True)
+class Job:
+    """One export.
+
+    Attributes:
+        bundle: where the model comes from; it is not changed.
+        work: an empty folder for the files, by their paths inside the bundle.
+        destination: the bundle that will get them, for messages.
+        pictures: calibration crops, uint8 (S, S, 3) RGB.
+        calibration: where these come from, for the manifest.
+        options: of single targets, such as the interpreter of `rknn`.
+        say: told what takes long.
+    """
+
+    bundle: Bundle
+    work: Path
+    destination: Path
+    pictures: Sequence[Image]
+    calibration: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda line: None
+
+    @cached_property
+    def graph(self) -> Any:
+        """The bundle's graph with float32 weights."""
+        return load_float32(self.bundle.path(self.bundle.reference))
+
+    @cached_property
+    def stem(self) -> Stem:
+        """What the graph does to a picture first."""
+        return read_stem(self.graph)
+
+    @cached_property
+    def headless(self) -> Any:
+        """The graph from its first layer on."""
+        return without_stem(self.graph, self.stem)
+
+    def file(self, path: str) -> Path:
+        """Where a file of that path inside the bundle is to be written."""
+        place = self.work / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a target made.
+
+    Attributes:
+        artifact: its entry in the manifest, not yet measured.
+        runs: the entry that the gate runs in its place, where a device's own file cannot run here.
+        backend: runs it, where no backend of the runtime does (a vendor's simulator).
+        notes: lines for the person.
+    """
+
+    artifact: Artifact
+    runs: Artifact | None = None
+    backend: Backend | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """A module of this package that makes one kind of artifact."""
+
+    PRECISIONS: tuple[str, ...]
+    """What it can make. A module may also have `CHIPS`, each with a file of its own."""
+    USUAL: tuple[str, ...]
+    """What it makes when nothing is asked for."""
+
+    def missing(self, options: Mapping[str, Any]) -> str:
+        """How to get what is missing here, or an empty string."""
+
+    def build(self, job: Job, precision: str, chip: str) -> Built:
+        """Write the files into the job's folder; `chip` is empty for targets without CHIPS."""
+
+
+def entry(
+    job: Job,
+    path: str,
+    target: str,
+    precision: str,
+    input_dtype: str,
+    settings: Mapping[str, Any],
+    tools: Sequence[str],
+    report: Mapping[str, Any] | None = None,
+    companions: Sequence[str] = (),
+) -> Artifact:
+    """The manifest's entry for files just written; `settings` are those of the quantisation, empty without one."""
+    digest, size = describe_file(job.work / path)
+    return Artifact(
+        path,
+        target,
+        precision,
+        digest,
+        size,
+        input_dtype,
+        companions={name: describe_file(job.work / name)[0] for name in companions},
+        built_with={name: version_of(name) for name in ("fer-edge", *tools)},
+        calibration={**job.calibration, **settings} if settings else {},
+        report=dict(report or {}),
+    )
+
+
+def version_of(package: str) -> str:
+    """Version of an installed distribution; some come under several names, such as tensorflow-cpu."""
+    for name in (package, f"{package}-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def missing_packages(extra: str, *modules: str) -> str:
+    """The install command for modules that cannot be found, or an empty string."""
+    absent = [m for m in modules if importlib.util.find_spec(m) is None]
+    return MissingExtra(absent[0], extra).hint if absent else ""
