@@ -53,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
     options = {"rknn_python": args.rknn_python}
     names = exporting.choose(args.target, args.precision, args.chip, options)
     _check_place(args, bundle)
-    crops = calibration_set(_faces(args), bundle.manifest.input.size)
+    command = f"export {args.bundle} --target {args.target}"
+    crops = calibration_set(
+        calibration_faces(args.calibration, args.pictures, args.seed, command), bundle.manifest.input.size
+    )
     calibration = {"source": args.calibration.name, "digest": digest_of(crops)}
     evaluate = _evaluate(args)
     skipped = exporting.left_out(args.precision, options) if args.target == "all" else {}
@@ -107,25 +110,29 @@ def _check_place(args: argparse.Namespace, bundle: Bundle) -> None:
         )
 
 
-def _faces(args: argparse.Namespace) -> list[Image]:
-    """Calibration pictures, as many of each label as there are, or a folder's pictures as they come."""
-    from ..train.data import SPLITS, SUFFIXES, balanced, read_dataset, read_image
+def calibration_faces(folder: Path | None, count: int, seed: int, command: str) -> list[Image]:
+    """Up to `count` calibration pictures: as many of each label as there are, or a folder's pictures as they come.
 
-    if args.calibration is None:
+    Args:
+        command: what was typed, for the error without a folder.
+
+    Raises:
+        UsageError, DatasetError: no folder, or nothing usable in it.
+    """
+    from ..train.data import SUFFIXES, balanced, read_dataset, read_image
+
+    if folder is None:
         raise UsageError(
-            "an export needs --calibration DIR",
+            f"fer-edge {command.split()[0]} needs --calibration DIR",
             cause="every artifact is held against the model on real faces before it leaves",
-            hint=f"fer-edge export {args.bundle} --target {args.target} --calibration FOLDER-OF-FACES",
+            hint=f"fer-edge {command} --calibration FOLDER-OF-FACES",
         )
-    if args.pictures < 1:
-        raise UsageError("--pictures must be at least 1")
-    flat = sorted(p for p in args.calibration.glob("*") if p.suffix.lower() in SUFFIXES)
-    if flat and not (args.calibration / "manifest.csv").is_file():
-        print(f"{args.calibration} has no labels: its pictures are taken as they come", file=sys.stderr)
-        return [read_image(p) for p in flat[: args.pictures]]
-    dataset = read_dataset(args.calibration, "", args.seed, lambda s: watch(s, desc="reading pictures"))
-    pool = dataset.split("train") or next(dataset.split(s) for s in SPLITS if dataset.split(s))
-    return [read_image(s.path) for s in balanced(pool, args.pictures, args.seed)]
+    flat = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
+    if flat and not (folder / "manifest.csv").is_file():
+        print(f"{folder} has no labels: its pictures are taken as they come", file=sys.stderr)
+        return [read_image(p) for p in flat[:count]]
+    dataset = read_dataset(folder, "", seed, lambda s: watch(s, desc="reading pictures"))
+    return [read_image(s.path) for s in balanced(dataset.split("train"), count, seed)]
 
 
 def _evaluate(args: argparse.Namespace) -> Evaluate | None:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
@@ -19,6 +20,7 @@ COMMANDS = {
     "report": "make plots, tables and a page from a recorded session",
     "train": "train a model on labelled faces and pack it into a bundle",
     "export": "turn a bundle into other devices' formats, each proven equal before it leaves",
+    "build-engine": "on a Jetson: build the TensorRT engine for this GPU from an exported bundle",
     "evaluate": "measure a bundle or checkpoint on labelled faces, by group, over seeds or folds, or live",
     "sweep": "train the published grids, resumable and shared between machines",
     "bundle": "check a model bundle, or show what is in it",
@@ -42,6 +44,10 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def _module(verb: str) -> ModuleType:
+    return importlib.import_module(f"{__package__}.{verb.replace('-', '_')}")
+
+
 def build_parser(verb: str | None) -> tuple[Parser, Parser]:
     """The parser and that of `verb`; only that one's options are filled in, so that help needs no heavy import."""
     parser = chosen = Parser(prog="fer-edge", description=_ABOUT, allow_abbrev=False)
@@ -53,7 +59,7 @@ def build_parser(verb: str | None) -> tuple[Parser, Parser]:
         sub.add_argument("--json", action="store_true", help="print the result as one JSON object")
         if name == verb:
             chosen = sub
-            importlib.import_module(f"{__package__}.{name}").add_arguments(sub)
+            _module(name).add_arguments(sub)
     return parser, chosen
 
 
@@ -78,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return int(importlib.import_module(f"{__package__}.{verb}").run(args))
+        return int(_module(args.verb).run(args))
     except FerEdgeError as error:
         return _explain(error, args.debug)
     except KeyboardInterrupt:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConversionFailed, GateFailed
+from ..bundle import Artifact, Bundle, Manifest, add_artifacts, describe_file
+from ..errors import ConversionFailed, GateFailed, InputError
 from . import edgetpu_rules
 from .flatbuffer import read_tflite
 from .job import Built, Job, entry, missing_packages
@@ -18,6 +20,7 @@ from .tflite import int8_file
 PRECISIONS = USUAL = ("int8",)
 PLAIN, COMPILED = "edgetpu/model_int8.tflite", "edgetpu/model_int8_edgetpu.tflite"
 COMPILER = "edgetpu_compiler"
+CUSTOM = "edgetpu-custom-op"
 LEAST_MAPPED = 0.95
 """Below this share of operators on the chip the rest of the time goes into the processor: the gate fails."""
 TIMEOUT_S = 600
@@ -44,7 +47,9 @@ def build(job: Job, precision: str, chip: str) -> Built:
     if compiler is None:
         return Built(artifact, notes=(_elsewhere(job),))
     report = compile_with(compiler, job.work / PLAIN, job.file(COMPILED))
-    compiled = entry(job, COMPILED, "edgetpu", precision, "int8", settings, ("tensorflow",), report)
+    report["source"] = PLAIN
+    tools = ("tensorflow",)
+    compiled = entry(job, COMPILED, "edgetpu", precision, "int8", settings, tools, report, companions=(PLAIN,))
     return Built(compiled, runs=artifact, notes=(summary(report),))
 
 
@@ -90,12 +95,7 @@ def compile_with(compiler: str, source: Path, target: Path) -> dict[str, Any]:
     if made != target:
         made.replace(target)
     report = read_log(done.stdout)
-    if report["mapped"] < LEAST_MAPPED * report["operators"]:
-        raise GateFailed(
-            f"the compiler put {report['mapped']} of {report['operators']} operators on the Edge TPU",
-            cause=next(iter(report["left_on_cpu"]), "see its log"),
-            hint=" ".join(command),
-        )
+    _judge(report, " ".join(command))
     return report
 
 
@@ -126,6 +126,59 @@ def read_log(text: str) -> dict[str, Any]:
         "left_on_cpu": [f"{count} {name}: {status}" for name, count, status in rows if "Mapped" not in status],
         **sizes,
     }
+
+
+def add_compiled(bundle: Bundle, file: Path, log: Path, card: Callable[[Manifest], str]) -> Artifact:
+    """Add a file that was compiled elsewhere, in the place of the one it was compiled from.
+
+    Args:
+        log: what `edgetpu_compiler -s` printed.
+
+    Raises:
+        UsageError: the bundle has no Edge TPU artifact; InputError: the file is not a compiled one of this model;
+        GateFailed: less than 95 % of its operators are on the chip.
+    """
+    source = bundle.artifact("edgetpu", "int8")
+    flat = read_tflite(file)
+    if not any(op.custom == CUSTOM for op in flat.operators):
+        raise InputError(
+            f"{file} was not compiled for the Edge TPU",
+            cause=f"it holds no {CUSTOM}",
+            hint=f"{COMPILER} -s {Path(PLAIN).name} on an x86-64 Linux machine",
+        )
+    before = read_tflite(bundle.folder / str(source.report.get("source", source.path)))
+    ends = [(t.shape, t.dtype, t.scales, t.zero_points) for t in (*flat.inputs, *flat.outputs)]
+    if ends != [(t.shape, t.dtype, t.scales, t.zero_points) for t in (*before.inputs, *before.outputs)]:
+        raise InputError(
+            f"{file} was compiled from another model",
+            cause="shape or quantisation of its input or output differ from the bundle's",
+            hint=f"compile {bundle.folder / source.path}",
+        )
+    report = read_log(read_text(log))
+    _judge(report, f"{COMPILER} -s {Path(PLAIN).name}")
+    digest, size = describe_file(file)
+    companions = {str(source.report.get("source", source.path)): describe_file(bundle.folder / source.path)[0]}
+    report["source"] = next(iter(companions))
+    artifact = replace(source, path=COMPILED, sha256=digest, size=size, companions=companions, report=report)
+    add_artifacts(bundle.folder, [artifact], {COMPILED: file, report["source"]: bundle.folder / report["source"]}, card)
+    return artifact
+
+
+def read_text(path: Path) -> str:
+    """A text file's content; raises InputError."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})", hint=f"ls -l {path}") from None
+
+
+def _judge(report: Mapping[str, Any], command: str) -> None:
+    if report["mapped"] < LEAST_MAPPED * report["operators"]:
+        raise GateFailed(
+            f"the compiler put {report['mapped']} of {report['operators']} operators on the Edge TPU",
+            cause=next(iter(report["left_on_cpu"]), "see its log"),
+            hint=command,
+        )
 
 
 def summary(report: Mapping[str, Any]) -> str:

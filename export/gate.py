@@ -28,10 +28,14 @@ class Limits:
 
 FLOAT = Limits(logit_error=1e-3, label_agreement=0.999, accuracy_loss=0.001)
 INT8 = Limits(logit_error=float("inf"), label_agreement=0.97, accuracy_loss=0.01)
+RANDOM_FLOAT, RANDOM_INT8 = Limits(0.05, 0.0, 1.0), Limits(1.0, 0.0, 1.0)
+"""For random weights, which magnify every rounding and whose labels mean nothing: only a wrong graph is caught."""
 
 
-def limits_for(precision: str) -> Limits:
+def limits_for(precision: str, trained: bool = True) -> Limits:
     """The limits of float32 and float16, or those of int8."""
+    if not trained:
+        return RANDOM_INT8 if precision == "int8" else RANDOM_FLOAT
     return INT8 if precision == "int8" else FLOAT
 
 
@@ -51,14 +55,14 @@ class Gate:
         logits: of the reference graph for these, float32 (N, classes).
         evaluate: runs a classifier over the labelled set; None without one.
         figures: the reference's on that set.
-        labels_count: False for a network with random weights, whose labels mean nothing.
+        trained: False for a network with random weights.
     """
 
     pictures: NDArray[np.uint8]
     logits: Logits
     evaluate: Evaluate | None = None
     figures: Mapping[str, Any] | None = None
-    labels_count: bool = True
+    trained: bool = True
 
     def measure(self, artifact: Artifact, classifier: Classifier) -> Artifact:
         """The artifact's entry with its agreement and, with a labelled set, its figures.
@@ -75,14 +79,14 @@ class Gate:
         return measured
 
     def _judge(self, a: Artifact) -> None:
-        limits, found = limits_for(a.precision), []
+        limits, found = limits_for(a.precision, self.trained), []
         if not a.parity["logit_error"] <= limits.logit_error:  # not >, so that a NaN fails
             found.append(f"its logits are off by {a.parity['logit_error']:.2g} (limit {limits.logit_error:g})")
-        if self.labels_count and not a.parity["label_agreement"] >= limits.label_agreement:
+        if not a.parity["label_agreement"] >= limits.label_agreement:
             found.append(
                 f"{a.parity['label_agreement']:.1%} of its labels are equal (limit {limits.label_agreement:.1%})"
             )
-        if a.metrics and self.labels_count and not -a.metrics["accuracy_change"] <= limits.accuracy_loss:
+        if a.metrics and not -a.metrics["accuracy_change"] <= limits.accuracy_loss:
             lost = -100 * a.metrics["accuracy_change"]
             found.append(f"its accuracy is {lost:.2f} points lower (limit {100 * limits.accuracy_loss:.1f})")
         if found:

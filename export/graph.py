@@ -1,4 +1,4 @@
-"""The canonical graph as other converters want it: float32 weights, and what a picture goes through before layer one."""
+"""The canonical graph as other converters want it: float32 weights, and what a picture goes through before layer 1."""
 
 from __future__ import annotations
 

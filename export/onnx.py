@@ -51,9 +51,30 @@ def export_network(network: Any, size: int, path: Path) -> None:
             input_names=["pictures"],
             output_names=["logits"],
         )
-        model = onnx.load(raw)
+        model = folded(raw)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
+
+
+def folded(path: str) -> Any:
+    """The model with everything that is constant computed, by ONNX Runtime; standard operators only.
+
+    Backbones with TensorFlow's padding are traced with shape arithmetic that no device's parser likes.
+    """
+    onnx = import_onnx()
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = f"{path}.folded"
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    model = onnx.load(options.optimized_model_filepath)
+    kept = [i for i in model.opset_import if i.domain == ""]  # it names every domain it knows
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return model
 
 
 def store_float16(source: Path, target: Path) -> None:

@@ -14,11 +14,10 @@ import numpy as np
 
 from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, save_bundle
 from ..runtime.classify import Classifier
+from .calibration import calibration_set
+from .gate import Evaluate, parity
 from .onnx import export_network, store_float16
 from .quantize import quantize_int8
-
-Evaluate = Callable[[Classifier], Mapping[str, Any]]
-"""Runs an opened artifact over a labelled set and returns its figures, with the set's name under `set`."""
 
 
 def package(
@@ -49,6 +48,7 @@ def package(
     Raises:
         OutputError, MissingExtra, InputError: as the steps do.
     """
+    pictures = calibration_set(pictures, size)
     spec = InputSpec(size=size, normalise=normalise)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -65,13 +65,6 @@ def package(
         (work / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
         files = {p: work / p for p in [*(a.path for a in artifacts), "MODEL_CARD.md"]}
         return save_bundle(out, manifest, files)
-
-
-def parity(reference: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Agreement of two sets of logits (N, classes): mean relative error of the logits and share of equal labels."""
-    error = np.linalg.norm(other - reference, axis=1) / np.maximum(np.linalg.norm(reference, axis=1), 1e-9)
-    same = other.argmax(axis=1) == reference.argmax(axis=1)
-    return {"pictures": len(reference), "logit_error": float(error.mean()), "label_agreement": float(same.mean())}
 
 
 def _artifact(work: Path, path: str, precision: str, calibration: Mapping[str, Any]) -> Artifact:

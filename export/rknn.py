@@ -111,8 +111,9 @@ class Simulator:
         (work / "dataset.txt").write_text("\n".join(names) + "\n")
         self._log = (work / "log.txt").open("w+b")
         script = Path(__file__).with_name("rknn_child.py")
+        # -I: our folder has an onnx.py, which must not stand before theirs
         self._process = subprocess.Popen(
-            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=work
+            [python, "-I", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=work
         )
         settings = {
             "onnx": str(work / "model.onnx"),

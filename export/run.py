@@ -105,7 +105,7 @@ def _gate(job: Job, evaluate: Evaluate | None, threads: int) -> Gate:
     pictures = np.stack(list(job.pictures))
     figures = evaluate(reference) if evaluate else None
     trained = job.bundle.manifest.provenance.get("weights") != "random"
-    gate = Gate(pictures, reference.logits(pictures), evaluate, figures, labels_count=trained)
+    gate = Gate(pictures, reference.logits(pictures), evaluate, figures, trained=trained)
     reference.close()
     return gate
 

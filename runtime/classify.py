@@ -95,8 +95,13 @@ class Classifier:
         self.backend.close()
 
 
+def runs_here(artifact: Artifact) -> bool:
+    """Whether an artifact is for a processor, or was not yet compiled for something else."""
+    return artifact.target in RUNS and not artifact.report.get("compiled")
+
+
 def _open_on_cpu(bundle: Bundle, artifact: Artifact, threads: int) -> Backend:
-    if artifact.target not in RUNS or artifact.report.get("compiled"):
+    if not runs_here(artifact):
         raise UsageError(
             f"{artifact.path} runs on its device only",
             cause=f"it was compiled for {artifact.target}",

@@ -33,13 +33,14 @@ def import_torch() -> Any:
     return torch
 
 
-def build_network(recipe: Recipe, init: str | None = None) -> Any:
+def build_network(recipe: Recipe, init: str | None = None, exportable: bool = False) -> Any:
     """Make the network of a recipe.
 
     Args:
         recipe: backbone, colour and dropout.
         init: a .safetensors file with backbone weights, a .pt checkpoint of a run (a wider network's is narrowed),
             `timm` for timm's pre-trained ones, None for random.
+        exportable: have timm leave out layers that trace to more than plain operators.
 
     Returns:
         a torch module: uint8 (N, S, S, 3) RGB -> float32 logits (N, classes).
@@ -60,6 +61,7 @@ def build_network(recipe: Recipe, init: str | None = None) -> Any:
             num_classes=len(LABELS),
             in_chans=channels,
             drop_rate=recipe.dropout,
+            exportable=exportable,
             **({"channels": recipe.stages} if recipe.stages else {}),
         )
     except TypeError as error:
