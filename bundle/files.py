@@ -99,6 +99,7 @@ def locked(path: Path) -> Iterator[None]:
 
     lock = path.resolve().with_name(f".{path.resolve().name}.lock")
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("a")
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -112,3 +112,46 @@ def small_disk(tmp_path: Path) -> object:
         pytest.skip(f"a full disk needs leave to mount one: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture(scope="session")
+def kept() -> Path:
+    """What is dear to make and the same every time, such as a vendor's environment; `make clean` removes it."""
+    folder = ROOT / "build" / "test-cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def calibration(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """256 labelled faces in class folders."""
+    from fer_edge.bundle import LABELS
+    from fer_edge.train.data import balanced, read_dataset
+
+    folder = tmp_path_factory.mktemp("calibration")
+    for sample in balanced(read_dataset(faces).split("train"), 256, 7):
+        assert sample.label is not None
+        place = folder / LABELS[sample.label]
+        place.mkdir(exist_ok=True)
+        shutil.copyfile(sample.path, place / sample.path.name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(bundle: Bundle, calibration: Path, tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Path:
+    """The default model exported to everything whose tools are installed, by the command a person types."""
+    for module in ("openvino", "tensorflow", "ethosu"):
+        pytest.importorskip(module, reason="needs the openvino and ethos-u extras")
+    folder = tmp_path_factory.mktemp("exported")
+    command = [sys.executable, "-m", "fer_edge", "export", "default", "--target", "all", "--calibration", calibration]
+    done = subprocess.run(
+        [*command, "--pictures", "200", "--out", folder / "bundle", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(kept)},
+    )
+    assert done.returncode == 0, done.stderr
+    (folder / "said.json").write_text(done.stdout)
+    return folder

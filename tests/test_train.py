@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
 from fer_edge.cli.sweep import BACKBONES
-from fer_edge.errors import DatasetError, InputError, TrainingDiverged, UsageError
+from fer_edge.errors import DatasetError, TrainingDiverged, UsageError
 from fer_edge.train.data import Dataset, Sample, balanced, read_dataset, stratified_split
 from fer_edge.train.metrics import calibration_error, fit_temperature, report
 from fer_edge.train.recipe import load_recipe, parse_recipe, recipe_names
@@ -480,11 +480,3 @@ class TestFit:
 def balanced_part(dataset: Dataset, count: int) -> tuple[Sample, ...]:
     train = balanced(dataset.split("train"), count, 3)
     return (*train, *balanced(dataset.split("valid"), count // 2, 3))
-
-
-def test_too_few_pictures_to_calibrate(tmp_path: Path) -> None:
-    pytest.importorskip("onnx", reason="needs the export extra")
-    from fer_edge.export.quantize import quantize_int8
-
-    with pytest.raises(InputError, match="too few"):
-        quantize_int8(tmp_path / "a.onnx", tmp_path / "b.onnx", [np.zeros((48, 48, 3), np.uint8)] * 3)

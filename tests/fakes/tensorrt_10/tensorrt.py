@@ -1,0 +1,14 @@
+"""TensorRT 10.3.0 as far as a builder sees it."""
+
+from tensorrt_shape import (  # noqa: F401
+    BuilderFlag,
+    ConfigNew,
+    Logger,
+    MemoryPoolType,
+    NetworkDefinitionCreationFlag,
+    OnnxParser,
+    make_builder,
+)
+
+__version__ = "10.3.0"
+Builder = make_builder(ConfigNew, __version__, explicit_needed=False)

@@ -1,0 +1,14 @@
+"""TensorRT 8.6.1 as far as a builder sees it."""
+
+from tensorrt_shape import (  # noqa: F401
+    BuilderFlag,
+    ConfigNew,
+    Logger,
+    MemoryPoolType,
+    NetworkDefinitionCreationFlag,
+    OnnxParser,
+    make_builder,
+)
+
+__version__ = "8.6.1"
+Builder = make_builder(ConfigNew, __version__, explicit_needed=True)
