@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= sessions/demo
+FACES  ?= faces
 CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
 
-.PHONY: demo test check format wheel performance clean
+.PHONY: demo test check format wheel performance export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
@@ -31,6 +32,13 @@ wheel: $(VENV)/.dev ## dist/*.whl
 performance: $(VENV)/.dev ## measure this machine against the published way, into docs/performance.md
 	$(BIN)/fer-edge models fetch
 	$(BIN)/python -m fer_edge.benchmarks.published_way --clip $(CLIP) --write docs/performance.md
+
+export: $(VENV)/.dev ## export both models to everything, measured on FACES=folder, into docs/export.md
+	for name in default edgetpu; do \
+		$(BIN)/fer-edge export $$name --target all --calibration $(FACES) --labelled $(FACES) --out build/export/$$name || exit 1; \
+		$(BIN)/fer-edge export $$name --target rknn --calibration $(FACES) --labelled $(FACES) --out build/export/$$name || exit 1; \
+	done
+	$(BIN)/python -m fer_edge.export.table build/export/default build/export/edgetpu --write docs/export.md
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || ( rm -rf $(VENV) && \
