@@ -51,11 +51,13 @@ class Bundle:
         for candidate in self.manifest.artifacts:
             if (candidate.target, candidate.precision) == (target, precision):
                 return candidate
-        there = ", ".join(f"{a.target} {a.precision}" for a in self.manifest.artifacts)
+        there = [f"{a.target} {a.precision}" for a in self.manifest.artifacts]
+        known = any(a.target == target for a in self.manifest.artifacts)
+        export = f"fer-edge export {self.folder} --target {target} --precision {precision} --calibration FACES"
         raise BundleError(
             f"the bundle {self.manifest.name} has no {target} artifact in {precision}",
-            cause=f"it holds only: {there}",
-            hint="choose one of these with --precision",
+            cause=f"it holds only: {', '.join(there)}",
+            hint="choose one of these with --precision" if known else export,
         )
 
     def size(self, artifact: Artifact) -> int:
