@@ -51,7 +51,7 @@ def test_from_folders_to_a_running_bundle(data: Path, backbone: Path, tmp_path: 
     assert small.size < 12_000_000
     card = (tmp_path / "b" / "MODEL_CARD.md").read_text()
     assert "A test." in card
-    assert f"| int8 | {small.metrics['accuracy']:.3f}" in card
+    assert f"| onnx int8 | {small.metrics['accuracy']:.3f}" in card
     assert str(tmp_path) not in (tmp_path / "b" / "bundle.json").read_text()
 
     from mlflow.tracking import MlflowClient
