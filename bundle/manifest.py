@@ -52,7 +52,7 @@ class Artifact:
     sha256: str
     size: int
     input_dtype: str = "uint8"
-    companions: Mapping[str, str] = field(default_factory=dict)
+    companions: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     built_with: Mapping[str, str] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import FerEdgeError
+from ..errors import FerEdgeError, OutputError
 
 COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
@@ -93,12 +96,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; nothing more to say to it
         return 0
-    except Exception as error:  # a bug of ours: still one sentence, and the way to the traceback
-        if args.debug:
-            raise
-        print(f"fer-edge: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        print("  try: the same command with --debug, and send us what it prints", file=sys.stderr)
-        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _unexpected(error, args.debug)
+        return _explain(_no_room(error), args.debug)
+    except Exception as error:
+        return _unexpected(error, args.debug)
+
+
+def _no_room(error: OSError) -> OutputError:
+    place = Path(error.filename or tempfile.gettempdir())
+    return OutputError(
+        f"no room is left on the disk of {place}",
+        cause="temporary files of the work did not fit",
+        hint=f"df -h {place.parent}; TMPDIR=FOLDER puts them elsewhere",
+    )
+
+
+def _unexpected(error: Exception, debug: bool) -> int:
+    """A bug of ours: still one sentence, and the way to the traceback."""
+    if debug:
+        raise error
+    print(f"fer-edge: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+    print("  try: the same command with --debug, and send us what it prints", file=sys.stderr)
+    return 1
 
 
 def _explain(error: FerEdgeError, debug: bool) -> int:

@@ -146,21 +146,22 @@ def add_compiled(bundle: Bundle, file: Path, log: Path, card: Callable[[Manifest
             cause=f"it holds no {CUSTOM}",
             hint=f"{COMPILER} -s {Path(PLAIN).name} on an x86-64 Linux machine",
         )
-    before = read_tflite(bundle.folder / str(source.report.get("source", source.path)))
+    plain = str(source.report.get("source", source.path))
+    before = read_tflite(bundle.folder / plain)
     ends = [(t.shape, t.dtype, t.scales, t.zero_points) for t in (*flat.inputs, *flat.outputs)]
     if ends != [(t.shape, t.dtype, t.scales, t.zero_points) for t in (*before.inputs, *before.outputs)]:
         raise InputError(
             f"{file} was compiled from another model",
             cause="shape or quantisation of its input or output differ from the bundle's",
-            hint=f"compile {bundle.folder / source.path}",
+            hint=f"compile {bundle.folder / plain}",
         )
-    report = read_log(read_text(log))
-    _judge(report, f"{COMPILER} -s {Path(PLAIN).name}")
+    read = read_log(read_text(log))
+    _judge(read, f"{COMPILER} -s {Path(PLAIN).name}")
     digest, size = describe_file(file)
-    companions = {str(source.report.get("source", source.path)): describe_file(bundle.folder / source.path)[0]}
-    report["source"] = next(iter(companions))
+    companions = {plain: describe_file(bundle.folder / plain)[0]}
+    report = {**read, "source": plain}
     artifact = replace(source, path=COMPILED, sha256=digest, size=size, companions=companions, report=report)
-    add_artifacts(bundle.folder, [artifact], {COMPILED: file, report["source"]: bundle.folder / report["source"]}, card)
+    add_artifacts(bundle.folder, [artifact], {COMPILED: file, plain: bundle.folder / plain}, card)
     return artifact
 
 

@@ -70,7 +70,7 @@ def package(
 def _artifact(work: Path, path: str, precision: str, calibration: Mapping[str, Any]) -> Artifact:
     digest, size = describe_file(work / path)
     tools = {t: version(t) for t in ("onnx", "onnxruntime", "torch")}
-    return Artifact(path, "onnx", precision, digest, size, "uint8", tools, calibration)
+    return Artifact(path, "onnx", precision, digest, size, built_with=tools, calibration=calibration)
 
 
 def _measure(bundle: Bundle, pictures: Sequence[Image], evaluate: Evaluate) -> Manifest:

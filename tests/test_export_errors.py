@@ -226,9 +226,11 @@ def test_a_full_disk(own: Path, calibration: Path, small_disk: Path, command: Co
     assert done.returncode == 2
     assert "No space left" in done.stderr
     assert not [p for p in small_disk.iterdir() if p.suffix != ".lock"]
+    before = digest(own)
     done = command(*words, TMPDIR=str(small_disk))  # and where the work is done
-    assert done.returncode == 2
-    assert "No space left" in done.stderr
+    assert done.returncode == 2, done.stderr
+    assert "no room is left on the disk" in done.stderr
+    assert digest(own) == before
 
 
 def exporting(own: Path, calibration: Path, target: str, precision: str) -> subprocess.Popen[str]:
