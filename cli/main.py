@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "measure a bundle or checkpoint on labelled faces, by group, over seeds or folds, or live",
     "sweep": "train the published grids, resumable and shared between machines",
     "bundle": "check a model bundle, or show what is in it",
+    "devices": "list the boards and accelerators that are known, and which of them are here",
     "models": "fetch, add or list the face detector's weights",
 }
 """Verb -> its line in the help; the module of the same name in this package has `add_arguments` and `run`."""

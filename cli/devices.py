@@ -1,0 +1,41 @@
+"""`fer-edge devices`: the boards and accelerators fer-edge knows, and which of them are here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `devices`."""
+    parser.add_argument("name", nargs="?", metavar="DEVICE", help="all that is known of one")
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="look below this folder instead of /"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, or show one."""
+    from ..devices.present import evidence
+    from ..devices.profile import find_profile, load_profiles
+
+    profiles = [find_profile(args.name)] if args.name else list(load_profiles().values())
+    here = {p.name: evidence(p, args.root) for p in profiles}
+    if args.json:
+        print(json.dumps([{**asdict(p), "present": here[p.name]} for p in profiles]))
+        return 0
+    for p in profiles:
+        price = f"${p.price_usd} ({p.year})" if p.price_usd else ""
+        print(f"{p.name:18} {p.title:36} {p.backend:14} {price:12} {here[p.name] or '-'}")
+        if args.name:
+            print(f"  also called: {', '.join(p.aliases) or '-'}")
+            print(f"  runs: {p.target} {p.precision}" + (f" for {p.chip}" if p.chip else ""))
+            for limit in p.limits:
+                print(f"  know: {limit}")
+            for pair in p.pairs:
+                print("  versions: " + ", ".join(f"{k} {v}" if k != "note" else v for k, v in pair.items()))
+            for figure in p.published:
+                print(f"  published: {figure['model']} {figure['mean_ms']} ms, {figure['source']}")
+    return 0

@@ -1,0 +1,159 @@
+"""Device profiles: what a board or accelerator is called, what runs on it, what to know before buying. Data only."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeviceNotFound, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROFILES = Path(__file__).parent / "profiles"
+ISOLATIONS = ("none", "process")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One device, as its TOML file says.
+
+    Attributes:
+        name, aliases: what --device takes.
+        title: for people.
+        backend: which of the runtime's backends drives it.
+        target, precision, chip: which artifact of a bundle it runs; `auto` leaves the precision to the bundle.
+        isolation: `none` in the daemon's own process, `process` in a worker's.
+        interpreter: the Python of the worker; empty for the daemon's own.
+        options: for the backend.
+        board: how /proc/device-tree/model begins on it; compatible: entries of /proc/device-tree/compatible.
+        usb, pci: `vendor:product` ids in hex; nodes: files below / that its driver makes.
+        libraries: shared libraries its backend loads.
+        pairs: versions known to work together.
+        published: figures others measured, each with its source.
+        price_usd, year: a price, and the year it was seen or set; 0 where unknown.
+        limits: what to know before buying.
+    """
+
+    name: str
+    title: str
+    backend: str
+    target: str
+    precision: str
+    isolation: str
+    aliases: tuple[str, ...] = ()
+    chip: str = ""
+    interpreter: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    board: str = ""
+    compatible: tuple[str, ...] = ()
+    usb: tuple[str, ...] = ()
+    pci: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    pairs: tuple[Mapping[str, str], ...] = ()
+    published: tuple[Mapping[str, Any], ...] = ()
+    price_usd: int = 0
+    year: int = 0
+    limits: tuple[str, ...] = ()
+
+
+def own_profiles() -> Path:
+    """Where a user's own profiles are: fer-edge/devices under $XDG_CONFIG_HOME or ~/.config."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "fer-edge" / "devices"
+
+
+def load_profiles(own: Path | None = None) -> dict[str, Profile]:
+    """Every profile by its name, the user's own in the place of ours of the same name.
+
+    Args:
+        own: the user's folder; `own_profiles()` when None.
+
+    Raises:
+        UsageError: one of them has a wrong key or value, named with its file and line.
+    """
+    files = [*sorted(PROFILES.glob("*.toml")), *sorted((own or own_profiles()).glob("*.toml"))]
+    return {profile.name: profile for profile in map(read_profile, files)}
+
+
+def find_profile(name: str, own: Path | None = None) -> Profile:
+    """A profile by its name or alias, or the file that a path ending in .toml names.
+
+    Raises:
+        DeviceNotFound: no such name; the message has the nearest ones.
+    """
+    if name.endswith(".toml"):
+        return read_profile(Path(name))
+    profiles = load_profiles(own)
+    for profile in profiles.values():
+        if name == profile.name or name in profile.aliases:
+            return profile
+    known = [n for p in profiles.values() for n in (p.name, *p.aliases)]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    raise DeviceNotFound(
+        f"there is no device {name!r}",
+        cause=f"did you mean {' or '.join(near)}?" if near else "devices: " + ", ".join(profiles),
+        hint="fer-edge devices",
+    )
+
+
+def read_profile(path: Path) -> Profile:
+    """Read one file and check every key; raises UsageError with file and line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror})", hint=f"ls -l {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend {path}") from None
+    kinds = {f.name: str(f.type) for f in fields(Profile)}
+    for key, value in data.items():
+        if key not in kinds:
+            near = difflib.get_close_matches(key, kinds, n=1)
+            raise _wrong(path, text, key, "is not a key of a device" + (f"; did you mean {near[0]}?" if near else ""))
+        if not _fits(kinds[key], value):
+            raise _wrong(path, text, key, f"must be {_words(kinds[key])}, not {value!r}")
+    missing = [f.name for f in fields(Profile) if kinds[f.name] == "str" and f.name not in data and _required(f.name)]
+    if missing:
+        raise UsageError(f"{path} lacks {', '.join(missing)}", hint=f"compare it with {PROFILES / 'cpu.toml'}")
+    if data["isolation"] not in ISOLATIONS:
+        raise _wrong(path, text, "isolation", f"must be one of {', '.join(ISOLATIONS)}")
+    return Profile(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def _required(name: str) -> bool:
+    return name in ("name", "title", "backend", "target", "precision", "isolation")
+
+
+def _fits(kind: str, value: object) -> bool:
+    """Whether a TOML value is of the kind that an annotation names."""
+    if kind.startswith("tuple[Mapping"):
+        return isinstance(value, list) and all(isinstance(v, dict) for v in value)
+    if kind.startswith("tuple"):
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    if kind.startswith("Mapping"):
+        return isinstance(value, dict)
+    return isinstance(value, {"str": str, "int": int}[kind]) and not isinstance(value, bool)
+
+
+def _words(kind: str) -> str:
+    if kind.startswith("tuple[Mapping"):
+        return "a list of tables"
+    if kind.startswith("tuple"):
+        return "a list of texts"
+    return {"str": "a text", "int": "a whole number"}.get(kind, "a table")
+
+
+def _wrong(path: Path, text: str, key: str, what: str) -> UsageError:
+    """An error at the line where a key stands."""
+    pattern = re.compile(rf"\s*(\[+\s*)?\"?{re.escape(key)}\"?\s*[=.\]]")
+    line = next((i for i, words in enumerate(text.splitlines(), 1) if pattern.match(words)), 1)
+    return UsageError(f"{path}, line {line}: {key} {what}", hint=f"mend {path}")
