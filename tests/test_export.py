@@ -14,6 +14,7 @@ import pytest
 from fer_edge.bundle import Artifact, Bundle, Image, open_bundle, whole_image
 from fer_edge.runtime.classify import Classifier, runs_here
 
+ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.train
 
@@ -183,27 +184,19 @@ def old_openvino(kept: Path) -> Path:
     return inside
 
 
-OLD_RUN = """
-import sys, numpy as np
-from openvino.inference_engine import IECore
-core = IECore()
-network = core.read_network(sys.argv[1])
-name = next(iter(network.input_info))
-network.input_info[name].precision = "U8"
-loaded = core.load_network(network, "CPU", {"ENFORCE_BF16": "NO"})
-rows = [next(iter(loaded.infer({name: picture[None]}).values())) for picture in np.load(sys.argv[2])]
-np.save(sys.argv[3], np.concatenate(rows))
-"""
+def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, kept: Path) -> None:
+    """Through the very worker and backend that drive the stick, on that OpenVINO's processor plug-in."""
+    from fer_edge.errors import DeviceNotFound
+    from fer_edge.runtime.remote import RemoteBackend
 
-
-def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, kept: Path, tmp_path: Path) -> None:
-    python = old_openvino(kept)
-    np.save(tmp_path / "in.npy", crops)
-    command = [python, "-c", OLD_RUN, bundle.path(bundle.reference), tmp_path / "in.npy", tmp_path / "out.npy"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    backend, graph, python = ROOT / "runtime/backends/ie.py", bundle.path(bundle.reference), str(old_openvino(kept))
+    apart = RemoteBackend(backend, graph, {"device": "CPU"}, python=python)
     wanted = Classifier(bundle, bundle.reference).logits(crops)
-    assert np.abs(np.load(tmp_path / "out.npy") - wanted).max() < 1e-3
+    assert np.abs(apart.infer(crops) - wanted).max() < 1e-3
+    assert apart.describe()["version"].startswith("2021.4.2")
+    apart.close()
+    with pytest.raises(DeviceNotFound, match="no MYRIAD device answers"):
+        RemoteBackend(backend, graph, {"device": "MYRIAD"}, python=python)
 
 
 def test_rockchips_own_simulator_agrees(bundle: Bundle, calibration: Path, kept: Path, tmp_path: Path) -> None:

@@ -254,3 +254,20 @@ def test_inference_crosses_to_python_3_6(bundle: Bundle, kept: Path) -> None:
     assert apart.describe()["version"] == "1.10.0"
     assert np.abs(apart.infer(crops) - here.infer(crops)).max() < 1e-3
     apart.close()
+
+
+def test_a_delegate_that_is_not_there(exported: Path) -> None:
+    """Library absent, library of another kind: both a sentence, through the runtime's door and through the worker."""
+    artifact = exported / "bundle/edgetpu/model_int8.tflite"
+    with pytest.raises(DeviceNotFound, match=r"libedgetpu\.so\.1 cannot be loaded"):
+        open_backend("tflite", artifact, {"delegate": "libedgetpu.so.1"})
+    with pytest.raises(DeviceNotFound, match=r"libm\.so\.6 is no TFLite delegate"):
+        RemoteBackend(BACKENDS / "lite.py", artifact, {"delegate": "libm.so.6"})
+
+
+def test_tflite_says_the_same_in_its_own_process(exported: Path) -> None:
+    artifact = exported / "bundle/edgetpu/model_int8.tflite"
+    crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
+    apart = RemoteBackend(BACKENDS / "lite.py", artifact, {})
+    assert np.array_equal(apart.infer(crops), open_backend("tflite", artifact, {}).infer(crops))
+    apart.close()

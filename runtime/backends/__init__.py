@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BundleDamaged, DeviceFailed, MissingExtra, UsageError
+from ...errors import BundleDamaged, DeviceFailed, DeviceNotFound, MissingExtra, UsageError
 
-FILES = {"onnxruntime": "ort", "openvino": "ov", "tflite": "lite"}
+FILES = {"onnxruntime": "ort", "openvino": "ov", "tflite": "lite", "openvino-2021": "ie"}
 """Backend name -> module in this package."""
+EXTRAS = {"openvino": "openvino", "tflite": "edgetpu"}
+"""Backend name -> the optional part of fer-edge that brings its library."""
 RUNS = {
     "onnx": "onnxruntime",
     "tensorrt": "onnxruntime",
@@ -44,7 +46,8 @@ def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
     """Open an artifact with a backend.
 
     Raises:
-        UsageError: no such backend; MissingExtra: its library is absent; BundleDamaged: it cannot read the file;
+        UsageError: no such backend; MissingExtra: its library is absent; DeviceNotFound: its device is;
+        BundleDamaged: it cannot read the file;
         DeviceFailed: it refuses to start.
     """
     if name not in FILES:
@@ -53,7 +56,9 @@ def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
     try:
         return module.open(str(artifact), options)  # type: ignore[no-any-return]
     except ImportError as error:
-        raise MissingExtra(error.name or name, name) from error
+        raise MissingExtra(error.name or name, EXTRAS.get(name, name)) from error
+    except LookupError as error:
+        raise DeviceNotFound(str(error), hint="fer-edge devices") from error
     except ValueError as error:
         raise BundleDamaged(f"{artifact.name} cannot be loaded by {name}: {error}") from error
     except RuntimeError as error:

@@ -1,5 +1,9 @@
-"""TensorFlow Lite on the CPU. Self-contained: Python 3.6, numpy, and ai_edge_litert or tflite_runtime."""
+"""TensorFlow Lite, on the CPU or through an accelerator's delegate.
 
+Self-contained: Python 3.6, numpy, and ai_edge_litert or tflite_runtime.
+"""
+
+import ctypes
 import os
 from typing import Any, Dict, Tuple
 
@@ -9,9 +13,9 @@ import numpy as np
 class LiteBackend:
     """A file with one int8, uint8 or float32 NHWC input and one output of logits."""
 
-    def __init__(self, interpreter: Any, library: str, version: str, threads: int) -> None:
+    def __init__(self, interpreter: Any, library: Tuple[str, str], threads: int, delegate: str) -> None:
         self._interpreter = interpreter
-        self._library, self._version, self._threads = library, version, threads
+        self._library, self._threads, self._delegate = library, threads, delegate
         self._input = interpreter.get_input_details()[0]
         self._output = interpreter.get_output_details()[0]
 
@@ -42,9 +46,9 @@ class LiteBackend:
         """What runs where."""
         return {
             "backend": "tflite",
-            "library": self._library,
-            "version": self._version,
-            "device": "CPU",
+            "library": self._library[0],
+            "version": self._library[1],
+            "device": self._delegate or "CPU",
             "threads": self._threads,
             "input": [np.dtype(self._input["dtype"]).name, *(int(n) for n in self._input["shape"])],
         }
@@ -57,37 +61,62 @@ class LiteBackend:
 def open(artifact: str, options: Dict[str, Any]) -> LiteBackend:
     """Load a .tflite file.
 
-    Options: `threads` (int, default 1). Raises ImportError without either library, ValueError for an unreadable file,
-    one that needs an accelerator's delegate, or one that does not take one picture.
+    Options: `threads` (int, default 1), `delegate` (a shared library such as libedgetpu.so.1), `delegate_options`.
+    Raises ImportError without either library, LookupError when the delegate or its device is absent, ValueError for an
+    unreadable file, one that needs a delegate, or one that does not take one picture.
     """
-    make, library, version = _library()
+    module, library = _library()
+    threads, delegate = int(options.get("threads", 1)), str(options.get("delegate", ""))
+    # The delegate first: when it does not pair with this library the process ends here, before any model is read.
+    delegates = [_delegate(module, delegate, options.get("delegate_options", {}))] if delegate else None
     with _Quiet():  # it greets on standard error
         try:
-            interpreter = make(model_path=artifact, num_threads=int(options.get("threads", 1)))
+            interpreter = module.Interpreter(model_path=artifact, num_threads=threads, experimental_delegates=delegates)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise ValueError(str(error).strip().split("\n")[0])
+            raise ValueError(_reason(str(error)))
     details = interpreter.get_input_details()
     if len(details) != 1 or len(details[0]["shape"]) != 4 or details[0]["shape"][-1] != 3:
         raise ValueError("the graph does not take one NHWC picture")
-    return LiteBackend(interpreter, library, version, int(options.get("threads", 1)))
+    return LiteBackend(interpreter, library, threads, delegate)
 
 
-def _library() -> Tuple[Any, str, str]:
-    """The interpreter class, its library's name and version; raises ImportError."""
+def _delegate(module: Any, name: str, options: Dict[str, str]) -> Any:
+    """The delegate; raises LookupError saying whether its library or its device is absent."""
     try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        from tflite_runtime import __version__
-        from tflite_runtime.interpreter import Interpreter
+        library = ctypes.CDLL(name)
+    except OSError as error:
+        raise LookupError("the library {} cannot be loaded ({})".format(name, error))
+    if not hasattr(library, "tflite_plugin_create_delegate"):
+        raise LookupError("the library {} is no TFLite delegate".format(name))
+    try:
+        return module.load_delegate(name, options)
+    except ValueError as error:  # the same for every reason; the library itself is there
+        raise LookupError("{} finds no device ({})".format(name, _reason(str(error))))
 
-        return Interpreter, "tflite_runtime", str(__version__)
+
+def _reason(message: str) -> str:
+    """One line, and the way out where a file was compiled for an accelerator."""
+    line = message.strip().split("\n")[0]
+    if "edgetpu-custom-op" in message:
+        return "the file was compiled for the Edge TPU and needs its delegate (" + line + ")"
+    return line
+
+
+def _library() -> Tuple[Any, Tuple[str, str]]:
+    """The interpreter's module, and its library's name and version; raises ImportError."""
+    try:
+        from ai_edge_litert import interpreter
+    except ImportError:
+        from tflite_runtime import __version__, interpreter
+
+        return interpreter, ("tflite_runtime", str(__version__))
     try:
         from importlib.metadata import version
 
-        return Interpreter, "ai_edge_litert", version("ai-edge-litert")
+        return interpreter, ("ai_edge_litert", version("ai-edge-litert"))
     except Exception:  # Python before 3.8, or a build without metadata: the version is for people only
-        return Interpreter, "ai_edge_litert", "unknown"
+        return interpreter, ("ai_edge_litert", "unknown")
 
 
 class _Quiet:
