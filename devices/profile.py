@@ -126,7 +126,8 @@ def read_profile(path: Path) -> Profile:
         raise UsageError(f"{path} lacks {', '.join(missing)}", hint=f"compare it with {PROFILES / 'cpu.toml'}")
     if data["isolation"] not in ISOLATIONS:
         raise _wrong(path, text, "isolation", f"must be one of {', '.join(ISOLATIONS)}")
-    return Profile(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Profile(**values)
 
 
 def _required(name: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fer_edge.bundle import Artifact, Bundle, describe_file
 from fer_edge.errors import DeviceFailed, DeviceNotFound
@@ -196,3 +197,43 @@ def test_builder_runs_on_python_3_6(onnx_file: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "a.engine").stat().st_size == json.loads(done.stdout)["bytes"]
+
+
+@pytest.mark.parametrize("folder", VERSIONS)
+def test_the_backend_of_each_version(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls and shapes as documented; what a GPU would compute is not shown by this."""
+    from fer_edge.runtime.backends import trt
+
+    for path in (FAKES, FAKES / folder):
+        monkeypatch.syspath_prepend(path)
+    for name in ("tensorrt", "tensorrt_shape"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    import tensorrt_shape
+
+    cuda = tensorrt_shape.CudaRuntime()
+    monkeypatch.setattr(trt.ctypes, "CDLL", lambda name: cuda)
+    (tmp_path / "a.engine").write_bytes(b"engine")
+    backend = trt.open(str(tmp_path / "a.engine"), {})
+    batch = np.full((2, 8, 8, 3), 200, np.uint8)
+    assert backend.infer(batch).tolist() == [[200.0 + i for i in range(7)]] * 2
+    assert backend.describe()["input"] == ["float32", 1, 8, 8, 3]
+    assert len(cuda.held) == 2
+    backend.close()
+    backend.close()
+    assert not cuda.held
+    (tmp_path / "a.engine").write_bytes(b"another")
+    with pytest.raises(ValueError, match="build it again"):
+        trt.open(str(tmp_path / "a.engine"), {})
+    with pytest.raises(MemoryError, match="out of memory"):
+        trt.Cuda(cuda).allocate(1 << 21)
+
+
+def test_no_cuda_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fer_edge.runtime.backends import trt
+
+    def nowhere(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(trt.ctypes, "CDLL", nowhere)
+    with pytest.raises(LookupError, match="no CUDA runtime"):
+        trt._cuda_runtime()

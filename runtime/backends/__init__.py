@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from ...errors import BundleDamaged, DeviceFailed, DeviceNotFound, MissingExtra, UsageError
 
-FILES = {"onnxruntime": "ort", "openvino": "ov", "tflite": "lite", "openvino-2021": "ie"}
+FILES = {
+    "onnxruntime": "ort",
+    "openvino": "ov",
+    "openvino-2021": "ie",
+    "tflite": "lite",
+    "tensorrt": "trt",
+    "rknn": "rk",
+}
 """Backend name -> module in this package."""
 EXTRAS = {"openvino": "openvino", "tflite": "edgetpu"}
 """Backend name -> the optional part of fer-edge that brings its library."""

@@ -3,12 +3,16 @@
 from tensorrt_shape import (  # noqa: F401
     BuilderFlag,
     ConfigNew,
+    EngineNew,
     Logger,
     MemoryPoolType,
     NetworkDefinitionCreationFlag,
     OnnxParser,
+    TensorIOMode,
     make_builder,
+    make_runtime,
 )
 
 __version__ = "10.3.0"
 Builder = make_builder(ConfigNew, __version__, explicit_needed=False)
+Runtime = make_runtime(EngineNew)
