@@ -192,7 +192,7 @@ class RemoteBackend:
         return DeviceFailed(
             f"the worker of the backend {self.name} {what}",
             cause=said or "the vendor library crashed, or the device was unplugged",
-            hint="fer-edge devices",
+            hint="fer-edge doctor",
         )
 
     def _refusal(self, answer: dict[str, str]) -> Exception:
@@ -202,9 +202,9 @@ class RemoteBackend:
             return DeviceNotFound(
                 f"the backend {self.name} cannot start: {message}",
                 cause="its library or its device is not there",
-                hint="fer-edge devices",
+                hint="fer-edge doctor",
             )
         if kind == "ValueError":
             return BundleDamaged(f"{self._artifact.name} cannot be loaded by {self.name}: {message}")
         words = "out of memory" if kind == "MemoryError" else message
-        return DeviceFailed(f"the backend {self.name} failed: {words}", hint="fer-edge devices")
+        return DeviceFailed(f"the backend {self.name} failed: {words}", hint="fer-edge doctor")

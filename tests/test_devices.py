@@ -129,3 +129,13 @@ def test_the_command(tmp_path: Path, command: Command) -> None:
     wrong = command("devices", "jetson-nanoo")
     assert wrong.returncode == 3
     assert "jetson-nano" in wrong.stderr
+
+
+def test_the_page_says_of_every_device_how_it_was_verified() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "devices.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| ")]
+    how = {name.strip(): words.strip() for name, words in rows if name.strip() != "device"}
+    assert set(how) == NAMES
+    assert how.pop("cpu") == "ran here"
+    honest = ("not at hand", "no stick", "contract only", "no such")
+    assert all(any(word in words for word in honest) for words in how.values())

@@ -65,7 +65,7 @@ def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
     except ImportError as error:
         raise MissingExtra(error.name or name, EXTRAS.get(name, name)) from error
     except LookupError as error:
-        raise DeviceNotFound(str(error), hint="fer-edge devices") from error
+        raise DeviceNotFound(str(error), hint="fer-edge doctor") from error
     except ValueError as error:
         raise BundleDamaged(f"{artifact.name} cannot be loaded by {name}: {error}") from error
     except RuntimeError as error:
