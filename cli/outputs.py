@@ -87,7 +87,8 @@ def _facts(source: Source, pipeline: Pipeline) -> dict[str, Any]:
         "artifact": f"{device['artifact']} ({device['precision']})",
         "artifact_sha256": device["sha256"],
         "device": f"{model_name()}; {device['backend']} {device['version']} on {device['device']}",
-        "threads": device["threads"],
+        "threads": device.get("threads", 1),
+        "degraded": device.get("degraded", False),
         "detector": pipeline.detector.name,
         "smoother": pipeline.smoother.name,
     }

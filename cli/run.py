@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--video", action="store_true", help="also record an annotated video into --out")
     parser.add_argument("--replace", action="store_true", help="overwrite the session that is in --out")
     parser.add_argument("--bundle", type=Path, metavar="PATH", help="model bundle (default: the one inside fer-edge)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="from fer-edge devices (default: cpu)")
+    parser.add_argument(
+        "--fallback",
+        default="none",
+        choices=("none", "cpu"),
+        help="who stands in while the device is away (default: none)",
+    )
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "float16", "int8"))
     parser.add_argument("--detector", default="auto", choices=("auto", "yunet", "haar"))
     parser.add_argument(
@@ -75,13 +82,15 @@ def _check(args: argparse.Namespace) -> None:
 
 def _open_pipeline(args: argparse.Namespace, threads: int, kind: type[Pipeline]) -> tuple[Pipeline, str]:
     from ..bundle import find_bundle, open_bundle
-    from ..runtime.classify import Classifier, choose_artifact
+    from ..devices.profile import find_profile
     from ..runtime.detectors import open_detector
+    from ..runtime.device import open_device
     from ..runtime.smoothing import open_smoother
 
     bundle = open_bundle(find_bundle(args.bundle))
+    profile = find_profile(args.device)
     detector, notice = open_detector(args.detector, args.detect_width)
-    classifier = Classifier(bundle, choose_artifact(bundle, args.precision), threads)
+    classifier = open_device(profile, bundle, precision=args.precision, threads=threads, fallback=args.fallback)
     return kind(detector, classifier, open_smoother(args.smoother, bundle.labels)), notice
 
 
@@ -171,8 +180,11 @@ def _summarise(
     print("expressions: " + (", ".join(f"{k} {v:.0%}" for k, v in shares.items()) or "no face was seen"))
     print(
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
-        f"{device['threads']} threads; detector {pipeline.detector.name}"
+        f"{device.get('threads', 1)} threads; detector {pipeline.detector.name}"
     )
+    if device.get("degraded") or device.get("restarts"):
+        now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
+        print(f"{args.device + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")
     for line in getattr(source, "skipped", []):
         print(f"left out:    {line}")
     for name, path in outputs.paths.items():

@@ -101,7 +101,8 @@ class SupervisedBackend:
         """Of what answers now, with the count of restarts and whether it is the stand-in."""
         now = self._backend or self._stand_in
         about = now.describe() if now is not None else {}
-        return {**about, "degraded": self.health.degraded, "restarts": self.health.restarts}
+        health = {"degraded": self.health.degraded, "restarts": self.health.restarts}
+        return {**about, **health, "last_fault": self.health.faults[-1] if self.health.faults else ""}
 
     def close(self) -> None:
         """Let go of the device and of the stand-in."""

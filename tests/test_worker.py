@@ -202,12 +202,13 @@ def test_fallback_is_visible_and_temporary(monkeypatch: pytest.MonkeyPatch) -> N
     assert backend.infer(CROP)[0, 0] == 1
     monkeypatch.setattr(Flaky, "there", False)
     assert backend.infer(CROP)[0, 0] == 0
-    assert backend.describe() == {"backend": "StandIn", "degraded": True, "restarts": 0}
+    standing = {"backend": "StandIn", "degraded": True, "restarts": 0, "last_fault": "unplugged"}
+    assert backend.describe() == standing
     monkeypatch.setattr(Flaky, "there", True)
     assert backend.infer(CROP)[0, 0] == 0  # not yet its time
     clock[0] = 10
     assert backend.infer(CROP)[0, 0] == 1
-    assert backend.describe() == {"backend": "Flaky", "degraded": False, "restarts": 1}
+    assert backend.describe() == {**standing, "backend": "Flaky", "degraded": False, "restarts": 1}
     assert backend.health.faults == ["unplugged"]
 
 

@@ -1,0 +1,101 @@
+"""From a device's profile and a bundle to a classifier that runs on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..bundle import Artifact, Bundle
+from ..devices.profile import Profile
+from ..errors import BundleError, DeviceNotFound, UsageError
+from .backends import FILES, Backend, open_backend
+from .classify import Classifier, choose_artifact
+from .remote import RemoteBackend
+from .supervised import SupervisedBackend
+
+FALLBACKS = ("none", "cpu")
+
+
+def open_device(
+    profile: Profile, bundle: Bundle, *, precision: str = "auto", threads: int = 1, fallback: str = "none"
+) -> Classifier:
+    """A classifier on a device.
+
+    Args:
+        precision: of the artifact; auto is what the profile says.
+        threads: for backends on the processor.
+        fallback: `cpu` lets the processor stand in, visibly, while the device is away; `none` fails instead.
+
+    Raises:
+        BundleError: the bundle has no artifact for the device; DeviceNotFound: device, library or interpreter absent;
+        DeviceFailed: it does not start.
+    """
+    artifact = artifact_for(profile, bundle, precision)
+    path = _engine(bundle, artifact, profile) if profile.backend == "tensorrt" else bundle.path(artifact)
+    make = _opener(profile, path, {**profile.options, "threads": threads})
+    if profile.isolation == "none" and fallback == "none":
+        return Classifier(bundle, artifact, threads, make())
+    stand_in = _stand_in(bundle, threads) if fallback == "cpu" else None
+    return Classifier(bundle, artifact, threads, SupervisedBackend(make, stand_in))
+
+
+def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> Artifact:
+    """The bundle's artifact for a device; raises BundleError with the export command when there is none."""
+    wanted = profile.precision if precision == "auto" else precision
+    if wanted == "auto":
+        return choose_artifact(bundle)
+    fitting = [a for a in bundle.manifest.artifacts if a.kind == (profile.target, wanted, profile.chip)]
+    if fitting:
+        return fitting[0]
+    chip = f" --chip {profile.chip}" if profile.chip else ""
+    raise BundleError(
+        f"the bundle {bundle.manifest.name} has no artifact for {profile.name}",
+        cause=f"it wants {profile.target} {wanted} {profile.chip}".rstrip(),
+        hint=f"fer-edge export {bundle.folder} --target {profile.target} --precision {wanted}{chip} "
+        "--calibration FACES --out my-bundle",
+    )
+
+
+def _opener(profile: Profile, artifact: Path, options: dict[str, Any]) -> Callable[[], Backend]:
+    """What opens the backend: here, or in a worker under the profile's interpreter."""
+    if profile.backend not in FILES:
+        raise UsageError(
+            f"the profile {profile.name} names the backend {profile.backend!r}, which does not exist",
+            cause="backends: " + ", ".join(FILES),
+        )
+    if profile.isolation == "none":
+        return lambda: open_backend(profile.backend, artifact, options)
+    file = Path(__file__).parent / "backends" / f"{FILES[profile.backend]}.py"
+    if not profile.interpreter:
+        return lambda: RemoteBackend(file, artifact, options)
+    python = shutil.which(profile.interpreter)
+    if python is None:
+        raise DeviceNotFound(
+            f"{profile.name} needs the interpreter {profile.interpreter}, which is not here",
+            cause="its vendor library has no build for this one",
+            hint=f"fer-edge doctor --device {profile.name}",
+        )
+    return lambda: RemoteBackend(file, artifact, options, python)
+
+
+def _stand_in(bundle: Bundle, threads: int) -> Callable[[], Backend]:
+    return lambda: open_backend("onnxruntime", bundle.path(choose_artifact(bundle)), {"threads": threads})
+
+
+def _engine(bundle: Bundle, artifact: Artifact, profile: Profile) -> Path:
+    """The engine built for this artifact on this device; raises DeviceNotFound with the command that builds it."""
+    from .engine.cache import Key, engines_folder, find_engine
+    from .engine.tools import find_tool, gpu_capability
+
+    capability = gpu_capability()
+    tool = find_tool(profile.interpreter or None)
+    found = find_engine(engines_folder(), Key(artifact.sha256, tool.tensorrt, capability, artifact.precision))
+    if found is None:
+        raise DeviceNotFound(
+            f"no engine was built for this GPU and TensorRT {tool.tensorrt}",
+            cause="the bundle, TensorRT or the GPU is new since the last one",
+            hint=f"fer-edge build-engine {bundle.folder}",
+        )
+    return found
