@@ -9,8 +9,8 @@ from typing import Any
 
 from ..bundle import Artifact, Bundle
 from ..devices.profile import Profile
-from ..errors import BundleError, DeviceNotFound, UsageError
-from .backends import FILES, Backend, open_backend
+from ..errors import BundleError, DeviceNotFound
+from .backends import Backend, backend_file, open_backend
 from .classify import Classifier, choose_artifact
 from .remote import RemoteBackend
 from .supervised import SupervisedBackend
@@ -60,14 +60,9 @@ def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> A
 
 def _opener(profile: Profile, artifact: Path, options: dict[str, Any]) -> Callable[[], Backend]:
     """What opens the backend: here, or in a worker under the profile's interpreter."""
-    if profile.backend not in FILES:
-        raise UsageError(
-            f"the profile {profile.name} names the backend {profile.backend!r}, which does not exist",
-            cause="backends: " + ", ".join(FILES),
-        )
+    file = backend_file(profile.backend)
     if profile.isolation == "none":
         return lambda: open_backend(profile.backend, artifact, options)
-    file = Path(__file__).parent / "backends" / f"{FILES[profile.backend]}.py"
     if not profile.interpreter:
         return lambda: RemoteBackend(file, artifact, options)
     python = shutil.which(profile.interpreter)

@@ -65,3 +65,60 @@ def test_an_interpreter_that_is_not_there(own: Path, exported: Path, clip: Path,
     done = command("run", "--source", clip, "--bundle", exported / "bundle", "--device", own)
     assert done.returncode == 3
     assert "needs the interpreter python2.1" in done.stderr
+
+
+def test_another_packages_backend(exported: Path, clip: Path, tmp_path: Path, command: Command) -> None:
+    """A third party offers a module by entry point; it runs here and in a worker, without being registered anywhere."""
+    site = tmp_path / "site"
+    (site / "vendor-1.0.dist-info").mkdir(parents=True)
+    (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
+    (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
+    (site / "vendor_backend.py").write_text(FAULTY.read_text())
+    for isolation in ("none", "process"):
+        text = 'name = "v"\ntitle = "V"\nbackend = "vendor"\ntarget = "edgetpu"\nprecision = "int8"\n'
+        (tmp_path / "v.toml").write_text(text + f'isolation = "{isolation}"\n')
+        words = ("run", "--source", clip, "--bundle", exported / "bundle", "--seconds", 0.5, "--device", "v.toml")
+        done = command(*words, "--json", PYTHONPATH=str(site))
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["device"]["backend"] == "faulty"
+
+
+def test_the_acceptance_run(own: Path, exported: Path, tmp_path: Path, command: Command) -> None:
+    words = ("verify", "--device", own, "--bundle", exported / "bundle", "--seconds", 1)
+    done = command(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads((tmp_path / "verify-litert.json").read_text())
+    assert said["passed"] is True
+    assert said["parity"]["crops"] == 32
+    assert said["load"]["calls"] > 10
+    assert said["backend"]["backend"] == "tflite"
+    assert {f["name"] for f in said["doctor"]} >= {"interpreter", "library", "disk"}
+    assert command("verify", "--device", "coral", "--bundle", exported / "bundle").returncode == 3
+
+
+def test_golden_crops_are_the_same_everywhere() -> None:
+    import hashlib
+
+    from fer_edge.runtime.acceptance import golden_crops
+
+    crops = golden_crops(112)
+    assert crops.shape == (32, 112, 112, 3)
+    assert 40 < crops.std() < 80
+    assert len({hashlib.sha256(c.tobytes()).hexdigest() for c in crops}) == 32
+
+
+def test_a_fault_under_load_is_counted_and_a_wrong_answer_fails(
+    exported: Path, tmp_path: Path, command: Command
+) -> None:
+    """A backend that answers the same for every picture works, and does not pass."""
+    site = tmp_path / "site"
+    (site / "vendor-1.0.dist-info").mkdir(parents=True)
+    (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
+    (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
+    (site / "vendor_backend.py").write_text(FAULTY.read_text())
+    text = 'name = "v"\ntitle = "V"\nbackend = "vendor"\ntarget = "edgetpu"\nprecision = "int8"\nisolation = "none"\n'
+    (tmp_path / "v.toml").write_text(text)
+    words = ("verify", "--device", "v.toml", "--bundle", exported / "bundle", "--seconds", 0.2)
+    done = command(*words, PYTHONPATH=str(site))
+    assert done.returncode == 1
+    assert "failed; please send us verify-v.json" in done.stdout

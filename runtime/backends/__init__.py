@@ -7,6 +7,8 @@ A backend file offers `open(artifact, options)`; what that returns has `infer(ui
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +26,8 @@ FILES = {
     "rknn": "rk",
 }
 """Backend name -> module in this package."""
+GROUP = "fer_edge.backends"
+"""Entry points of this group are modules that other packages offer, by the backend's name."""
 EXTRAS = {"openvino": "openvino", "tflite": "edgetpu"}
 """Backend name -> the optional part of fer-edge that brings its library."""
 RUNS = {
@@ -49,6 +53,27 @@ class Backend(Protocol):
         """Let go of the device; calling it twice is harmless."""
 
 
+def backend_file(name: str) -> Path:
+    """The file of a backend, for a worker to load; ours, or one that another package offers as an entry point.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    spec = importlib.util.find_spec(_module_name(name))
+    if spec is None or spec.origin is None:
+        raise UsageError(f"the backend {name} is no file of Python", hint=f"reinstall the package that offers {name}")
+    return Path(spec.origin)
+
+
+def _module_name(name: str) -> str:
+    if name in FILES:
+        return f"{__name__}.{FILES[name]}"
+    others = {point.name: point.value for point in entry_points(group=GROUP)}
+    if name in others:
+        return others[name]
+    raise UsageError(f"there is no backend {name!r}", cause="backends: " + ", ".join([*FILES, *others]))
+
+
 def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
     """Open an artifact with a backend.
 
@@ -57,9 +82,7 @@ def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
         BundleDamaged: it cannot read the file;
         DeviceFailed: it refuses to start.
     """
-    if name not in FILES:
-        raise UsageError(f"there is no backend {name!r}", cause="backends: " + ", ".join(FILES))
-    module = importlib.import_module(f"{__name__}.{FILES[name]}")
+    module = importlib.import_module(_module_name(name))
     try:
         return module.open(str(artifact), options)  # type: ignore[no-any-return]
     except ImportError as error:

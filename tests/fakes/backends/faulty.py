@@ -33,7 +33,7 @@ class Faulty(object):
         return np.full((len(batch), 7), batch.mean(), np.float32)
 
     def describe(self):
-        return {"backend": "faulty", "how": self.how}
+        return {"backend": "faulty", "how": self.how, "version": "1", "device": "none"}
 
     def close(self):
         pass
