@@ -233,27 +233,72 @@ def test_without_a_fallback_it_fails_and_says_when_it_tries_again(monkeypatch: p
         SupervisedBackend(Flaky)
 
 
-def test_inference_crosses_to_python_3_6(bundle: Bundle, kept: Path) -> None:
-    """The Jetson Nano's own Python, with the last ONNX Runtime made for it, answers this one."""
+def old_python(version: str, kept: Path, *packages: str) -> str:
+    """An interpreter of another version with these packages, made once; skips where it cannot be had."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    old = next(iter(sorted(versions.glob("3.6.*/bin/python"))), None)
-    if old is None:
-        pytest.skip("no Python 3.6 on this machine")
-    inside = kept / "python3.6" / "bin" / "python"
-    if not (kept / "python3.6" / "ready").is_file():
-        subprocess.run([old, "-m", "venv", "--clear", inside.parent.parent], check=True)
-        for words in (["--upgrade", "pip<22"], ["onnxruntime==1.10.0", "numpy==1.19.5"]):
+    base = next(iter(sorted(versions.glob(f"{version}.*/bin/python"))), None)
+    if base is None:
+        pytest.skip(f"no Python {version} on this machine")
+    folder = kept / f"python{version}-{packages[0].replace('==', '-')}"
+    inside = folder / "bin" / "python"
+    if not (folder / "ready").is_file():
+        subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
+        for words in (["--upgrade", "pip<22"], packages):  # a newer pip does not run on 3.6
             done = subprocess.run([inside, "-m", "pip", "install", "-q", *words], capture_output=True, text=True)
             if done.returncode:
-                pytest.skip("onnxruntime for Python 3.6 cannot be installed: " + done.stderr.splitlines()[-1])
-        (kept / "python3.6" / "ready").touch()
+                pytest.skip(f"{packages[0]} cannot be installed: {done.stderr.splitlines()[-1]}")
+        (folder / "ready").touch()
+    return str(inside)
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.8"])
+def test_inference_crosses_to_an_old_python(version: str, bundle: Bundle, kept: Path) -> None:
+    """The Jetson Nano's own Python, with the last ONNX Runtime made for it, answers this one."""
+    python = old_python(version, kept, "onnxruntime==1.10.0", "numpy==1.19.5")
     artifact = bundle.path(bundle.reference)
     crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
-    apart = RemoteBackend(BACKENDS / "ort.py", artifact, {"threads": 1}, python=str(inside))
+    apart = RemoteBackend(BACKENDS / "ort.py", artifact, {"threads": 1}, python=python)
     here = open_backend("onnxruntime", artifact, {"threads": 1})
-    assert apart.describe()["python"].startswith("3.6.")
+    assert apart.describe()["python"].startswith(version)
     assert apart.describe()["version"] == "1.10.0"
     assert np.abs(apart.infer(crops) - here.infer(crops)).max() < 1e-3
+    apart.close()
+
+
+@pytest.fixture(scope="module")
+def float_file(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model as a float TFLite file that takes 0..255, made from the twin."""
+    pytest.importorskip("tensorflow", reason="needs the edgetpu extra")
+    from fer_edge.export.graph import load_float32, read_stem, without_stem
+    from fer_edge.export.tflite import import_tensorflow
+    from fer_edge.export.twin import Twin
+
+    tf = import_tensorflow()
+    graph = load_float32(bundle.path(bundle.reference))
+    stem = read_stem(graph)
+    twin = Twin(tf, without_stem(graph, stem))
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 112, 112, 3), tf.float32)])
+    def forward(x: object) -> object:
+        return twin((x - stem.mean) / stem.std)
+
+    path = tmp_path_factory.mktemp("float") / "float.tflite"
+    function = forward.get_concrete_function()
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], twin).convert())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["int8", "float"])
+def test_tflite_runtime_says_what_litert_says(kind: str, exported: Path, float_file: Path, kept: Path) -> None:
+    """The library that people with a Coral have, in the interpreter that it needs."""
+    python = old_python("3.10", kept, "tflite-runtime==2.14.0", "numpy<2")
+    artifact = float_file if kind == "float" else exported / "bundle/edgetpu/model_int8.tflite"
+    crops = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
+    apart = RemoteBackend(BACKENDS / "lite.py", artifact, {}, python=python)
+    assert apart.describe()["library"] == "tflite_runtime"
+    here = open_backend("tflite", artifact, {})
+    assert here.describe()["library"] == "ai_edge_litert"
+    assert np.abs(apart.infer(crops) - here.infer(crops)).max() < (0.2 if kind == "int8" else 1e-3)
     apart.close()
 
 
