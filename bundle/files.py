@@ -118,8 +118,12 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 def _concerns(error: OSError, *paths: Path) -> bool:
-    """Whether an OSError is about one of these paths, or names none (a full disk does not name its file)."""
-    return error.filename is None or any(str(error.filename).startswith(str(p)) for p in (*paths, paths[-1].parent))
+    """Whether an OSError is about one of these paths, or names none (a full disk does not name its file).
+
+    A copy names two, the file read and the file written.
+    """
+    named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return not named or any(name.startswith(str(p)) for name in named for p in (*paths, paths[-1].parent))
 
 
 def _swap(temporary: Path, path: Path) -> None:

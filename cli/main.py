@@ -88,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.debug:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # whoever imports it first
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(_module(args.verb).run(args))
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _no_room(error: OSError) -> OutputError:
-    place = Path(error.filename or tempfile.gettempdir())
+    place = Path(error.filename2 or error.filename or tempfile.gettempdir())
     return OutputError(
         f"no room is left on the disk of {place}",
         cause="temporary files of the work did not fit",

@@ -310,6 +310,7 @@ def test_the_compilers_log_and_file_come_back(exported: Path, tmp_path: Path, co
     assert again.returncode == 0, again.stderr
     worse = {**os.environ, "FAKE_EDGETPU": "some"}
     log.write_text(subprocess.run(compiler, capture_output=True, text=True, check=True, env=worse).stdout)
+    compiled.write_bytes(with_custom_operator(source.read_bytes()))  # the fake has written its own over it
     before = digest(own)
     done = command("bundle", "add", own, compiled, "--log", log)
     assert done.returncode == 1
