@@ -47,6 +47,12 @@ def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> A
     if wanted == "auto":
         return choose_artifact(bundle)
     fitting = [a for a in bundle.manifest.artifacts if a.kind == (profile.target, wanted, profile.chip)]
+    if fitting and "delegate" in profile.options and fitting[0].report.get("compiled") is False:
+        raise BundleError(
+            f"{fitting[0].path} was not compiled for {profile.name}, and would run on the processor",
+            cause="the compiler was not at hand when it was exported",
+            hint="fer-edge bundle add BUNDLE COMPILED-FILE --log compile.log  (docs/export.md, Edge TPU)",
+        )
     if fitting:
         return fitting[0]
     chip = f" --chip {profile.chip}" if profile.chip else ""

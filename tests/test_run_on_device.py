@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,17 @@ def test_a_clip_through_a_worker(own: Path, exported: Path, clip: Path, command:
     )
 
 
-def test_an_absent_device_fails_and_falls_back_only_when_told(exported: Path, clip: Path, command: Command) -> None:
-    words = ("run", "--source", clip, "--bundle", exported / "bundle", "--seconds", 1, "--device", "coral")
+def test_an_absent_device_fails_and_falls_back_only_when_told(
+    exported: Path, clip: Path, tmp_path: Path, command: Command
+) -> None:
+    own = Path(shutil.copytree(exported / "bundle", tmp_path / "own"))
+    words = ("run", "--source", clip, "--bundle", own, "--seconds", 1, "--device", "coral")
+    done = command(*words)
+    assert done.returncode == 2
+    assert "was not compiled for coral-usb, and would run on the processor" in done.stderr
+    manifest = json.loads((own / "bundle.json").read_text())
+    next(a for a in manifest["artifacts"] if a["target"] == "edgetpu")["report"]["compiled"] = True  # it was not
+    (own / "bundle.json").write_text(json.dumps(manifest))
     done = command(*words)
     assert done.returncode == 3
     assert "libedgetpu.so.1 cannot be loaded" in done.stderr
@@ -93,7 +103,7 @@ def test_the_acceptance_run(own: Path, exported: Path, tmp_path: Path, command: 
     assert said["load"]["calls"] > 10
     assert said["backend"]["backend"] == "tflite"
     assert {f["name"] for f in said["doctor"]} >= {"interpreter", "library", "disk"}
-    assert command("verify", "--device", "coral", "--bundle", exported / "bundle").returncode == 3
+    assert command("verify", "--device", "coral", "--bundle", exported / "bundle").returncode == 2
 
 
 def test_golden_crops_are_the_same_everywhere() -> None:
