@@ -36,6 +36,16 @@ CONSUMERS = (
 )
 
 
+def check_form(model: Any) -> None:
+    """What every target wants: one picture of fixed size, and an opset that all consumers read.
+
+    Raises:
+        UnsupportedGraph: naming the opset, or the tensor without a fixed size.
+    """
+    _check_shapes(model)
+    _check_opset(model, min(CONSUMERS, key=lambda c: c.opset))
+
+
 def check_graph(model: Any) -> None:
     """Hold a graph against every consumer that takes its kind of input.
 
@@ -46,11 +56,10 @@ def check_graph(model: Any) -> None:
 
     onnx = import_onnx()
     picture = model.graph.input[0].type.tensor_type
-    _check_shapes(model)
+    check_form(model)
     for consumer in CONSUMERS:
         if picture.elem_type == onnx.TensorProto.UINT8 and not consumer.uint8:
             continue  # it gets a twin with a float32 input
-        _check_opset(model, consumer)
         for node in model.graph.node:
             if node.op_type not in consumer.operators:
                 raise UnsupportedGraph(

@@ -13,6 +13,7 @@ import numpy as np
 from ..bundle import Artifact, Bundle, Manifest, add_artifacts
 from ..errors import DeviceNotFound, UsageError
 from ..runtime.classify import Classifier
+from .consumers import check_form
 from .gate import Evaluate, Gate
 from .job import Built, Job, Target
 
@@ -85,6 +86,7 @@ def export(
     Raises:
         GateFailed: one does not agree with the model; UnsupportedGraph, ConversionFailed, OutputError: as they say.
     """
+    check_form(job.graph)
     gate = _gate(job, evaluate, threads)
     made = []
     for name in names:

@@ -158,6 +158,51 @@ def test_a_newer_bundle_is_refused(own: Path, calibration: Path, command: Comman
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("opset", "opset 17"),
+        ("dynamic", "is not one picture of fixed size"),
+        ("operator", "does not know the operator Elu of layer odd"),
+        ("stem", "does not begin with (picture - mean) / deviation"),
+    ],
+)
+def test_a_foreign_graph_is_refused(
+    change: str, said: str, own: Path, calibration: Path, tmp_path: Path, command: Command
+) -> None:
+    """A bundle whose hashes are right and whose graph came from another tool."""
+    from dataclasses import replace
+
+    from fer_edge.bundle import describe_file, save_bundle
+
+    bundle = open_bundle(own)
+    model = onnx.load(own / "model.onnx")
+    if change == "opset":
+        model.opset_import[0].version = 17
+    elif change == "dynamic":
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    elif change == "operator":
+        node = next(n for n in model.graph.node if n.op_type == "Relu")
+        node.op_type, node.name = "Elu", "odd"
+    else:
+        node = next(n for n in model.graph.node if n.op_type == "Div")
+        node.op_type = "Pow"
+    onnx.save(model, tmp_path / "model.onnx")
+    digest_, size = describe_file(tmp_path / "model.onnx")
+    artifact = replace(bundle.reference, sha256=digest_, size=size)
+    save_bundle(
+        tmp_path / "foreign", replace(bundle.manifest, artifacts=(artifact,)), {"model.onnx": tmp_path / "model.onnx"}
+    )
+    target = "tensorrt" if change == "operator" else "edgetpu" if change == "stem" else "openvino"
+    words = ("export", tmp_path / "foreign", "--target", target, "--calibration", calibration, "--pictures", 32)
+    before = digest(tmp_path / "foreign")
+    done = command(*words)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert digest(tmp_path / "foreign") == before
+
+
+@pytest.mark.parametrize(
     ("target", "module", "extra"),
     [("openvino", "openvino", "openvino"), ("edgetpu", "tensorflow", "edgetpu"), ("ethos-u", "ethosu", "ethos-u")],
 )
