@@ -107,7 +107,7 @@ def _make(args: argparse.Namespace) -> int:
     from ..export.calibration import calibration_set, digest_of
     from ..export.untrained import pack_untrained, settle
     from ..train.checkpoint import open_checkpoint
-    from ..train.network import build_network, fold_luma
+    from ..train.network import build_network, fold_luma, import_torch
     from ..train.recipe import parse_recipe
     from .export import calibration_faces
 
@@ -123,6 +123,7 @@ def _make(args: argparse.Namespace) -> int:
         settled_on = {}
     else:
         recipe = parse_recipe(args.backbone, {"backbone": args.backbone, "size": args.size}, "bundle make")
+        import_torch().manual_seed(recipe.seed)  # the same random weights every time
         network = build_network(recipe, args.init, exportable=True)
         faces = calibration_faces(args.calibration, 128, 42, f"bundle make {args.path} --backbone {args.backbone}")
         crops = calibration_set(faces, recipe.size)
