@@ -2,7 +2,7 @@
 
 from .files import cache_folder, locked, sha256_of, write_text, writing, writing_folder
 from .labels import LABELS
-from .logits import Logits, softmax
+from .logits import Logits, parity, softmax
 from .manifest import Artifact, InputSpec, Manifest
 from .preprocess import Image, face_crop, whole_image
 from .store import Bundle, add_artifacts, default_bundle, describe_file, find_bundle, open_bundle, save_bundle
@@ -23,6 +23,7 @@ __all__ = [
     "find_bundle",
     "locked",
     "open_bundle",
+    "parity",
     "save_bundle",
     "sha256_of",
     "softmax",

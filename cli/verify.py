@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         result["backend"] = classifier.describe()
         result["parity"] = acceptance.agreement(classifier, bundle)
-        say(f"parity: {result['parity']['label_agreement']:.0%} of {result['parity']['crops']} labels equal")
+        say(f"parity: {result['parity']['label_agreement']:.0%} of {result['parity']['pictures']} labels equal")
         say(f"load: {args.seconds:g} s")
         result["load"] = acceptance.figures(acceptance.work(classifier, args.seconds))
         if args.replug:

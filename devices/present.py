@@ -65,6 +65,12 @@ def evidence(profile: Profile, root: Path = Path("/")) -> str:
     return "always" if profile.name == "cpu" else ""
 
 
+def memory_mib(root: Path = Path("/")) -> dict[str, int]:
+    """The kernel's memory figures by their names (MemTotal, SwapFree …), in MiB; empty where it tells none."""
+    rows = [line.split() for line in text_of(root / "proc/meminfo").splitlines() if line.endswith("kB")]
+    return {row[0].rstrip(":"): int(row[1]) // 1024 for row in rows}
+
+
 def text_of(path: Path) -> str:
     """A kernel file's text without its end, or an empty string where it cannot be read."""
     try:

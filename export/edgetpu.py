@@ -57,10 +57,10 @@ def rule_check(path: Path) -> dict[str, Any]:
     """The verdict of our rules as the manifest keeps it.
 
     Raises:
-        GateFailed: less than 95 % of the operators obey them.
+        GateFailed: less than 95 % of the operators obey them, or the file as a whole does not.
     """
     verdict = edgetpu_rules.check(read_tflite(path))
-    if verdict.share < LEAST_MAPPED or (verdict.problems and verdict.share == 1):
+    if verdict.share < LEAST_MAPPED or verdict.foreign:
         raise GateFailed(
             f"only {verdict.mapped} of {verdict.total} operators keep the Edge TPU's rules: {verdict.problems[0]}",
             cause="the backbone uses layers that the chip does not know",

@@ -58,6 +58,8 @@ class Verdict:
     parameter_bytes: int
     on_chip_bytes: int
     off_chip_bytes: int
+    foreign: bool = False
+    """Whether the file as a whole breaks a rule: a float tensor, an input or output that is not int8, two subgraphs."""
 
     @property
     def share(self) -> float:
@@ -75,8 +77,9 @@ def check(flat: Flat) -> Verdict:
         good += not found
     used = {id(t): t for op in flat.operators for t in op.inputs if t.constant_bytes and t.dtype in ("INT8", "INT32")}
     stored = sum(t.constant_bytes for t in used.values())
+    on_chip = min(stored, ON_CHIP_BYTES)
     return Verdict(
-        good, len(flat.operators), tuple(problems), stored, min(stored, ON_CHIP_BYTES), max(0, stored - ON_CHIP_BYTES)
+        good, len(flat.operators), tuple(problems), stored, on_chip, stored - on_chip, foreign=bool(_file(flat))
     )
 
 

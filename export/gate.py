@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Artifact, Logits
+from ..bundle import Artifact, Logits, parity
 from ..errors import GateFailed
 from ..runtime.classify import Classifier
 
@@ -38,13 +38,6 @@ def limits_for(precision: str, trained: bool = True) -> Limits:
     if not trained:
         return RANDOM_INT8 if precision == "int8" else RANDOM_FLOAT
     return INT8 if precision == "int8" else FLOAT
-
-
-def parity(reference: Logits, other: Logits) -> dict[str, float]:
-    """Agreement of two sets of logits (N, classes): mean relative error of the logits and share of equal labels."""
-    error = np.linalg.norm(other - reference, axis=1) / np.maximum(np.linalg.norm(reference, axis=1), 1e-9)
-    same = other.argmax(axis=1) == reference.argmax(axis=1)
-    return {"pictures": len(reference), "logit_error": float(error.mean()), "label_agreement": float(same.mean())}
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, save_bundle
+from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, parity, save_bundle
 from ..runtime.classify import Classifier
 from .calibration import calibration_set
-from .gate import Evaluate, parity
+from .gate import Evaluate
 from .onnx import export_network, store_float16
 from .quantize import quantize_int8
 

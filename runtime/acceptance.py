@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
+from ..bundle import Bundle, parity
 from ..errors import FerEdgeError
 from .classify import Classifier
 
@@ -49,9 +49,7 @@ def agreement(classifier: Classifier, bundle: Bundle) -> dict[str, float]:
     reference = Classifier(bundle, bundle.reference)
     wanted, given = reference.logits(crops), classifier.logits(crops)
     reference.close()
-    error = np.linalg.norm(given - wanted, axis=1) / np.maximum(np.linalg.norm(wanted, axis=1), 1e-9)
-    same = given.argmax(axis=1) == wanted.argmax(axis=1)
-    return {"crops": len(crops), "logit_error": float(error.mean()), "label_agreement": float(same.mean())}
+    return parity(wanted, given)
 
 
 def work(classifier: Classifier, seconds: float) -> Load:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fer_edge.bundle import Artifact, Bundle, Image, open_bundle, whole_image
+from fer_edge.bundle import Artifact, Bundle, open_bundle, whole_image
 from fer_edge.runtime.classify import Classifier, runs_here
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,8 +236,3 @@ def test_models_of_the_device_table(backbone: str, calibration: Path, tmp_path: 
     assert made_of == {"onnx", "tensorrt", "openvino", "ethos-u"}
     checked = command("bundle", "check", tmp_path / "b")
     assert checked.returncode == 0, checked.stderr
-
-
-def test_picture_of_another_kind(crops: np.ndarray) -> None:
-    picture: Image = crops[0]
-    assert (picture ^ 0x80).view(np.int8).tolist() == (picture.astype(int) - 128).tolist()

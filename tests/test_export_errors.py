@@ -433,7 +433,10 @@ def test_rules_find_what_breaks_them(exported: Path) -> None:
     assert "fused activation" in broken(
         pool, lambda op: replace(op, options={**op.options, "fusedActivationFunction": 1})
     )
-    assert check(replace(flat, subgraphs=2)).problems
+    assert check(replace(flat, subgraphs=2)).foreign
+    floating = replace(flat.inputs[0], dtype="FLOAT32")
+    assert check(replace(flat, inputs=(floating,), tensors=(*flat.tensors, floating))).foreign
+    assert not check(flat).foreign
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign"])

@@ -99,7 +99,7 @@ def test_the_acceptance_run(own: Path, exported: Path, tmp_path: Path, command: 
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads((tmp_path / "verify-litert.json").read_text())
     assert said["passed"] is True
-    assert said["parity"]["crops"] == 32
+    assert said["parity"]["pictures"] == 32
     assert said["load"]["calls"] > 10
     assert said["backend"]["backend"] == "tflite"
     assert {f["name"] for f in said["doctor"]} >= {"interpreter", "library", "disk"}

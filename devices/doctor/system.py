@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import text_of
+from ..present import memory_mib, text_of
 from ..profile import Profile
 from .finding import Finding, ok, problem, unchecked
 
@@ -72,12 +72,9 @@ def _throttling(root: Path) -> Finding:
 
 
 def _swap(root: Path) -> Finding:
-    kib = {
-        line.split(":")[0]: int(line.split()[1]) for line in text_of(root / "proc/meminfo").splitlines() if "kB" in line
-    }
-    if "SwapTotal" not in kib:
+    mib = memory_mib(root).get("SwapTotal")
+    if mib is None:
         return unchecked("swap", "no meminfo")
-    mib = kib["SwapTotal"] // 1024
     if mib < NANO_SWAP_MIB:
         return problem("swap", f"{mib} MiB; building an engine is killed without", MORE_SWAP)
     return ok("swap", f"{mib} MiB")

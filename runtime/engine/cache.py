@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...bundle import Artifact, Bundle, cache_folder, locked, sha256_of, write_text, writing
+from ...devices.doctor.system import MORE_SWAP
+from ...devices.present import memory_mib
 from ...errors import DeviceFailed
 from .tools import EngineTool
 
@@ -106,18 +108,13 @@ def check_memory(workspace_mib: int, root: Path = Path("/")) -> None:
     Raises:
         DeviceFailed: too little of both; says how to add swap.
     """
-    try:
-        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return
-    mib = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in lines if line.endswith("kB")}
+    mib = memory_mib(root)
     free = mib.get("MemAvailable", 0) + mib.get("SwapFree", 0)
-    if mib.get("MemTotal", 0) < SMALL_BOARD_MIB and free < NEEDED_MIB + workspace_mib:
+    if 0 < mib.get("MemTotal", 0) < SMALL_BOARD_MIB and free < NEEDED_MIB + workspace_mib:
         raise DeviceFailed(
             f"building an engine needs about {NEEDED_MIB + workspace_mib} MiB; memory and swap have {free} MiB free",
             cause="a 4 GB board without swap is stopped by the kernel half-way",
-            hint="sudo fallocate -l 4G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && "
-            "sudo swapon /swapfile",
+            hint=MORE_SWAP,
         )
 
 
