@@ -50,6 +50,9 @@ class TorchEager:
         """See Classifier."""
         return {"backend": "torch eager", "version": self._torch.__version__, "device": "CPU", "threads": 1}
 
+    def idle(self) -> None:
+        """See Classifier; nothing to look after."""
+
     def crop(self, bgr: Image, box: Box) -> Image:
         """The box, cut at the border and scaled by OpenCV, as the published script did."""
         import cv2

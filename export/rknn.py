@@ -6,8 +6,6 @@ prepares once in the user's cache, or in one that --rknn-python names.
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
 import subprocess
 import sys
@@ -20,14 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import cache_folder, locked
-from ..errors import ConversionFailed, DeviceNotFound, UsageError
+from ..errors import ConversionFailed, DeviceNotFound, FerEdgeError, UsageError
+from ..runtime.backends import backend_file
+from ..runtime.remote import RemoteBackend
 from .job import Built, Job, entry
-from .rknn_child import receive, send
 
 PRECISIONS = USUAL = ("int8",)
 CHIPS = ("rk3588", "rk3566")
 VERSIONS = ((3, 11), (3, 12), (3, 10))
 """Pythons that the toolkit has wheels for and that have the packages it needs, the one it was tried with first."""
+LIMIT_S = 3600.0
+"""For compiling, and for a whole set of pictures: the simulator takes its time."""
 TOOLKIT = "rknn-toolkit2==2.5.0"
 NEEDS = (
     "numpy<2",
@@ -96,78 +97,57 @@ def build(job: Job, precision: str, chip: str) -> Built:
 
 
 class Simulator:
-    """The vendor's simulator in its own process; a backend as the gate wants one."""
+    """The backend `rknn` as a simulator, in the toolkit's own interpreter and a folder of its own."""
 
     def __init__(self, job: Job, python: Path, target: Path, chip: str) -> None:
-        """Start it, compile, and wait for its word; raises ConversionFailed."""
-        self.chip = chip
+        """Compile into `target` and start the simulator; raises ConversionFailed."""
         self._folder = tempfile.TemporaryDirectory(prefix="fer-edge-rknn-")
         work = Path(self._folder.name)
-        (work / "model.onnx").write_bytes(job.headless.SerializeToString())
-        names = []
-        for i, picture in enumerate(job.pictures):
-            np.save(work / f"{i}.npy", picture.transpose(2, 0, 1)[None])
-            names.append(f"{work}/{i}.npy")
-        (work / "dataset.txt").write_text("\n".join(names) + "\n")
-        self._log = (work / "log.txt").open("w+b")
-        script = Path(__file__).with_name("rknn_child.py")
-        # -I: our folder has an onnx.py, which must not stand before theirs
-        self._process = subprocess.Popen(
-            [python, "-I", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=work
-        )
+        graph = work / "model.onnx"
+        graph.write_bytes(job.headless.SerializeToString())
         settings = {
-            "onnx": str(work / "model.onnx"),
-            "dataset": str(work / "dataset.txt"),
-            "out": str(target),
             "chip": chip,
             "mean": [float(v) for v in job.stem.mean],
             "std": [float(v) for v in job.stem.std],
+            "dataset": str(_dataset(job, work)),
+            "out": str(target),
         }
         try:
-            outcome = json.loads(self._ask(json.dumps(settings).encode()))
-            if "error" in outcome:
-                raise ConversionFailed(f"rknn-toolkit2 gave up: {outcome['error']}", cause=self._last_words())
-        except BaseException:
-            self.close()
-            raise
-        self.version = str(outcome["version"])
+            self._backend = RemoteBackend(
+                backend_file("rknn"), graph, {"simulate": settings}, str(python), LIMIT_S, LIMIT_S, folder=work
+            )
+        except FerEdgeError as error:
+            self._folder.cleanup()
+            raise ConversionFailed(error.message, cause=error.cause or "see --debug") from error
+
+    @property
+    def version(self) -> str:
+        """Of the toolkit."""
+        return str(self.describe()["version"])
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3), as the simulator computes them."""
-        buffer = io.BytesIO()
-        np.save(buffer, batch)
-        return np.asarray(np.load(io.BytesIO(self._ask(buffer.getvalue()))), np.float32)
+        return self._backend.infer(batch)
 
     def describe(self) -> dict[str, Any]:
         """What runs where."""
-        return {"backend": "rknn-toolkit2", "version": self.version, "device": f"simulator of {self.chip}"}
+        return self._backend.describe()
 
     def close(self) -> None:
         """End the process; calling it twice is harmless."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
+        self._backend.close()
         self._folder.cleanup()
 
-    def _ask(self, data: bytes) -> bytes:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            send(self._process.stdin, data)  # type: ignore[arg-type]
-            answer = receive(self._process.stdout)  # type: ignore[arg-type]
-        except BrokenPipeError:
-            answer = b""
-        if not answer:
-            raise ConversionFailed("rknn-toolkit2 ended without a word", cause=self._last_words())
-        return answer
 
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.startswith("E ")]
-        return lines[-1] if lines else "see --debug"
+def _dataset(job: Job, work: Path) -> Path:
+    """The calibration pictures, and the file that names them."""
+    names = []
+    for i, picture in enumerate(job.pictures):
+        np.save(work / f"{i}.npy", picture.transpose(2, 0, 1)[None])
+        names.append(f"{work}/{i}.npy")
+    path = work / "dataset.txt"
+    path.write_text("\n".join(names) + "\n")
+    return path
 
 
 def _ready(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from ..bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
 from ..errors import DeviceFailed, FerEdgeError, UsageError
 from .backends import RUNS, Backend, open_backend
 from .records import Box
+from .supervised import Watched
 
 INT8_TOLERANCE = 0.005
 """int8 is taken on the CPU when its measured accuracy is at most this much below the float graph's."""
@@ -42,11 +43,19 @@ def choose_artifact(bundle: Bundle, precision: str = "auto") -> Artifact:
 class Classifier:
     """Runs a bundle's graph on face crops."""
 
-    def __init__(self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: Backend | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        artifact: Artifact,
+        threads: int = 1,
+        backend: Backend | None = None,
+        connection: str = "",
+    ) -> None:
         """Open the artifact and hold its output against the labels.
 
         Args:
             backend: opened already; None opens the one that runs such an artifact on the CPU.
+            connection: how the device is connected, for people.
 
         Raises:
             BundleError or DeviceNotFound kinds; UsageError: nothing here runs such an artifact.
@@ -54,7 +63,7 @@ class Classifier:
         self.labels = bundle.labels
         self.size = bundle.manifest.input.size
         self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
-        self.artifact = artifact
+        self.artifact, self.connection = artifact, connection
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
         bundle.check_outputs(self.logits(blank).shape[1])
@@ -80,10 +89,17 @@ class Classifier:
         """Softmax of the logits, float32 (N, classes)."""
         return softmax(self.logits(crops))
 
+    def idle(self) -> None:
+        """Nobody is there: look after the device meanwhile; raises DeviceFailed."""
+        if isinstance(self.backend, Watched):
+            self.backend.check()
+
     def describe(self) -> dict[str, Any]:
-        """The backend's description, with the artifact's name, precision and hash."""
+        """The backend's description, with the artifact's name, precision and hash, and how the device is connected."""
+        connected = {"connection": self.connection} if self.connection else {}
         return {
             **self.backend.describe(),
+            **connected,
             "bundle": self._bundle_name,
             "artifact": self.artifact.path,
             "precision": self.artifact.precision,

@@ -30,6 +30,9 @@ class FaceClassifier(Protocol):
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (N, classes) of crops uint8 (N, S, S, 3)."""
 
+    def idle(self) -> None:
+        """A frame had no face; raises DeviceFailed when the device is found gone."""
+
     def describe(self) -> dict[str, Any]:
         """Backend, version, device, settings, artifact."""
 
@@ -84,6 +87,7 @@ class Pipeline:
         with tally.timing("detect"):
             tracks = self.tracker.update(self.detector.detect(frame.image), frame.time_s)
         if not tracks:
+            self.classifier.idle()
             return ()
         tally.faces += len(tracks)
         with tally.timing("crop"):

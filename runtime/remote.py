@@ -1,4 +1,7 @@
-"""A backend in another process: started under the interpreter its vendor library needs, asked over pipes."""
+"""A backend in another process: started under the interpreter its vendor library needs, asked over pipes.
+
+Pictures cross in a file in memory, the rest over the pipes; `benchmarks/crossing.py` measures both ways.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BundleDamaged, DeviceFailed, DeviceNotFound
+from .backends import FILES
+from .shared import SharedPictures
 from .worker import HEAD, HEARTBEAT_S, LOGITS, PICTURES
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -29,6 +34,9 @@ SILENCE_S = 5 * HEARTBEAT_S
 PIPE_BYTES = 1 << 20
 """A crop of 256 x 256 in one piece; a pipe as it comes holds 64 KiB."""
 LAST_WORDS = 20
+OPENING = "opening: "
+"""A backend may print such a line on standard error before a step that can end the process: the likely cause, should it
+be its last word. Once the artifact is open the line means nothing."""
 STOP_S = 2.0
 
 
@@ -43,6 +51,8 @@ class RemoteBackend:
         python: str = sys.executable,
         open_s: float = OPEN_S,
         call_s: float = CALL_S,
+        share: bool = True,
+        folder: Path | None = None,
     ) -> None:
         """Start a worker and open the artifact in it.
 
@@ -50,22 +60,31 @@ class RemoteBackend:
             backend: the backend's file.
             python: the interpreter to run it under.
             open_s, call_s: deadlines for opening and for each call, in seconds.
+            share: pictures cross in shared memory; over the pipe when False, or where the kernel offers none.
+            folder: where the worker runs; here when None.
 
         Raises:
             DeviceNotFound: no such interpreter, or the device or its library is absent.
             BundleDamaged: the backend cannot read the artifact; DeviceFailed: it crashed or hung.
         """
-        self.name, self._call_s, self._artifact = backend.stem, call_s, artifact
+        self.name = next((name for name, file in FILES.items() if file == backend.stem), backend.stem)
+        self._call_s, self._artifact, self._opened = call_s, artifact, False
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
+        self._shared = SharedPictures.create() if share else None
+        passed = [self._shared.descriptor] if self._shared else []
         try:
             self._process = subprocess.Popen(
-                [python, "-I", str(WORKER), str(backend)],
+                [python, "-I", str(WORKER), str(backend), str(passed[0] if passed else -1)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                pass_fds=passed,
+                cwd=folder,
             )
         except OSError as error:
+            if self._shared:
+                self._shared.close()
             raise DeviceNotFound(
                 f"the interpreter {python} cannot be started",
                 cause=error.strerror or str(error),
@@ -83,13 +102,19 @@ class RemoteBackend:
         try:
             request = json.dumps({"artifact": str(artifact), "options": options}).encode()
             self._described = json.loads(self._ask(b"O", b"D", [request], open_s))
+            self._opened = True
         except BaseException:
             self.close()
             raise
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3); raises DeviceFailed when the worker crashed or hangs."""
-        body = self._ask(b"I", b"L", [PICTURES.pack(*batch.shape), np.ascontiguousarray(batch).data], self._call_s)
+        shape = PICTURES.pack(*batch.shape)
+        if self._shared is not None:
+            self._shared.write(batch)
+            body = self._ask(b"S", b"L", [shape], self._call_s)
+        else:
+            body = self._ask(b"I", b"L", [shape, np.ascontiguousarray(batch).data], self._call_s)
         return np.frombuffer(body, np.float32, offset=LOGITS.size).reshape(LOGITS.unpack_from(body))
 
     def describe(self) -> dict[str, Any]:
@@ -121,6 +146,8 @@ class RemoteBackend:
             self._process.kill()
             self._process.wait()
         self._listener.join()
+        if self._shared is not None:
+            self._shared.close()
         if self._process.stderr is not None:
             self._process.stderr.close()
 
@@ -188,10 +215,12 @@ class RemoteBackend:
                 what = "closed its pipe"
         self._process.kill()
         self.close()
-        said = next((line for line in reversed(self._words) if line.strip()), "")
+        said = [line for line in self._words if line.strip() and not (self._opened and line.startswith(OPENING))]
         return DeviceFailed(
             f"the worker of the backend {self.name} {what}",
-            cause=said or "the vendor library crashed, or the device was unplugged",
+            cause=said[-1].replace(OPENING, "", 1)
+            if said
+            else "the vendor library crashed, or the device was unplugged",
             hint="fer-edge doctor",
         )
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,14 @@ class Health:
     def note(self, error: Exception) -> None:
         """Count a fault."""
         self.faults = [*self.faults, str(error).splitlines()[0]][-self.KEPT :]
+
+
+@runtime_checkable
+class Watched(Backend, Protocol):
+    """A backend that can be asked between calls whether it is still there."""
+
+    def check(self) -> None:
+        """Raises DeviceFailed when it is not."""
 
 
 class SupervisedBackend:
@@ -96,6 +104,21 @@ class SupervisedBackend:
         if self._stand_in is None:
             self._stand_in = self._make_fallback()
         return self._stand_in.infer(batch)
+
+    def check(self) -> None:
+        """Between calls: notice a worker that died or hangs, and take the device back when its time has come.
+
+        Raises:
+            DeviceFailed: it is gone, and there is no fallback.
+        """
+        backend = self._device()
+        if isinstance(backend, Watched):
+            try:
+                backend.check()
+            except DeviceFailed as error:
+                self._failed(error)
+                if self._make_fallback is None:
+                    raise
 
     def describe(self) -> dict[str, Any]:
         """Of what answers now, with the count of restarts and whether it is the stand-in."""

@@ -1,13 +1,14 @@
 """Runs one backend in a process of its own. Self-contained: Python 3.6, numpy, and the backend's vendor library.
 
-`python worker.py BACKEND.py`, started by remote.py under whatever interpreter the vendor library needs. Frames go over
-standard input and output; everything a vendor library prints goes to standard error.
+`python worker.py BACKEND.py MEMORY`, started by remote.py under whatever interpreter the vendor library needs. Frames
+go over standard input and output; everything a vendor library prints goes to standard error. MEMORY is the descriptor
+of a file in memory that both map, where pictures cross faster than through a pipe; -1 where there is none.
 
 A frame is a kind (one byte), the length of its body (four bytes, little-endian), and the body:
 
     in   O  {"artifact", "options"}      open             out  D  what describe() says
-    in   I  shape (4 x u32) and pixels   infer            out  L  shape (2 x u32) and float32 logits
-                                                          out  E  {"kind", "message"}   it did not work
+    in   S  shape (4 x u32)              infer            out  L  shape (2 x u32) and float32 logits
+    in   I  shape (4 x u32) and pixels   infer            out  E  {"kind", "message"}   it did not work
                                                           out  H  nothing: alive, about every second
 
 The worker ends when its input ends, and is killed by the kernel when its parent dies in the middle of a call.
@@ -17,6 +18,7 @@ import contextlib
 import ctypes
 import importlib.util
 import json
+import mmap
 import os
 import signal
 import struct
@@ -58,8 +60,8 @@ class Link:
         return kind, self._source.read(length)
 
 
-def main(path: str) -> None:
-    """Serve one parent until its pipe closes."""
+def main(path: str, memory: int) -> None:
+    """Serve one parent until its pipe closes; `memory` is the descriptor of the shared file, or -1."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     target = os.fdopen(os.dup(1), "wb")
@@ -67,6 +69,7 @@ def main(path: str) -> None:
     link = Link(sys.stdin.buffer, target)
     beat(link)
     backend = None  # type: Any
+    shared = Shared(memory)
     while True:
         kind, body = link.receive()
         if not kind:
@@ -75,8 +78,9 @@ def main(path: str) -> None:
             if kind == b"O":
                 backend = open_backend(path, json.loads(body.decode()))
                 link.send(b"D", json.dumps(described(backend)).encode())
-            elif kind == b"I":
-                logits = np.ascontiguousarray(backend.infer(pictures(body)), np.float32)
+            elif kind in (b"S", b"I"):
+                batch = shared.pictures(body) if kind == b"S" else pictures(body)
+                logits = np.ascontiguousarray(backend.infer(batch), np.float32)
                 link.send(b"L", LOGITS.pack(*logits.shape), logits.tobytes())
             else:
                 raise ValueError(f"a frame of unknown kind {kind!r}")
@@ -91,6 +95,22 @@ def pictures(body: bytes) -> Any:
     """uint8 (N, S, S, 3) of an I frame's body, without a copy."""
     shape = PICTURES.unpack_from(body)
     return np.frombuffer(body, np.uint8, offset=PICTURES.size).reshape(shape)
+
+
+class Shared:
+    """The file in memory that the parent writes pictures into."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._map = None  # type: Any
+
+    def pictures(self, body: bytes) -> Any:
+        """uint8 (N, S, S, 3) of an S frame's shape, without a copy; the parent waits while they are read."""
+        shape = PICTURES.unpack(body)
+        count = shape[0] * shape[1] * shape[2] * shape[3]
+        if self._map is None or len(self._map) < count:  # the first, or the parent made the file longer
+            self._map = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(self._map, np.uint8, count).reshape(shape)
 
 
 def open_backend(path: str, request: Dict[str, Any]) -> Any:
@@ -139,4 +159,4 @@ def die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -17,6 +17,7 @@ from fer_edge.errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.remote import RemoteBackend
 from fer_edge.runtime.supervised import SupervisedBackend
+from old_pythons import old_python
 
 ROOT = Path(__file__).resolve().parent.parent
 FAULTY = Path(__file__).parent / "fakes" / "backends" / "faulty.py"
@@ -93,6 +94,60 @@ def test_a_fault_is_a_sentence(how: str, said: str) -> None:
         assert caught.value.cause == "libfaulty: about to fall over"
     backend.close()
     assert gone(pid)
+
+
+@pytest.mark.parametrize("share", [True, False], ids=["shared memory", "pipe"])
+def test_pictures_cross_whole(share: bool) -> None:
+    """Whatever their layout, and when a batch outgrows what was set aside for it and shrinks again."""
+    backend = RemoteBackend(FAULTY, Path("fine"), {}, share=share)
+    rng = np.random.default_rng(0)
+    for count, side in ((1, 8), (7, 256), (1, 256), (16, 256), (2, 31)):
+        batch = rng.integers(0, 256, (count, 3, side, side), np.uint8).transpose(0, 2, 3, 1)  # not contiguous
+        assert backend.infer(batch)[0, 0] == np.float32(batch.mean())
+    backend.close()
+
+
+def test_where_the_kernel_offers_no_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str, flags: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    backend = faulty("fine")
+    assert backend.infer(CROP)[0, 0] == 3
+    backend.close()
+
+
+def test_stopped_in_the_middle_of_a_call() -> None:
+    backend = faulty("hang", call_s=1)
+    backend.infer(CROP)
+    os.kill(backend.pid, signal.SIGSTOP)
+    with pytest.raises(DeviceFailed, match="did not answer in time"):
+        backend.infer(CROP)
+    assert gone(backend.pid)
+
+
+def test_a_dead_worker_is_noticed_while_nobody_is_there() -> None:
+    """Between calls: it is brought back before the next face comes, and an absent fallback is an error at once."""
+    clock = [0.0]
+    backend = SupervisedBackend(lambda: faulty("fine"), StandIn, clock=lambda: clock[0])
+    backend.check()
+    assert isinstance(backend._backend, RemoteBackend)
+    os.kill(backend._backend.pid, signal.SIGKILL)
+    time.sleep(0.2)
+    backend.check()
+    assert backend.health.degraded
+    assert "SIGKILL" in backend.health.faults[0]
+    clock[0] += 100
+    backend.check()
+    assert (backend.health.degraded, backend.health.restarts) == (False, 1)
+    backend.close()
+    alone = SupervisedBackend(lambda: faulty("fine"))
+    assert isinstance(alone._backend, RemoteBackend)
+    os.kill(alone._backend.pid, signal.SIGKILL)
+    time.sleep(0.2)
+    with pytest.raises(DeviceFailed, match="SIGKILL"):
+        alone.check()
+    alone.close()
 
 
 def test_a_talking_library_does_not_disturb() -> None:
@@ -231,38 +286,6 @@ def test_without_a_fallback_it_fails_and_says_when_it_tries_again(monkeypatch: p
     assert 40 < waits[-1] < 75  # doubled up to a minute
     with pytest.raises(DeviceNotFound):
         SupervisedBackend(Flaky)
-
-
-def old_python(version: str, kept: Path, *packages: str) -> str:
-    """An interpreter of another version with these packages, made once; skips where it cannot be had."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    base = next(iter(sorted(versions.glob(f"{version}.*/bin/python"))), None)
-    if base is None:
-        pytest.skip(f"no Python {version} on this machine")
-    folder = kept / f"python{version}-{packages[0].replace('==', '-')}"
-    inside = folder / "bin" / "python"
-    if not (folder / "ready").is_file():
-        subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
-        for words in (["--upgrade", "pip<22"], packages):  # a newer pip does not run on 3.6
-            done = subprocess.run([inside, "-m", "pip", "install", "-q", *words], capture_output=True, text=True)
-            if done.returncode:
-                pytest.skip(f"{packages[0]} cannot be installed: {done.stderr.splitlines()[-1]}")
-        (folder / "ready").touch()
-    return str(inside)
-
-
-@pytest.mark.parametrize("version", ["3.6", "3.8"])
-def test_inference_crosses_to_an_old_python(version: str, bundle: Bundle, kept: Path) -> None:
-    """The Jetson Nano's own Python, with the last ONNX Runtime made for it, answers this one."""
-    python = old_python(version, kept, "onnxruntime==1.10.0", "numpy==1.19.5")
-    artifact = bundle.path(bundle.reference)
-    crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
-    apart = RemoteBackend(BACKENDS / "ort.py", artifact, {"threads": 1}, python=python)
-    here = open_backend("onnxruntime", artifact, {"threads": 1})
-    assert apart.describe()["python"].startswith(version)
-    assert apart.describe()["version"] == "1.10.0"
-    assert np.abs(apart.infer(crops) - here.infer(crops)).max() < 1e-3
-    apart.close()
 
 
 @pytest.fixture(scope="module")

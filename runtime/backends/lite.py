@@ -5,6 +5,7 @@ Self-contained: Python 3.6, numpy, and ai_edge_litert or tflite_runtime.
 
 import ctypes
 import os
+import sys
 from typing import Any, Dict, Tuple
 
 import numpy as np
@@ -68,7 +69,7 @@ def open(artifact: str, options: Dict[str, Any]) -> LiteBackend:
     module, library = _library()
     threads, delegate = int(options.get("threads", 1)), str(options.get("delegate", ""))
     # The delegate first: when it does not pair with this library the process ends here, before any model is read.
-    delegates = [_delegate(module, delegate, options.get("delegate_options", {}))] if delegate else None
+    delegates = [_delegate(module, library, delegate, options.get("delegate_options", {}))] if delegate else None
     with _Quiet():  # it greets on standard error
         try:
             interpreter = module.Interpreter(model_path=artifact, num_threads=threads, experimental_delegates=delegates)
@@ -81,14 +82,17 @@ def open(artifact: str, options: Dict[str, Any]) -> LiteBackend:
     return LiteBackend(interpreter, library, threads, delegate)
 
 
-def _delegate(module: Any, name: str, options: Dict[str, str]) -> Any:
+def _delegate(module: Any, library: Tuple[str, str], name: str, options: Dict[str, str]) -> Any:
     """The delegate; raises LookupError saying whether its library or its device is absent."""
     try:
-        library = ctypes.CDLL(name)
+        loaded = ctypes.CDLL(name)
     except OSError as error:
         raise LookupError("the library {} cannot be loaded ({})".format(name, error))
-    if not hasattr(library, "tflite_plugin_create_delegate"):
+    if not hasattr(loaded, "tflite_plugin_create_delegate"):
         raise LookupError("the library {} is no TFLite delegate".format(name))
+    # For whoever reads our last words: see `OPENING` in remote.py.
+    sys.stderr.write("opening: {} does not pair with the {} {} that loads it\n".format(name, *library))
+    sys.stderr.flush()
     try:
         return module.load_delegate(name, options)
     except ValueError as error:  # the same for every reason; the library itself is there

@@ -42,13 +42,16 @@ def open(artifact: str, options: Dict[str, Any]) -> OpenVinoBackend:
     """Load an IR (.xml with its .bin beside it) or a .onnx file.
 
     Options: `threads` (int, default 1), `device` (default CPU), `cache` (folder for compiled graphs).
-    Raises ImportError without openvino, ValueError for an unreadable graph or one that does not take a single uint8
-    input of four dimensions, RuntimeError when the device does not take it.
+    Raises ImportError without openvino, LookupError where it finds no such device, ValueError for an unreadable graph
+    or one that does not take a single uint8 input of four dimensions, RuntimeError when the device does not take it.
     """
     import openvino
 
     threads, device = int(options.get("threads", 1)), str(options.get("device", "CPU"))
     core = openvino.Core()
+    # Without this an absent GPU is told of as a graph it does not take. A second card is GPU.1.
+    if device[:3] in ("GPU", "NPU") and not any(known.startswith(device[:3]) for known in core.available_devices):
+        raise LookupError("OpenVINO finds no {}, only {}".format(device, ", ".join(core.available_devices)))
     try:
         model = core.read_model(artifact)
     except RuntimeError as error:
