@@ -182,6 +182,8 @@ def _summarise(
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
         f"{device.get('threads', 1)} threads; detector {pipeline.detector.name}"
     )
+    if device.get("connection"):
+        print(f"connection:  {device['connection']}")
     if device.get("degraded") or device.get("restarts"):
         now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
         print(f"{args.device + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")

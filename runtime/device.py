@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle import Artifact, Bundle
+from ..devices.present import SLOW_MBPS, evidence, looked_for, usb_devices
 from ..devices.profile import Profile
 from ..errors import BundleError, DeviceNotFound
 from .backends import Backend, backend_file, open_backend
@@ -35,10 +36,18 @@ def open_device(
     artifact = artifact_for(profile, bundle, precision)
     path = _engine(bundle, artifact, profile) if profile.backend == "tensorrt" else bundle.path(artifact)
     make = _opener(profile, path, {**profile.options, "threads": threads})
+    connection = connected(profile)
     if profile.isolation == "none" and fallback == "none":
-        return Classifier(bundle, artifact, threads, make())
+        return Classifier(bundle, artifact, threads, make(), connection)
     stand_in = _stand_in(bundle, threads) if fallback == "cpu" else None
-    return Classifier(bundle, artifact, threads, SupervisedBackend(make, stand_in))
+    return Classifier(bundle, artifact, threads, SupervisedBackend(make, stand_in), connection)
+
+
+def connected(profile: Profile, root: Path = Path("/")) -> str:
+    """How a plugged-in device is connected, and a warning where the bus is slow; empty for what is built in."""
+    seen = evidence(profile, root) if profile.usb or profile.pci else ""
+    slow = any(d.ids in profile.usb and 0 < d.speed_mbps <= SLOW_MBPS for d in usb_devices(root))
+    return f"{seen}; USB 2: what does not fit on the chip is streamed many times slower" if slow else seen
 
 
 def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> Artifact:
@@ -65,6 +74,22 @@ def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> A
 
 
 def _opener(profile: Profile, artifact: Path, options: dict[str, Any]) -> Callable[[], Backend]:
+    """What opens the backend; an absent device's error says what was looked for, and whether there is a trace of it."""
+    plain = _plain_opener(profile, artifact, options)
+
+    def opener() -> Backend:
+        try:
+            return plain()
+        except DeviceNotFound as error:
+            seen = evidence(profile) or "found no trace of it"
+            error.cause = f"looked for {looked_for(profile)}: {seen}"
+            error.hint = f"fer-edge doctor --device {profile.name}"
+            raise
+
+    return opener if looked_for(profile) else plain
+
+
+def _plain_opener(profile: Profile, artifact: Path, options: dict[str, Any]) -> Callable[[], Backend]:
     """What opens the backend: here, or in a worker under the profile's interpreter."""
     file = backend_file(profile.backend)
     if profile.isolation == "none":

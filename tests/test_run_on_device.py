@@ -106,6 +106,21 @@ def test_the_acceptance_run(own: Path, exported: Path, tmp_path: Path, command: 
     assert command("verify", "--device", "coral", "--bundle", exported / "bundle").returncode == 2
 
 
+def test_a_slow_bus_is_told(tmp_path: Path) -> None:
+    from fer_edge.devices.profile import find_profile
+    from fer_edge.runtime.device import connected
+
+    folder = tmp_path / "sys/bus/usb/devices/2-1"
+    folder.mkdir(parents=True)
+    for name, text in (("idVendor", "18d1"), ("idProduct", "9302"), ("speed", "5000")):
+        (folder / name).write_text(text + "\n")
+    coral = find_profile("coral", tmp_path)
+    assert connected(coral, tmp_path) == "USB 18d1:9302 at 5000 Mbit/s"
+    (folder / "speed").write_text("480\n")
+    assert connected(coral, tmp_path).startswith("USB 18d1:9302 at 480 Mbit/s; USB 2: what does not fit")
+    assert connected(find_profile("cpu", tmp_path), tmp_path) == ""
+
+
 def test_golden_crops_are_the_same_everywhere() -> None:
     import hashlib
 
