@@ -6,6 +6,10 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..devices.profile import Profile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +34,21 @@ def run(args: argparse.Namespace) -> int:
         price = f"${p.price_usd} ({p.year})" if p.price_usd else ""
         print(f"{p.name:18} {p.title:36} {p.backend:14} {price:12} {here[p.name] or '-'}")
         if args.name:
-            print(f"  also called: {', '.join(p.aliases) or '-'}")
-            print(f"  runs: {p.target} {p.precision}" + (f" for {p.chip}" if p.chip else ""))
-            for limit in p.limits:
-                print(f"  know: {limit}")
-            for pair in p.pairs:
-                print("  versions: " + ", ".join(f"{k} {v}" if k != "note" else v for k, v in pair.items()))
-            for figure in p.published:
-                print(f"  published: {figure['model']} {figure['mean_ms']} ms, {figure['source']}")
+            _show(p)
     return 0
+
+
+def _show(p: Profile) -> None:
+    """All that is known of one device."""
+    from ..devices.pairs import in_words
+
+    print(f"  also called: {', '.join(p.aliases) or '-'}")
+    print(f"  runs: {p.target} {p.precision}" + (f" for {p.chip}" if p.chip else ""))
+    for command in p.probe:
+        print(f"  look: {command}")
+    for limit in p.limits:
+        print(f"  know: {limit}")
+    for pair in p.pairs:
+        print(f"  versions: {in_words(pair)}")
+    for figure in p.published:
+        print(f"  published: {figure['model']} {figure['mean_ms']} ms, {figure['source']}")

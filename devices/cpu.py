@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .present import text_of
+
 
 def flags(root: Path = Path("/")) -> frozenset[str]:
     """Instruction-set flags of the first core, from /proc/cpuinfo (x86 `flags`, Arm `Features`); empty when unknown.
@@ -12,11 +14,7 @@ def flags(root: Path = Path("/")) -> frozenset[str]:
     Args:
         root: of the file system to read; tests give recorded trees.
     """
-    try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return frozenset()
-    for line in text.splitlines():
+    for line in text_of(root / "proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
             return frozenset(value.split())
@@ -25,16 +23,12 @@ def flags(root: Path = Path("/")) -> frozenset[str]:
 
 def model_name(root: Path = Path("/")) -> str:
     """The board's name from the device tree, else the processor's, else `unknown`."""
-    try:
-        return (root / "proc/device-tree/model").read_text(encoding="utf-8").rstrip("\0\n ")
-    except OSError:
-        pass
-    try:
-        for line in (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    board = text_of(root / "proc/device-tree/model")
+    if board:
+        return board
+    for line in text_of(root / "proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return "unknown"
 
 

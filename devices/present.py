@@ -77,6 +77,11 @@ def evidence(profile: Profile, root: Path = Path("/")) -> str:
     return "always" if profile.name == "cpu" else ""
 
 
+def is_here(profile: Profile, root: Path = Path("/")) -> bool:
+    """Whether a device shows itself, or has nothing by which it could."""
+    return bool(evidence(profile, root) or not looked_for(profile))
+
+
 def looked_for(profile: Profile) -> str:
     """What `evidence` looks for, in words; empty for a device that nothing identifies."""
     places = [f"USB {ids}" for ids in profile.usb] + [f"PCIe {ids}" for ids in profile.pci]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import DeviceNotFound, UsageError
+from .schema import check
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,7 +19,6 @@ else:
     import tomli as tomllib
 
 PROFILES = Path(__file__).parent / "profiles"
-ISOLATIONS = ("none", "process")
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,15 @@ class Profile:
         interpreter: the Python of the worker; empty for the daemon's own.
         options: for the backend.
         board: how /proc/device-tree/model begins on it; compatible: entries of /proc/device-tree/compatible.
-        usb, pci: `vendor:product` ids in hex; nodes: files below / that its driver makes.
+        usb, pci: `vendor:product` ids in small hex, as the kernel writes them. Of a stick that loads its firmware when
+            it is first used, the last id of `usb` is the one after.
+        nodes: files below / that its driver makes and its user opens, `*` standing for anything.
+        vendor: PCI vendor in hex that must own the nodes, for names that others use too.
+        driver: files below /, any of which shows that its kernel driver runs.
+        probe: commands that show a person the device; the doctor offers the first when it finds none.
         libraries: shared libraries its backend loads.
-        pairs: versions known to work together.
-        published: figures others measured, each with its source.
+        pairs: versions known to work together; pairs.py says what a row may hold.
+        published: figures others measured: model, mean_ms, source, and fps where stated.
         price_usd, year: a price, and the year it was seen or set; 0 where unknown.
         limits: what to know before buying.
     """
@@ -58,6 +62,9 @@ class Profile:
     usb: tuple[str, ...] = ()
     pci: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    vendor: str = ""
+    driver: tuple[str, ...] = ()
+    probe: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     pairs: tuple[Mapping[str, str], ...] = ()
     published: tuple[Mapping[str, Any], ...] = ()
@@ -115,46 +122,6 @@ def read_profile(path: Path) -> Profile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend {path}") from None
     kinds = {f.name: str(f.type) for f in fields(Profile)}
-    for key, value in data.items():
-        if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, n=1)
-            raise _wrong(path, text, key, "is not a key of a device" + (f"; did you mean {near[0]}?" if near else ""))
-        if not _fits(kinds[key], value):
-            raise _wrong(path, text, key, f"must be {_words(kinds[key])}, not {value!r}")
-    missing = [f.name for f in fields(Profile) if kinds[f.name] == "str" and f.name not in data and _required(f.name)]
-    if missing:
-        raise UsageError(f"{path} lacks {', '.join(missing)}", hint=f"compare it with {PROFILES / 'cpu.toml'}")
-    if data["isolation"] not in ISOLATIONS:
-        raise _wrong(path, text, "isolation", f"must be one of {', '.join(ISOLATIONS)}")
+    check(path, text, data, kinds, [f.name for f in fields(Profile) if f.default is f.default_factory is MISSING])
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     return Profile(**values)
-
-
-def _required(name: str) -> bool:
-    return name in ("name", "title", "backend", "target", "precision", "isolation")
-
-
-def _fits(kind: str, value: object) -> bool:
-    """Whether a TOML value is of the kind that an annotation names."""
-    if kind.startswith("tuple[Mapping"):
-        return isinstance(value, list) and all(isinstance(v, dict) for v in value)
-    if kind.startswith("tuple"):
-        return isinstance(value, list) and all(isinstance(v, str) for v in value)
-    if kind.startswith("Mapping"):
-        return isinstance(value, dict)
-    return isinstance(value, {"str": str, "int": int}[kind]) and not isinstance(value, bool)
-
-
-def _words(kind: str) -> str:
-    if kind.startswith("tuple[Mapping"):
-        return "a list of tables"
-    if kind.startswith("tuple"):
-        return "a list of texts"
-    return {"str": "a text", "int": "a whole number"}.get(kind, "a table")
-
-
-def _wrong(path: Path, text: str, key: str, what: str) -> UsageError:
-    """An error at the line where a key stands."""
-    pattern = re.compile(rf"\s*(\[+\s*)?\"?{re.escape(key)}\"?\s*[=.\]]")
-    line = next((i for i, words in enumerate(text.splitlines(), 1) if pattern.match(words)), 1)
-    return UsageError(f"{path}, line {line}: {key} {what}", hint=f"mend {path}")

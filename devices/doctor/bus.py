@@ -2,91 +2,147 @@
 
 from __future__ import annotations
 
+import grp
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import SLOW_MBPS, UsbDevice, evidence, text_of, usb_devices
+from ..present import (
+    SLOW_MBPS,
+    UsbDevice,
+    driver_nodes,
+    entries,
+    evidence,
+    looked_for,
+    number_of,
+    text_of,
+    usb_devices,
+)
 from ..profile import Profile
 from .finding import Finding, ok, problem, unchecked
 
 RULES = ("etc/udev/rules.d", "lib/udev/rules.d", "usr/lib/udev/rules.d")
+VERSIONS = ("sys/module/rknpu/version", "sys/kernel/debug/rknpu/version")
+"""Where Rockchip's driver tells its version; the second is root's alone, and begins with words."""
 
 
 def examine(profile: Profile, root: Path) -> Iterator[Finding]:
-    """Presence, USB speed, permission, udev rule, driver nodes."""
+    """Presence, driver and its nodes, udev rule, permission."""
     seen = evidence(profile, root)
     if seen:
         yield ok("device", seen)
     else:
-        yield problem("device", f"not found; looked for {_looked_for(profile)}", _look(profile))
-    stick = next((d for d in usb_devices(root) if d.ids in profile.usb), None)
+        yield problem("device", f"not found; looked for {looked_for(profile) or 'nothing'}", _look(profile))
+    if profile.driver:
+        yield _driver(profile, root) if seen else unchecked("driver", "waits for the device")
+    if profile.nodes:
+        yield from _nodes(profile, root) if seen else [unchecked("device node", "waits for the device")]
+    stick = _stick(profile, root)
     if stick is not None:
-        yield _speed(stick)
-        yield _permission(stick, root)
-        yield _rule(profile, root)
-    elif profile.usb:
-        yield unchecked("usb speed", "no device on USB")
-    for node in profile.nodes:
-        yield _node(root, node)
+        rule = _rule(profile, root)
+        yield rule
+        yield _permission(stick, root, ruled=not rule.fix)
 
 
-def _looked_for(profile: Profile) -> str:
-    places = [f"USB {ids}" for ids in profile.usb] + [f"PCIe {ids}" for ids in profile.pci]
-    places += [f"a board named {profile.board}"] if profile.board else []
-    places += [f"a board compatible with {name}" for name in profile.compatible]
-    return ", ".join(places or [f"/{n}" for n in profile.nodes] or ["nothing"])
+def speed(profile: Profile, root: Path) -> Iterator[Finding]:
+    """How fast a stick is connected. Slow is not broken, so this comes after what is."""
+    stick = _stick(profile, root)
+    if stick is None:
+        if profile.usb:
+            yield unchecked("usb speed", "no device on USB")
+    elif not stick.speed_mbps:
+        yield unchecked("usb speed", "the kernel does not tell it")
+    elif stick.speed_mbps > SLOW_MBPS:
+        yield ok("usb speed", f"{stick.speed_mbps} Mbit/s")
+    elif stick.ids != profile.usb[-1]:
+        waits = f"{stick.speed_mbps} Mbit/s before its firmware is loaded; look again after the first picture"
+        yield unchecked("usb speed", waits)
+    else:
+        yield problem("usb speed", f"USB 2, {stick.speed_mbps} Mbit/s", "lsusb -t  (move it to a blue USB 3 port)")
+
+
+def driver_version(root: Path) -> str:
+    """Version of Rockchip's NPU driver; empty where there is none or it cannot be read."""
+    told = next((text for text in (text_of(root / place) for place in VERSIONS) if text), "")
+    return told.split()[-1].removeprefix("v") if told else ""
+
+
+def _stick(profile: Profile, root: Path) -> UsbDevice | None:
+    return next((d for d in usb_devices(root) if d.ids in profile.usb), None)
 
 
 def _look(profile: Profile) -> str:
+    """What shows a person that it is there."""
     if profile.usb:
-        return "lsusb  (unplug it, use another port and cable, plug it in again)"
-    if profile.pci:
-        return "lspci -nn"
-    return "cat /proc/device-tree/model"
+        command = profile.probe[0] if profile.probe else "lsusb"
+        return f"{command}  (nothing? unplug it, use another port and cable, plug it in again)"
+    if profile.probe:
+        return profile.probe[0]
+    return "lspci -nn" if profile.pci else "cat /proc/device-tree/model"
 
 
-def _speed(stick: UsbDevice) -> Finding:
-    if not stick.speed_mbps:
-        return unchecked("usb speed", "the kernel does not tell it")
-    if stick.speed_mbps <= SLOW_MBPS:
-        return problem("usb speed", f"USB 2, {stick.speed_mbps} Mbit/s", "lsusb -t  (move it to a blue USB 3 port)")
-    return ok("usb speed", f"{stick.speed_mbps} Mbit/s")
+def _driver(profile: Profile, root: Path) -> Finding:
+    signs = [path for pattern in profile.driver for path in entries(root, pattern)]
+    if not signs:
+        looked = ", ".join(f"/{pattern}" for pattern in profile.driver)
+        return problem("driver", f"not in this kernel: no {looked}", "uname -r  (use the board vendor's own kernel)")
+    version = driver_version(root)
+    return ok("driver", f"/{signs[0].relative_to(root)}" + (f", version {version}" if version else ""))
 
 
-def _permission(stick: UsbDevice, root: Path) -> Finding:
-    """Whether this user may write to the stick's node below /dev/bus/usb."""
-    folder = root / "sys/bus/usb/devices" / stick.place
-    bus, device = text_of(folder / "busnum"), text_of(folder / "devnum")
-    if not (bus.isdigit() and device.isdigit()):
-        return unchecked("permission", "the kernel does not tell its node")
-    node = root / f"dev/bus/usb/{int(bus):03}/{int(device):03}"
-    if not node.exists():
-        return unchecked("permission", f"/{node.relative_to(root)} is not there")
-    if os.access(node, os.W_OK):
-        return ok("permission", f"/{node.relative_to(root)} is writable")
-    return problem(
-        "permission", f"/{node.relative_to(root)} is not writable for this user", "sudo usermod -aG plugdev $USER"
-    )
+def _nodes(profile: Profile, root: Path) -> Iterator[Finding]:
+    nodes = driver_nodes(profile, root)
+    if not nodes:
+        names = ", ".join(f"/{name}" for name in profile.nodes)
+        yield problem("device node", f"{names} is not there", "sudo dmesg | tail -50  (is its kernel module loaded?)")
+    for node in nodes:
+        name = f"/{node.relative_to(root)}"
+        if os.access(node, os.R_OK | os.W_OK):
+            yield ok("device node", name)
+        else:
+            yield problem("device node", f"{name} is not ours to open", _join(node))
 
 
 def _rule(profile: Profile, root: Path) -> Finding:
-    vendors = {ids.split(":")[0] for ids in profile.usb}
-    for place in RULES:
-        for file in sorted((root / place).glob("*.rules")):
-            if any(vendor in text_of(file).lower() for vendor in vendors):
-                return ok("udev rule", f"/{file.relative_to(root)}")
-    lines = "\\n".join(
-        f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{v}", MODE="0664", GROUP="plugdev"' for v in sorted(vendors)
-    )
-    fix = f"printf '{lines}\\n' | sudo tee /etc/udev/rules.d/99-{profile.name}.rules && sudo udevadm trigger"
-    return problem("udev rule", f"none names the vendor {' or '.join(sorted(vendors))}", fix)
+    """Whether udev's rules name every vendor that the stick has, before and after its firmware is loaded."""
+    vendors = sorted({ids.split(":")[0] for ids in profile.usb})
+    named: dict[str, Path] = {}
+    for file in [file for place in RULES for file in entries(root, f"{place}/*.rules")]:
+        lines = [line for line in text_of(file).lower().splitlines() if not line.lstrip().startswith("#")]
+        named.update({vendor: file for vendor in vendors if any(f'"{vendor}"' in line for line in lines)})
+    missing = [vendor for vendor in vendors if vendor not in named]
+    if not missing:
+        files = dict.fromkeys(f"/{file.relative_to(root)}" for file in named.values())
+        return ok("udev rule", ", ".join(files))
+    text = "\\n".join(f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{v}", MODE="0664", GROUP="plugdev"' for v in vendors)
+    rules = f"/etc/udev/rules.d/99-{profile.name}.rules"
+    fix = f"printf '{text}\\n' | sudo tee {rules} && sudo udevadm control --reload-rules && sudo udevadm trigger"
+    return problem("udev rule", f"none names the vendor {' or '.join(missing)}", fix)
 
 
-def _node(root: Path, node: str) -> Finding:
-    path = root / node
-    if not path.exists():
-        return problem("driver", f"/{node} is not there", "dmesg | tail  (is its kernel module loaded?)")
-    if not os.access(path, os.R_OK | os.W_OK):
-        return problem("driver", f"/{node} is not ours to open", f"ls -l /{node}  (join the group that owns it)")
-    return ok("driver", f"/{node}")
+def _permission(stick: UsbDevice, root: Path, *, ruled: bool) -> Finding:
+    """Whether this user may write to the stick's node below /dev/bus/usb."""
+    folder = root / "sys/bus/usb/devices" / stick.place
+    bus, device = number_of(folder / "busnum"), number_of(folder / "devnum")
+    if bus is None or device is None:
+        return unchecked("permission", "the kernel does not tell its node")
+    node = root / f"dev/bus/usb/{bus:03}/{device:03}"
+    name = f"/{node.relative_to(root)}"
+    if not os.path.exists(node):
+        return unchecked("permission", f"{name} is not there")
+    if os.access(node, os.W_OK):
+        return ok("permission", f"{name} is writable")
+    if not ruled:
+        return unchecked("permission", f"{name} is not writable for this user; the udev rule comes first")
+    return problem("permission", f"{name} is not writable for this user", _join(node))
+
+
+def _join(node: Path) -> str:
+    """The command that lets this user open a node: join its group, or have the rules set one."""
+    try:
+        group = grp.getgrgid(node.stat().st_gid).gr_name
+    except (OSError, KeyError):
+        group = "root"
+    if group == "root":
+        return "sudo udevadm control --reload-rules && sudo udevadm trigger  (or unplug it and plug it in again)"
+    return f"sudo usermod -aG {group} $USER  (then log in again)"

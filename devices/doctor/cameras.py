@@ -3,79 +3,142 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..present import text_of
-from ..profile import Profile
+from ..present import entries, number_of, text_of
+from .commands import LATE, Answer, ask
 from .finding import Finding, ok, problem, unchecked
 
-LIMIT_S = 15
+LIMIT_S = 15.0
 WHO = "fuser -v /dev/video*  (does another program hold it?)"
+HELPERS = (
+    "bcm2835-codec",
+    "bcm2835-isp",
+    "pispbe",
+    "rpivid",
+    "rpi-hevc-dec",
+    "rkvdec",
+    "rkvenc",
+    "hantro",
+    "rockchip,",
+)
+"""How the names of nodes begin that belong to video coders and image processors, on boards without any camera too."""
+PI_SENSORS = ("unicam", "rp1-cfe")
+"""Raspberry Pi's CSI receivers, which give the sensor's raw Bayer data only."""
+JETSON_SENSORS = ("vi-output",)
 FRAME = """
 import json, os, sys
 os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
 import cv2
 info = cv2.getBuildInformation()
 gstreamer = next((l.split(":")[1].split()[0] for l in info.splitlines() if "GStreamer:" in l), "NO")
-frames = {}
+print(json.dumps({"gstreamer": gstreamer}), flush=True)
 for node in sys.argv[1:]:
-    camera = cv2.VideoCapture(node)
-    good, frame = camera.read()
-    frames[node] = list(frame.shape) if good else None
-print(json.dumps({"gstreamer": gstreamer, "frames": frames}))
+    good, frame = cv2.VideoCapture(node).read()
+    if good:
+        print(json.dumps({"node": node, "size": [frame.shape[1], frame.shape[0]]}), flush=True)
+        break
 """
+PICAMERA = "import picamera2; print('visible')"
 
 
-def examine(profile: Profile, root: Path, live: bool) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Node:
+    """A file /dev/videoN: the driver's name for it, and its place among the nodes of one device."""
+
+    path: str
+    name: str
+    index: int
+
+    def belongs_to(self, names: tuple[str, ...]) -> bool:
+        """Whether its driver's name begins with one of these."""
+        return self.name.startswith(names)
+
+
+def examine(root: Path) -> Iterator[Finding]:
     """Camera nodes, a frame of one, GStreamer in OpenCV, picamera2 on a Raspberry Pi."""
-    nodes = sorted(p.name for p in (root / "dev").glob("video[0-9]*"))
+    nodes = [node for node in video_nodes(root) if not node.belongs_to(HELPERS)]
     if nodes:
-        yield ok("camera nodes", " ".join(f"/dev/{n}" for n in nodes))
+        yield ok("camera nodes", ", ".join(f"{n.path} ({n.name or 'unnamed'})" for n in nodes))
     else:
-        yield unchecked("camera nodes", "there is no /dev/video*; only --source camera:N needs one")
-    if not live:
-        yield unchecked("camera frame", "a recorded tree opens nothing")
-    else:
-        yield from _frames([f"/dev/{n}" for n in nodes])
+        yield unchecked("camera nodes", "there is none; only --source camera:N needs one")
+    words = [sys.executable, "-c", FRAME, *(node.path for node in nodes)]
+    answer = ask(root, words, name="camera frames", limit_s=LIMIT_S)
+    said = _objects(answer)
+    yield _frame(nodes, answer, said)
+    yield _gstreamer(said)
     if text_of(root / "proc/device-tree/model").startswith("Raspberry Pi"):
-        yield _picamera(live)
+        needed = not _delivers(said) and any(node.belongs_to(PI_SENSORS) for node in nodes)
+        yield _picamera(root, needed)
 
 
-def _frames(nodes: list[str]) -> Iterator[Finding]:
-    """Open the cameras in a process of its own: a bad driver blocks in read() and cannot be interrupted."""
-    try:
-        done = subprocess.run([sys.executable, "-c", FRAME, *nodes], capture_output=True, text=True, timeout=LIMIT_S)
-        answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        yield problem(
-            "camera frame", f"none within {LIMIT_S} s", "fuser -v /dev/video*  (does another program hold it?)"
+def video_nodes(root: Path) -> list[Node]:
+    """Every /dev/videoN, first nodes of a device first: a webcam's second one carries no pictures."""
+    nodes = []
+    for path in entries(root, "dev/video[0-9]*"):
+        about = root / "sys/class/video4linux" / path.name
+        nodes.append(Node(f"/dev/{path.name}", text_of(about / "name"), number_of(about / "index") or 0))
+    return sorted(nodes, key=lambda node: (node.index, len(node.path), node.path))
+
+
+def _frame(nodes: list[Node], answer: Answer | None, said: dict[str, Any]) -> Finding:
+    if not nodes:
+        return unchecked("camera frame", "there is no camera")
+    if answer is None:
+        return unchecked("camera frame", "a recorded tree opens nothing, and holds no commands/camera frames.txt")
+    if _delivers(said):
+        width, height = said["size"]
+        return ok("camera frame", f"{said['node']} gives {width} x {height}")
+    if all(node.belongs_to(PI_SENSORS) for node in nodes):
+        return unchecked("camera frame", "a CSI camera gives none through V4L2; picamera2 reads it")
+    if all(node.belongs_to(JETSON_SENSORS) for node in nodes):
+        fix = "gst-launch-1.0 nvarguscamerasrc num-buffers=1 ! fakesink  (a USB camera needs no GStreamer)"
+        return problem(
+            "camera frame", "a CSI camera gives raw Bayer data only, and its pictures through GStreamer", fix
         )
-        return
-    frames = {node: shape for node, shape in answer["frames"].items() if shape}
-    if frames:
-        node, shape = next(iter(frames.items()))
-        yield ok("camera frame", f"{node} gives {shape[1]} x {shape[0]}")
-    elif nodes:
-        yield problem("camera frame", "no node delivers one", WHO)
-    else:
-        yield unchecked("camera frame", "there is no camera")
-    if answer["gstreamer"] == "YES":
-        yield ok("GStreamer in OpenCV", "yes")
-    else:
-        yield unchecked("GStreamer in OpenCV", "not built in; only pipelines given by hand need it")
+    if answer.code == LATE:
+        return problem("camera frame", f"none within {LIMIT_S:.0f} s", WHO)
+    if "gstreamer" not in said:
+        return problem("camera frame", "OpenCV cannot be imported", f"{sys.executable} -c 'import cv2'")
+    return problem("camera frame", "no node delivers one", WHO)
 
 
-def _picamera(live: bool) -> Finding:
-    if not live:
-        return unchecked("picamera2", "a recorded tree runs nothing")
-    done = subprocess.run([sys.executable, "-c", "import picamera2"], capture_output=True)
-    if done.returncode == 0:
+def _objects(answer: Answer | None) -> dict[str, Any]:
+    """The members of every line that is a JSON object, in one."""
+    members: dict[str, Any] = {}
+    for line in answer.text.splitlines() if answer else ():
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        members.update(told if isinstance(told, dict) else {})
+    return members
+
+
+def _delivers(said: dict[str, Any]) -> bool:
+    size = said.get("size")
+    return "node" in said and isinstance(size, list) and len(size) == 2
+
+
+def _gstreamer(said: dict[str, Any]) -> Finding:
+    if said.get("gstreamer") == "YES":
+        return ok("GStreamer in OpenCV", "yes")
+    if "gstreamer" in said:
+        return unchecked("GStreamer in OpenCV", "not built in; only pipelines given by hand need it")
+    return unchecked("GStreamer in OpenCV", "OpenCV was not asked")
+
+
+def _picamera(root: Path, needed: bool) -> Finding:
+    answer = ask(root, [sys.executable, "-c", PICAMERA], name="picamera2", limit_s=LIMIT_S)
+    if answer is None:
+        return unchecked("picamera2", "a recorded tree runs nothing, and holds no commands/picamera2.txt")
+    if answer.text.endswith("visible"):
         return ok("picamera2", "visible to this interpreter")
-    return problem(
-        "picamera2",
-        "not visible to this interpreter",
-        "sudo apt install python3-picamera2 && python3 -m venv --system-site-packages VENV",
-    )
+    if not needed:
+        return unchecked("picamera2", "not visible to this interpreter; only CSI cameras need it")
+    fix = "sudo apt install python3-picamera2 && python3 -m venv --system-site-packages VENV"
+    return problem("picamera2", "not visible to this interpreter, and the CSI camera needs it", fix)

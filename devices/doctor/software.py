@@ -2,122 +2,160 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..pairs import Fit, command_for, judge
+from ..present import text_of
 from ..profile import Profile
-from .finding import Finding, ok, problem, unchecked
+from . import libraries
+from .bus import driver_version
+from .commands import is_live
+from .finding import Finding, State, ok, problem, unchecked
+from .interpreter import Interpreter, interrogate
 
-FOLDERS = ("usr/lib", "usr/lib/*-linux-gnu", "usr/local/lib", "lib", "lib/*-linux-gnu", "usr/lib/*-linux-gnu/tegra")
-MODULES = {
-    "onnxruntime": ("onnxruntime",),
-    "openvino": ("openvino",),
-    "openvino-2021": ("openvino.inference_engine",),
-    "tflite": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
-    "tensorrt": ("tensorrt",),
-    "rknn": ("rknnlite.api",),
-}
-"""Backend -> the modules of its vendor library, any of which will do."""
 INSTALL = {
-    "onnxruntime": "pip install onnxruntime",
-    "openvino": "pip install 'fer-edge[openvino]'",
+    "onnxruntime": "{python} -m pip install onnxruntime",
+    "openvino": "{python} -m pip install openvino",
     "openvino-2021": "python3.9 -m venv ncs2 && ncs2/bin/pip install openvino==2021.4.2",
-    "tflite": "pip install ai-edge-litert",
+    "tflite": "{python} -m pip install ai-edge-litert",
     "tensorrt": "sudo apt install nvidia-jetpack",
-    "rknn": "pip install rknn-toolkit-lite2",
+    "rknn": "{python} -m pip install rknn-toolkit-lite2",
 }
-LIMIT_S = 60
-PROBE = """
-import importlib, json, sys
-answer = {"python": "%d.%d.%d" % sys.version_info[:3]}
-try:
-    import numpy
-    answer["numpy"] = numpy.__version__
-except Exception as error:
-    answer["error"] = "numpy: %s" % error
-for name in sys.argv[1:]:
-    try:
-        module = importlib.import_module(name)
-        top = importlib.import_module(name.split(".")[0])
-        answer["module"], answer["version"] = name, str(getattr(top, "__version__", "unknown"))
-        break
-    except Exception as error:
-        answer.setdefault("failed", []).append("%s: %s" % (name, str(error).split(chr(10))[0]))
-print(json.dumps(answer))
-"""
+"""Backend -> what brings its library, where no row of the profile's pairs says better."""
+PLUG_INS = {
+    "GPU": "sudo apt install intel-opencl-icd",
+    "NPU": "sudo apt install libze1 intel-level-zero-npu  (the second from Intel's linux-npu-driver)",
+    "MYRIAD": "lsusb -d 03e7:  (unplug the stick and plug it in again)",
+}
+"""OpenVINO device -> what its plug-in needs beside it."""
+ABI = re.compile(
+    r"numpy\.core\.(multiarray|umath) failed to import|compiled using NumPy 1|_ARRAY_API not found"
+    r"|compiled against A[PB]I version|numpy\.\w+ size changed"
+)
+"""How a library built for another numpy fails."""
+JETPACKS = {"32.4": "4.4", "32.5": "4.5", "32.6": "4.6", "32.7": "4.6", "35": "5", "36": "6", "38": "7"}
+"""Release of Jetson Linux -> JetPack, from NVIDIA's JetPack archive."""
 
 
-def examine(profile: Profile, root: Path, live: bool) -> Iterator[Finding]:
-    """Shared libraries, interpreter, numpy, the vendor's module, known pairs."""
-    for name in profile.libraries:
-        yield _library(name, root)
-    yield from _interpreter(profile, live)
+def examine(profile: Profile, root: Path, here: bool) -> Iterator[Finding]:
+    """Shared libraries, interpreter, numpy, pairs, the vendor's module, OpenVINO's plug-in.
+
+    Args:
+        here: whether the device itself was seen; a plug-in cannot see one that is not.
+    """
+    found = {
+        name: version for name, version in (("jetpack", jetpack(root)), ("rknpu", driver_version(root))) if version
+    }
+    yield from libraries.examine(profile, root, found)
+    python = interrogate(profile, root)
+    if python is None or python.error:
+        yield _no_interpreter(profile, root, python)
+        if profile.pairs:
+            yield _pairs(profile, found, python)
+        return
+    yield ok("interpreter", f"{python.path} {python.python}")
+    yield _numpy(python)
+    found.update(_versions(python))
+    stale = bool(ABI.search(python.use_error if python.module else " ".join(python.failed)))
+    if stale:
+        yield _abi(python)
+    pair = _pairs(profile, found, python)
     if profile.pairs:
-        known = "; ".join(", ".join(f"{k} {v}" for k, v in p.items() if k != "note") for p in profile.pairs)
-        yield unchecked("pairs known to work", known)
+        yield pair
+    yield _library(profile, found, python, stale=stale, waits=pair.state is State.PROBLEM)
+    if "device" in profile.options and python.devices is not None:
+        yield _plug_in(str(profile.options["device"]), python.devices, here)
 
 
-def find_library(name: str, root: Path) -> Path | None:
-    """Where a shared library lies, links followed inside `root`; its real name often carries its version."""
-    for pattern in FOLDERS:
-        for folder in sorted(root.glob(pattern)):
-            path = folder / name
-            if path.is_symlink():
-                target = Path(str(path.readlink()))
-                return root / str(target).lstrip("/") if target.is_absolute() else folder / target
-            if path.is_file():
-                return path
-    return None
+def jetpack(root: Path) -> str:
+    """JetPack's version, as far as the release of Jetson Linux tells it; empty elsewhere."""
+    release = re.match(r"# R(\d+) \(release\), REVISION: (\d+)", text_of(root / "etc/nv_tegra_release"))
+    return (JETPACKS.get(f"{release[1]}.{release[2]}") or JETPACKS.get(release[1], "")) if release else ""
 
 
-def _library(name: str, root: Path) -> Finding:
-    path = find_library(name, root)
-    if path is None:
-        return problem(name, "not in any library folder", f"sudo ldconfig -p | grep {name.split('.')[0]}")
-    if not path.is_file():
-        return problem(
-            name, f"/{path.relative_to(root)} is a link to nothing", f"ls -l /{path.parent.relative_to(root)}"
-        )
-    return ok(name, f"/{path.relative_to(root)}")
-
-
-def _interpreter(profile: Profile, live: bool) -> Iterator[Finding]:
-    if not live:
-        yield unchecked("interpreter", "a recorded tree runs nothing")
-        return
-    python = shutil.which(profile.interpreter) if profile.interpreter else sys.executable
-    if python is None:
-        seen = f"{profile.interpreter} is not on PATH"
-        yield problem("interpreter", seen, 'name another one in a profile of your own: interpreter = "/path"')
-        return
-    modules = MODULES.get(profile.backend, ())
-    answer = ask(python, modules)
-    if "python" not in answer:
-        yield problem("interpreter", f"{python} does not run: {answer['error']}", f"{python} -V")
-        return
-    yield ok("interpreter", f"{python} {answer['python']}")
-    if "error" in answer:
-        yield problem("numpy", answer["error"], f"{python} -m pip install --force-reinstall numpy")
+def _versions(python: Interpreter) -> dict[str, str]:
+    """Components found by the interpreter; its own version counts only while the library was not imported."""
+    found = {"numpy": python.numpy, **python.others}
+    if python.module:
+        found |= {python.package: python.version, "library": python.version}
     else:
-        yield ok("numpy", answer["numpy"])
-    if "module" in answer:
-        yield ok("library", f"{answer['module'].split('.')[0]} {answer['version']}")
-    elif modules:
-        yield problem("library", "; ".join(answer["failed"]), INSTALL[profile.backend])
+        found["python"] = python.python
+    return {name: version for name, version in found.items() if version}
 
 
-def ask(python: str, modules: tuple[str, ...]) -> dict[str, str]:
-    """What an interpreter can import, asked in a process of its own, because some vendor libraries end it."""
-    try:
-        done = subprocess.run([python, "-c", PROBE, *modules], capture_output=True, text=True, timeout=LIMIT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return {"error": str(error)}
-    try:
-        answer: dict[str, str] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        return {"error": f"it ended with code {done.returncode}"}
-    return answer
+def _no_interpreter(profile: Profile, root: Path, python: Interpreter | None) -> Finding:
+    if python is not None:
+        return problem("interpreter", f"{python.path} does not run: {python.error}", f"{python.path} -V")
+    if not is_live(root):
+        return unchecked("interpreter", "a recorded tree runs nothing, and holds no commands/interpreter.txt")
+    name = Path(profile.interpreter).name
+    version = name.removeprefix("python")
+    fix = f"uv python install {version}" if "." in version else f"sudo apt install {name}"
+    return problem(
+        "interpreter",
+        f"{profile.interpreter} is not here",
+        f"{fix}  (or name another in a profile of your own: interpreter = ...)",
+    )
+
+
+def _numpy(python: Interpreter) -> Finding:
+    if python.numpy:
+        return ok("numpy", python.numpy)
+    return problem("numpy", python.numpy_error or "unknown", f"{python.path} -m pip install --force-reinstall numpy")
+
+
+def _abi(python: Interpreter) -> Finding:
+    library = python.package or "its library"
+    version = "'numpy<2'" if not python.numpy.startswith(("0.", "1.")) else "--upgrade 'numpy<2'"
+    seen = f"{library} was built for another numpy than {python.numpy or 'the one here'}"
+    return problem("numpy ABI", seen, f"{python.path} -m pip install {version}")
+
+
+def _pairs(profile: Profile, found: dict[str, str], python: Interpreter | None) -> Finding:
+    verdict = judge(profile.pairs, found)
+    if verdict.fit is Fit.GOOD:
+        return ok("versions", verdict.seen)
+    if verdict.fit is Fit.BAD:
+        fix = verdict.fix or libraries.GET.get(verdict.about) or _install(profile)
+        return problem("versions", verdict.seen, _under(python, fix))
+    return unchecked("versions", verdict.seen)
+
+
+def _library(profile: Profile, found: dict[str, str], python: Interpreter, *, stale: bool, waits: bool) -> Finding:
+    """The vendor's module; what other lines already explain is not said twice."""
+    tried = "; ".join(python.failed) or python.use_error
+    if stale or python.numpy_error:
+        return unchecked("library", "waits for numpy")
+    if python.trying:
+        return problem("library", f"{python.trying} {python.ended}", f"{python.path} -c 'import {python.trying}'")
+    if python.module and python.use_error:
+        seen = f"{python.package} {python.version or 'unknown'} cannot be used: {python.use_error}"
+        return problem("library", seen, f"{python.path} -m pip install --force-reinstall {python.package}")
+    if python.module:
+        return ok("library", f"{python.package} {python.version or 'unknown'}")
+    if not tried:
+        return unchecked("library", "a backend from another package")
+    if waits:
+        return unchecked("library", f"waits for versions that go together ({tried})")
+    return problem("library", tried, _under(python, command_for(profile.pairs, found) or _install(profile)))
+
+
+def _plug_in(device: str, seen: tuple[str, ...], here: bool) -> Finding:
+    known = ", ".join(seen) or "nothing"
+    if any(name.split(".")[0] == device for name in seen):
+        return ok("plug-in", f"OpenVINO sees {known}")
+    if not here:
+        return unchecked("plug-in", "waits for the device")
+    fix = PLUG_INS.get(device, "python -c 'import openvino; print(openvino.Core().available_devices)'")
+    return problem("plug-in", f"OpenVINO sees {known}, no {device}", fix)
+
+
+def _install(profile: Profile) -> str:
+    return INSTALL.get(profile.backend, "{python} -m pip list")
+
+
+def _under(python: Interpreter | None, command: str) -> str:
+    """A command with the interpreter that it is for."""
+    return command.replace("{python}", python.path if python else "python3")

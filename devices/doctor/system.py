@@ -1,68 +1,57 @@
-"""Is the board awake, cool, fed, in memory, on time, and with room on its disk?"""
+"""Is the board fed, cool, awake, on time, and with room on its disk?"""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import memory_mib, text_of
-from ..profile import Profile
+from ..present import entries, text_of
+from ..sensors import COLDEST_C, CONSTANT, HOT_C, HOTTEST_C, bits_of, throttled, zones
+from .commands import ask
 from .finding import Finding, ok, problem, unchecked
 
-HOT_C = 80.0
-"""Raspberry Pis throttle from 80 degrees Celsius on."""
-THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 """Bits of the firmware's word; the same 16 places higher mean that it has happened since boot."""
-NANO_SWAP_MIB = 2048
 MORE_SWAP = (
     "sudo fallocate -l 4G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && sudo swapon /swapfile"
 )
 ROOM_MB = 500
 SLEEPY = ("powersave", "conservative")
+SELF_GOVERNED = ("intel_pstate", "amd-pstate-epp")
+"""Drivers under which `powersave` is the usual choice and still reaches full speed."""
 
 
-def examine(profile: Profile, root: Path, work: Path | None) -> Iterator[Finding]:
-    """Governor, temperature, throttling, memory, power mode, clock, disk."""
-    yield _governor(root)
-    yield _temperature(root)
+def examine(root: Path) -> Iterator[Finding]:
+    """Throttling, temperature, governor, clock."""
     if text_of(root / "proc/device-tree/model").startswith("Raspberry Pi"):
         yield _throttling(root)
-    if profile.name == "jetson-nano":
-        yield _swap(root)
-    if profile.backend == "tensorrt":
-        yield _power_mode(root)
+    yield _temperature(root)
+    yield _governor(root)
     yield _clock(root)
-    yield _room(work or Path.cwd())
 
 
-def _governor(root: Path) -> Finding:
-    name = text_of(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    if not name:
-        return unchecked("governor", "the kernel has none here")
-    if name in SLEEPY:
-        fix = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
-        return problem("governor", f"{name}: the processor stays slow", fix)
-    return ok("governor", name)
-
-
-def _temperature(root: Path) -> Finding:
-    zones = [text_of(z / "temp") for z in sorted((root / "sys/class/thermal").glob("thermal_zone*"))]
-    degrees = [int(z) / 1000 for z in zones if z.lstrip("-").isdigit()]
-    if not degrees:
-        return unchecked("temperature", "the board has no sensor")
-    if max(degrees) >= HOT_C:
-        return problem("temperature", f"{max(degrees):.0f} degrees: it slows down", "fit a heat sink or a fan")
-    return ok("temperature", f"{max(degrees):.0f} degrees")
+def room(work: Path) -> Finding:
+    """Whether the disk of a folder has room for a session and an engine."""
+    try:
+        free = shutil.disk_usage(work).free // 10**6
+    except OSError as error:
+        return unchecked("disk", f"{work}: {error.strerror}")
+    if free < ROOM_MB:
+        return problem("disk", f"{free} MB free in {work}", f"du -xsh {work}/* | sort -h | tail")
+    return ok("disk", f"{free} MB free in {work}")
 
 
 def _throttling(root: Path) -> Finding:
-    word = text_of(root / THROTTLED)
-    try:
-        bits = int(word, 16)
-    except ValueError:
-        return unchecked("throttling", "the firmware does not tell; vcgencmd get_throttled does")
+    """The firmware's word, from the kernel's file where there is one, else from vcgencmd: `throttled=0x50005`."""
+    bits = throttled(root)
+    if bits is None:
+        answer = ask(root, ["vcgencmd", "get_throttled"])
+        bits = bits_of(answer.text.partition("=")[2]) if answer else None
+    if bits is None:
+        return unchecked("throttling", "neither the kernel nor vcgencmd tells")
     now = [name for bit, name in NOW.items() if bits >> bit & 1]
     before = [name for bit, name in NOW.items() if bits >> (bit + 16) & 1]
     if now or before:
@@ -71,34 +60,50 @@ def _throttling(root: Path) -> Finding:
     return ok("throttling", "none since boot")
 
 
-def _swap(root: Path) -> Finding:
-    mib = memory_mib(root).get("SwapTotal")
-    if mib is None:
-        return unchecked("swap", "no meminfo")
-    if mib < NANO_SWAP_MIB:
-        return problem("swap", f"{mib} MiB; building an engine is killed without", MORE_SWAP)
-    return ok("swap", f"{mib} MiB")
+def _temperature(root: Path) -> Finding:
+    known = zones(root)
+    if not known:
+        known = [(degrees, HOT_C) for degrees in _tegrastats(root)]
+    if not known:
+        return unchecked("temperature", "the board has no sensor")
+    degrees, limit = max(known, key=lambda zone: zone[0] - zone[1])
+    if degrees >= limit:
+        fix = "cat /sys/class/thermal/thermal_zone*/temp  (fit a heat sink or a fan)"
+        return problem("temperature", f"{degrees:.0f} degrees: it slows down from {limit:.0f} on", fix)
+    return ok("temperature", f"{max(zone[0] for zone in known):.0f} degrees")
 
 
-def _power_mode(root: Path) -> Finding:
-    mode = text_of(root / "var/lib/nvpmodel/status")
-    if not mode:
-        return unchecked("power mode", "nvpmodel left no status")
-    if not mode.replace("pmode:", "").strip("0 "):
-        return ok("power mode", "the highest")
-    return problem("power mode", mode, "sudo nvpmodel -m 0 && sudo jetson_clocks")
+def _tegrastats(root: Path) -> list[float]:
+    """Temperatures that NVIDIA's tool prints, such as `CPU@37.5C`."""
+    answer = ask(root, ["tegrastats"], one_line=True)
+    told = re.findall(r"([A-Za-z0-9_]+)@(-?[0-9]{1,4}(?:\.[0-9]+)?)C\b", answer.text) if answer else []
+    return [float(n) for name, n in told if name.upper() != CONSTANT and COLDEST_C < float(n) < HOTTEST_C]
+
+
+def _governor(root: Path) -> Finding:
+    folders = entries(root, "sys/devices/system/cpu/cpufreq/policy*") or [root / "sys/devices/system/cpu/cpu0/cpufreq"]
+    names = dict.fromkeys(text for text in (text_of(f / "scaling_governor") for f in folders) if text)
+    if not names:
+        return unchecked("governor", "the kernel has none here")
+    driver = text_of(folders[0] / "scaling_driver")
+    sleepy = [name for name in names if name in SLEEPY and driver not in SELF_GOVERNED]
+    if sleepy:
+        fix = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        return problem("governor", f"{', '.join(sleepy)}: the processor stays slow", fix)
+    return ok("governor", ", ".join(names))
 
 
 def _clock(root: Path) -> Finding:
-    if (root / "run/systemd/timesync/synchronized").exists():
+    """timesyncd's mark, else systemd's own word, which also knows of chrony; systemd before 239 has no `show`."""
+    if os.path.exists(root / "run/systemd/timesync/synchronized"):
         return ok("clock", "synchronised")
-    if not (root / "run/systemd/timesync").exists():
-        return unchecked("clock", "systemd-timesyncd does not run here")
-    return problem("clock", "not synchronised: time stamps will be wrong", "timedatectl set-ntp true")
-
-
-def _room(work: Path) -> Finding:
-    free = shutil.disk_usage(work).free // 10**6
-    if free < ROOM_MB:
-        return problem("disk", f"{free} MB free in {work}", f"du -xsh {work}/* | sort -h | tail")
-    return ok("disk", f"{free} MB free in {work}")
+    shown = ask(root, ["timedatectl", "show", "-p", "NTPSynchronized", "--value"])
+    word = shown.text.lower() if shown and not shown.code else ""
+    if not word and (status := ask(root, ["timedatectl"])):
+        told = re.search(r"(?:System clock|NTP) synchronized: (\w+)", status.text)
+        word = told[1] if told else ""
+    if word == "yes":
+        return ok("clock", "synchronised")
+    if word == "no" or os.path.isdir(root / "run/systemd/timesync"):
+        return problem("clock", "not synchronised: time stamps will be wrong", "sudo timedatectl set-ntp true")
+    return unchecked("clock", "neither systemd-timesyncd nor timedatectl tells")
