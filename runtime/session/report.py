@@ -69,15 +69,16 @@ def render(session: Session) -> str:
     details = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in about.items())
     return _PAGE.format(
         title=escape(str(facts.get("source", "session"))),
-        timeline=_inline(session.folder / "timeline.png", "image/png"),
-        pie=_inline(session.folder / "distribution.png", "image/png"),
+        timeline=data_uri(session.folder / "timeline.png", "image/png"),
+        pie=data_uri(session.folder / "distribution.png", "image/png"),
         rows=rows or "<tr><td>no face was seen</td><td></td></tr>",
         details=details,
         video=_video(find_video(session.folder)),
     )
 
 
-def _inline(path: Path, kind: str) -> str:
+def data_uri(path: Path, kind: str) -> str:
+    """A file's bytes as a URI that needs no file; `kind` is its media type."""
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
@@ -85,7 +86,7 @@ def _video(path: Path | None) -> str:
     if path is None:
         return "<p>No video was recorded; <code>fer-edge run --video</code> records one.</p>"
     small = path.stat().st_size <= MOST_VIDEO
-    source = _inline(path, f"video/{path.suffix[1:]}") if small else escape(path.name)
+    source = data_uri(path, f"video/{path.suffix[1:]}") if small else escape(path.name)
     note = "" if small else f"<p>The video is large and stays beside this page as {escape(path.name)}.</p>"
     return f'<video controls preload="metadata" src="{source}"></video>{note}'
 
