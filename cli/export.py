@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError, UsageError
+from .columns import aligned
 from .progress import watch
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         calibration_faces(args.calibration, args.pictures, args.seed, command), bundle.manifest.input.size
     )
     calibration = {"source": args.calibration.name, "digest": digest_of(crops)}
-    evaluate = _evaluate(args)
+    evaluate = evaluation(args)
     skipped = exporting.left_out(args.precision, options) if args.target == "all" else {}
     for name, how in skipped.items():
         say(f"left out: {name}, whose tools are not installed; {how}")
@@ -89,12 +90,7 @@ def table(bundle: Bundle, artifacts: list[Artifact]) -> str:
         p = a.parity
         agreement = (f"{p['logit_error']:.2g}", f"{p['label_agreement']:.1%}")
         rows.append((a.path, f"{bundle.size(a) / 1e6:.1f}", *agreement, *accuracy))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-    return "\n".join(lines)
+    return aligned(rows)
 
 
 def _check_place(args: argparse.Namespace, bundle: Bundle) -> None:
@@ -135,7 +131,7 @@ def calibration_faces(folder: Path | None, count: int, seed: int, command: str) 
     return [read_image(s.path) for s in balanced(dataset.split("train"), count, seed)]
 
 
-def _evaluate(args: argparse.Namespace) -> Evaluate | None:
+def evaluation(args: argparse.Namespace) -> Evaluate | None:
     """What runs an artifact over the labelled set."""
     if args.labelled is None:
         return None

@@ -30,6 +30,7 @@ COMMANDS = {
     "devices": "list the boards and accelerators that are known, and which of them are here",
     "doctor": "say what is wrong with a device here, and the one command to run first",
     "verify": "the acceptance run on a device that you have, and one file to send us",
+    "benchmark": "measure devices and models here, compare two runs, or estimate a device that is not here",
     "models": "fetch, add or list the face detector's weights",
 }
 """Verb -> its line in the help; the module of the same name in this package has `add_arguments` and `run`."""

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "runtime": {"bundle", "devices"},
     "export": {"bundle", "devices", "runtime"},
     "train": {"bundle"},
-    "benchmarks": {"bundle", "devices", "runtime", "train"},
+    "benchmarks": {"bundle", "devices", "runtime", "export", "train"},
     "cli": {"bundle", "devices", "runtime", "export", "train", "benchmarks"},
 }
 TRAINING = ("torch", "timm", "tensorflow", "mlflow", "albumentations")
