@@ -34,7 +34,7 @@ class IENetwork:
 
 class ExecutableNetwork:
     def infer(self, inputs=None):
-        (name, picture), = inputs.items()
+        ((name, picture),) = inputs.items()
         assert name == "pictures"
         assert picture.shape == (1, 8, 8, 3)
         assert picture.dtype == np.uint8
