@@ -6,7 +6,7 @@ OUT    ?= sessions/demo
 FACES  ?= faces
 CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
 
-.PHONY: demo test check format wheel performance export clean
+.PHONY: demo test check format wheel benchmark export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
@@ -29,9 +29,12 @@ format: $(VENV)/.dev ## rewrite files in the house style
 wheel: $(VENV)/.dev ## dist/*.whl
 	$(BIN)/python -m build --wheel
 
-performance: $(VENV)/.dev ## measure this machine against the published way, into docs/performance.md
+benchmark: $(VENV)/.dev ## measure this machine, with labelled faces in FACES=folder, into docs/benchmarks.md
 	$(BIN)/fer-edge models fetch
-	$(BIN)/python -m fer_edge.benchmarks.published_way --clip $(CLIP) --write docs/performance.md
+	$(BIN)/fer-edge benchmark --matrix --scope both --threads 1 --clip $(CLIP) --labelled $(FACES) \
+		--out build/benchmark --replace
+	$(BIN)/python -m fer_edge.benchmarks.machine_page --results build/benchmark --clip $(CLIP) --faces $(FACES) \
+		--write docs/benchmarks.md
 
 export: $(VENV)/.dev ## export both models to everything, measured on FACES=folder, into docs/export.md
 	for name in default edgetpu; do \

@@ -10,15 +10,17 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MissingExtra
 from ..runtime.backends import Backend, backend_file, open_backend
 from ..runtime.remote import RemoteBackend
+from .spread import Spread, medians_in_turn
 
 SIDE = 256
 WAYS = ("in process", "pipe", "shared memory")
@@ -58,21 +60,15 @@ def compare(artifact: Path, side: int = SIDE, rounds: int = 9, calls: int = 300)
         "shared memory": lambda: RemoteBackend(file, artifact, options),
     }
     backends = {way: makers[way]() for way in WAYS}
-    medians: dict[str, list[float]] = {way: [] for way in WAYS}
     try:
-        for number in range(rounds + 1):
-            for way, backend in backends.items():
-                times = []
-                for _ in range(calls):
-                    start = perf_counter_ns()
-                    backend.infer(crop)
-                    times.append(perf_counter_ns() - start)
-                if number:  # the first round warms up
-                    medians[way].append(statistics.median(times) / 1e6)
+        return medians_in_turn({way: partial(_infer, backends[way], crop) for way in WAYS}, rounds, calls)
     finally:
         for backend in backends.values():
             backend.close()
-    return medians
+
+
+def _infer(backend: Backend, crop: NDArray[np.uint8], number: int) -> None:
+    backend.infer(crop)
 
 
 def table(medians: dict[str, list[float]]) -> str:
@@ -80,7 +76,7 @@ def table(medians: dict[str, list[float]]) -> str:
     rows = ["| way | ms a call | added ms, median (range over rounds) |", "|---|---|---|"]
     for way in WAYS:
         added = [m - here for m, here in zip(medians[way], medians["in process"], strict=True)]
-        extra = f"{statistics.median(added):.3f} ({min(added):.3f} to {max(added):.3f})" if any(added) else "-"
+        extra = Spread.of(added).told(".3f") if any(added) else "-"
         rows.append(f"| {way} | {statistics.median(medians[way]):.3f} | {extra} |")
     return "\n".join(rows)
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import re
-import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -24,6 +22,7 @@ from ..runtime.acceptance import golden_crops
 from ..runtime.classify import Classifier, choose_artifact
 from .figures import figures
 from .singlestream import Query, Rules, measure, warm_up
+from .spread import Spread
 
 COMPARED = ("mean_ms", "p50_ms", "p90_ms")
 SUMMARY = {
@@ -94,23 +93,6 @@ def same_queries(query: Query, queries: int, seconds: float) -> dict[str, float]
     return {name: ours[name] / theirs[name] for name in COMPARED}
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A ratio over rounds: median, least, most."""
-
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, ratios: list[float]) -> Spread:
-        """The spread of some ratios."""
-        return cls(statistics.median(ratios), min(ratios), max(ratios))
-
-    def __str__(self) -> str:
-        return f"{self.median:.3f} ({self.least:.3f} to {self.most:.3f})"
-
-
 def taking_turns(query: Query, rounds: int, rules: Rules) -> dict[str, Spread]:
     """Ours over LoadGen's in separate rounds, each way first in every second one."""
     ratios: dict[str, list[float]] = {name: [] for name in COMPARED}
@@ -162,9 +144,9 @@ def report(seconds: float, rounds: int) -> str:
         extra = overhead(query, rounds, 300)
     finally:
         close()
-    rows = [f"| {name[:-3]} | {same[name]:.4f} | {turns[name]} |" for name in COMPARED]
+    rows = [f"| {name[:-3]} | {same[name]:.4f} | {turns[name].told('.3f')} |" for name in COMPARED]
     table = "\n".join(["| figure | same queries | taking turns |", "|---|---|---|", *rows])
-    return f"{table}\n\nA query in our loop takes {extra} times that in a bare one."
+    return f"{table}\n\nA query in our loop takes {extra.told('.3f')} times that in a bare one."
 
 
 def _ours(query: Query, rules: Rules) -> dict[str, float]:

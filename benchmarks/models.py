@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..bundle import Bundle, Image, cache_folder, find_bundle, locked, open_bundle, whole_image, writing_folder
 from ..devices.profile import Profile
-from ..errors import UsageError
+from ..errors import DeviceNotFound, FerEdgeError, UsageError
 from ..runtime.acceptance import golden_crops
 from .verdicts import BACKBONES, TABLE_MODELS
 
@@ -17,6 +19,8 @@ TABLE_SIZE = 224
 PICTURES = 64
 """Smooth pictures that settle random weights and their quantisation: enough for ranges, and nobody's face."""
 Say = Callable[[str], None]
+Kind = tuple[str, str, str]
+"""Target, precision and chip of an artifact."""
 
 
 def find_model(name: str, profile: Profile, size: int | None, precision: str, say: Say) -> tuple[str, Bundle]:
@@ -50,18 +54,47 @@ def wanted_precision(profile: Profile, precision: str) -> str:
     return "int8" if asked == "auto" else asked
 
 
+def _in_a_process(name: str, size: int, *kind: str) -> None:
+    """Run `build` in a process of its own: torch's memory would count as the benchmark's."""
+    words = [sys.executable, "-m", __name__, name, str(size), *kind]
+    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        raise DeviceNotFound(
+            f"{name} at {size} pixels could not be built: {said[-1]}",
+            cause="torch, timm or the target's converter is not installed, or the disk is full",
+            hint="pip install 'fer-edge[train,openvino,ethos-u]', or --model BUNDLE with one built elsewhere",
+        )
+
+
 def _built(name: str, profile: Profile, size: int, precision: str, say: Say) -> Bundle:
     """The table's architecture with random weights, exported for the device; made once, in the user's cache."""
-    folder = cache_folder() / "benchmark-models" / f"{name}-{size}"
+    folder, kind = folder_of(name, size), (profile.target, wanted_precision(profile, precision), profile.chip)
+    if not _holds(folder, kind):
+        say(f"building {name} at {size} pixels, with random weights: it is for speed, not for reading faces")
+        _in_a_process(name, size, *kind)
+    return open_bundle(folder)
+
+
+def folder_of(name: str, size: int) -> Path:
+    """Where a table model is kept."""
+    return cache_folder() / "benchmark-models" / f"{name}-{size}"
+
+
+def build(name: str, size: int, kind: Kind) -> None:
+    """Make what is missing of a table model; two at once wait for each other."""
+    folder = folder_of(name, size)
     with locked(folder.with_name(f"{folder.name}.building")):  # the export locks the folder itself
         if not (folder / "bundle.json").is_file():
-            say(f"building {name} at {size} pixels, with random weights: it is for speed, not for reading faces")
             with writing_folder(folder) as work:
                 _pack(name, size, work)
-        bundle = open_bundle(folder)
-        wanted = wanted_precision(profile, precision)
-        there = [a for a in bundle.manifest.artifacts if a.kind == (profile.target, wanted, profile.chip)]
-        return bundle if there else _export(bundle, profile, wanted, say)
+        if not _holds(folder, kind):
+            _export(open_bundle(folder), kind)
+
+
+def _holds(folder: Path, kind: Kind) -> bool:
+    there = (folder / "bundle.json").is_file()
+    return there and any(a.kind == kind for a in open_bundle(folder).manifest.artifacts)
 
 
 def _pack(name: str, size: int, folder: Path) -> None:
@@ -77,20 +110,25 @@ def _pack(name: str, size: int, folder: Path) -> None:
     pack_untrained(network, folder, backbone, size, "random", {"source": "smooth waves", "count": PICTURES})
 
 
-def _export(bundle: Bundle, profile: Profile, precision: str, say: Say) -> Bundle:
+def _export(bundle: Bundle, kind: Kind) -> None:
     from ..export.job import Job
     from ..export.run import choose, export
 
-    if profile.target == "onnx" and precision != "int8":
-        return bundle  # its own graph; ONNX Runtime computes in float32
-    names = choose(profile.target, precision, profile.chip or None, {})
+    target, precision, chip = kind
+    names = choose(target, precision, chip or None, {})
     about = {"source": "smooth waves", "count": PICTURES}
     with tempfile.TemporaryDirectory(prefix="fer-edge-benchmark-") as work:
-        job = Job(bundle, Path(work), bundle.folder, pictures(bundle.manifest.input.size), about, {}, say)
-        export(job, names, precision=precision, chip=profile.chip or None)
-    return open_bundle(bundle.folder)
+        job = Job(bundle, Path(work), bundle.folder, pictures(bundle.manifest.input.size), about, {})
+        export(job, names, precision=precision, chip=chip or None)
 
 
 def pictures(size: int) -> Sequence[Image]:
     """PICTURES smooth pictures, uint8 (S, S, 3)."""
     return [whole_image(crop, size) for crop in golden_crops(size, PICTURES)]
+
+
+if __name__ == "__main__":
+    try:
+        build(sys.argv[1], int(sys.argv[2]), (sys.argv[3], sys.argv[4], sys.argv[5]))
+    except FerEdgeError as problem:
+        sys.exit(problem.message)

@@ -6,7 +6,6 @@ in PyTorch eager mode, one-second majority. Its accuracy is not compared here, o
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import LABELS, Image, default_bundle, open_bundle, softmax, write_text
-from ..devices.cpu import model_name
+from ..bundle import LABELS, Image, default_bundle, open_bundle, softmax
 from ..runtime.classify import Classifier, choose_artifact
 from ..runtime.detectors import open_detector
 from ..runtime.detectors.haar import HaarDetector
@@ -129,7 +127,7 @@ def compare(clip: Path, rounds: int) -> dict[str, list[Round]]:
 
 
 def markdown(results: dict[str, list[Round]], clip: str) -> str:
-    """The page docs/performance.md, from measured rounds alone."""
+    """A section of docs/benchmarks.md, from measured rounds alone."""
     ratios = [d.fps / p.fps for p, d in zip(results["published"], results["default"], strict=True)]
     rows = []
     for stage in STAGES:
@@ -140,10 +138,8 @@ def markdown(results: dict[str, list[Round]], clip: str) -> str:
     median = statistics.median(ratios)
     side = open_bundle(default_bundle()).manifest.input.size
     pixels = (SIDE / side) ** 2
-    return f"""# Performance
-
-Written by `make performance`; do not edit. Machine: {model_name()}, one thread. Clip: {clip}, scaled to
-{WIDTH} x {HEIGHT}. {len(ratios)} rounds of each way in turn, in one process; milliseconds are medians over the rounds.
+    return f"""One thread. Clip: {clip}, scaled to {WIDTH} x {HEIGHT}. {len(ratios)} rounds of each way in turn, in one
+process; milliseconds are medians over the rounds.
 
 **The default way is {median:.1f} times as fast as the published way** ({min(ratios):.1f} to {max(ratios):.1f} over the
 rounds).
@@ -157,11 +153,9 @@ Default: YuNet at 320 pixels' width, the int8 bundle in ONNX Runtime, exponentia
 {chr(10).join(rows)}
 | whole | {totals[0]:.2f} | {totals[1]:.2f} | {median:.1f} |
 
-## Where the time goes
-Per stage, the published way spends {_share(results["published"])}; the default way {_share(results["default"])}.
+Of its time, the published way spends {_share(results["published"])}; the default way {_share(results["default"])}.
 Of the gain in inference, a factor of {pixels:.1f} is fewer pixels ({side} against {SIDE}, which 48-pixel training
-pictures do not need); int8 and ONNX Runtime are the rest. Timings here are noisy: compare ratios from one run, never
-figures from two.
+pictures do not need); int8 and ONNX Runtime are the rest.
 """
 
 
@@ -171,20 +165,3 @@ def _share(rounds: list[Round]) -> str:
     return ", ".join(
         f"{v / total:.0%} in {s}" for s, v in sorted(spent.items(), key=lambda kv: -kv[1]) if v / total > 0.02
     )
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Compare and print or write the page."""
-    parser = argparse.ArgumentParser(prog="python -m fer_edge.benchmarks.published_way", description=__doc__)
-    parser.add_argument("--clip", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", type=Path, metavar="FILE")
-    args: Any = parser.parse_args(argv)
-    page = markdown(compare(args.clip, args.rounds), args.clip.name)
-    if args.write:
-        write_text(args.write, page)
-    print(page)
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ def cache_folder() -> Path:
     """The user's cache of fer-edge: $FER_EDGE_CACHE, else fer-edge under $XDG_CACHE_HOME or ~/.cache."""
     own = os.environ.get("FER_EDGE_CACHE")
     if own:
-        return Path(own)
+        return Path(own).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-edge"
 
 

@@ -45,7 +45,7 @@ def measure_devices(args: argparse.Namespace) -> int:
     _check_folder(folder, args.replace)
     with ExitStack() as stack:
         bench = Bench(args, rules, threads, figures, stack)
-        steps = [partial(bench.row, p, m, s) for p in profiles for m in _models(args, p) for s in _scopes(args)]
+        steps = [partial(bench.row, p, m, s) for p in profiles for m in _models(args, p) for s in _scopes(args, m)]
         start = _start(rules, threads)
         if args.matrix:
             start = replace(start, rows=tuple(matrix.absent_rows(_all_profiles(), here, figures)))
@@ -161,8 +161,12 @@ def _models(args: argparse.Namespace, profile: Profile) -> list[str]:
     )
 
 
-def _scopes(args: argparse.Namespace) -> list[str]:
-    return ["model", "pipeline"] if args.scope == "both" else [args.scope]
+def _scopes(args: argparse.Namespace, model: str) -> list[str]:
+    """In a matrix the table's models, of random weights, are timed alone: a pipeline depends on the faces it finds."""
+    from ..benchmarks.verdicts import TABLE_MODELS
+
+    wanted = ["model", "pipeline"] if args.scope == "both" else [args.scope]
+    return [s for s in wanted if s == "model" or not args.matrix or model not in TABLE_MODELS]
 
 
 def _judge(args: argparse.Namespace) -> Judge | None:
