@@ -142,7 +142,9 @@ def with_accuracy(row: Row, subject: Subject, classifier: Classifier, judge: Jud
 
 def _described(row: Row, classifier: Classifier) -> Row:
     """What ran, and whether it was the device itself from the first query to the last."""
-    about = classifier.describe()
+    report = classifier.artifact.report
+    mapped = {name: report[name] for name in ("mapped", "operators", "checked_by") if name in report}
+    about = {**classifier.describe(), **mapped}
     stood_in = bool(about.get("degraded") or (about.get("restarts") and about.get("last_fault")))
     return replace(
         row,
