@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..bundle import write_text
-from ..errors import UsageError
+from ..export.table import write_into
 from .estimates import Estimate, Spec, find_workload, fits, foretell
 from .roofline import TERMS, Fit
 from .verdicts import HOST_TITLES, TABLE_MODELS
 
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 SHOWN = ("default", "edgetpu", *TABLE_MODELS)
 """Models of the page: the two bundles that ship, and the table's three."""
 
@@ -90,14 +89,6 @@ def _cell(e: Estimate) -> str:
     if e.low_ms is not None and e.high_ms is not None:
         return f"{_ms(e.low_ms)} to {_ms(e.high_ms)}{star}"
     return "-"
-
-
-def write_into(page: str, tables: str) -> str:
-    """The page with what stands between its marks replaced; raises UsageError when it has none."""
-    if BEGIN not in page or END not in page:
-        raise UsageError(f"the page has no {BEGIN} … {END}")
-    before, rest = page.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{tables}\n{END}{rest.split(END, 1)[1]}"
 
 
 def main(argv: list[str] | None = None) -> None:

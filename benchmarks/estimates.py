@@ -134,8 +134,8 @@ def find_workload(model: str, size: int | None, folder: Path = PUBLISHED) -> tup
     sizes = sorted(s for known, s in counted if known == name)
     if size is not None and size < SMALLEST:
         raise UsageError(f"an input of {size} pixels is too small", hint=f"--input {SMALLEST} or more")
-    if not sizes:
-        place = find_bundle(model)
+    place = find_bundle(model)
+    if not sizes or (size not in (None, *sizes) and place.exists()):  # ours are in the table so that no onnx is needed
         if not place.exists():
             known = ", ".join(dict.fromkeys(name for name, _ in counted))
             raise UsageError(f"there is no model {model!r}", cause=f"it is no bundle, and none of {known}")

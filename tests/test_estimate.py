@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fer_edge.benchmarks.estimate_text import BEGIN, END, main, page_tables, render, write_into
+from fer_edge.benchmarks.estimate_text import main, page_tables, render
 from fer_edge.benchmarks.estimates import SPECS, TRUSTED, estimate, find_workload, fits
 from fer_edge.benchmarks.literature import COLUMNS, COUNTS, Figure, read_models
 from fer_edge.benchmarks.roofline import TERMS, Chip, Fit, Observation, fit, nonnegative, streamed
 from fer_edge.benchmarks.workload import Workload, count_file, count_layers
-from fer_edge.bundle import default_bundle
+from fer_edge.bundle import default_bundle, find_bundle
 from fer_edge.errors import DeviceNotFound, MissingExtra, UnsupportedGraph, UsageError
+from fer_edge.export.table import BEGIN, END, write_into
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "estimates.md"
 CHIP = Chip("int8", on_chip=4e6)
@@ -293,3 +294,9 @@ def test_the_page_holds_what_the_command_writes(tmp_path: Path, capsys: pytest.C
     assert not capsys.readouterr().out
     with pytest.raises(UsageError, match="has no"):
         write_into("no marks", tables)
+
+
+@pytest.mark.parametrize("name", ["default", "edgetpu"])
+def test_our_own_models_in_the_table_are_what_their_graphs_say(name: str) -> None:
+    """They stand there so that an estimate needs no onnx; a new bundle must be counted again."""
+    assert read_models()[name, 112] == count_file(find_bundle(name) / "model.onnx")
