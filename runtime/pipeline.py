@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..bundle import Image
 from .detectors import Detector
+from .follow import FlowFollower
 from .records import Box, Frame, Observation, Track
-from .smoothing import Smoother
+from .smoothing import FORGET_S, Smoother
 from .tracker import IouTracker
 
 
@@ -75,21 +76,38 @@ class Tally:
 class Pipeline:
     """Detector, tracker, crop, classifier and smoother in a row."""
 
-    def __init__(self, detector: Detector, classifier: FaceClassifier, smoother: Smoother) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        classifier: FaceClassifier,
+        smoother: Smoother,
+        detect_every: int = 1,
+        infer_every_s: float = 0.0,
+    ) -> None:
+        """Put the parts in a row.
+
+        Args:
+            detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
+            infer_every_s: a face is classified, and observed, this often at most; the smoother is aware of time.
+        """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
-        self.tracker = IouTracker()
+        self.tracker, self.follower = IouTracker(), FlowFollower()
         self.tally = Tally()
+        self._detect_every, self._infer_every_s = detect_every, infer_every_s
+        self._since_detection = detect_every
+        self._inferred: dict[int, float] = {}
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
         """Observations of one frame, one a face; the same for the same frames in the same order."""
         tally = self.tally
         tally.frames += 1
         with tally.timing("detect"):
-            tracks = self.tracker.update(self.detector.detect(frame.image), frame.time_s)
+            found = self._find(frame)
+        tracks = [t for t in found if self._due(t, frame.time_s)]
+        tally.faces += len(found)
         if not tracks:
             self.classifier.idle()
             return ()
-        tally.faces += len(tracks)
         with tally.timing("crop"):
             crops = np.stack([self.classifier.crop(frame.image, t.face.box) for t in tracks])
         with tally.timing("infer"):
@@ -99,6 +117,31 @@ class Pipeline:
         for observation in seen:
             tally.labels[observation.label] += 1
         return seen
+
+    def _find(self, frame: Frame) -> list[Track]:
+        """Detected faces; between two detections, and as long as none is lost, the same faces followed."""
+        if self._detect_every == 1:
+            return self.tracker.update(self.detector.detect(frame.image), frame.time_s)
+        self._since_detection += 1
+        if self._since_detection < self._detect_every:
+            followed = self.follower.step(frame.image)
+            if followed is not None:
+                self.tracker.keep(followed, frame.time_s)
+                return followed
+        self._since_detection = 0
+        tracks = self.tracker.update(self.detector.detect(frame.image), frame.time_s)
+        self.follower.seed(frame.image, tracks)
+        return tracks
+
+    def _due(self, track: Track, time_s: float) -> bool:
+        """Whether a face is to be classified now."""
+        if not self._infer_every_s:
+            return True
+        if time_s - self._inferred.get(track.number, float("-inf")) < self._infer_every_s:
+            return False
+        self._inferred = {n: t for n, t in self._inferred.items() if time_s - t <= FORGET_S}
+        self._inferred[track.number] = time_s
+        return True
 
     def _observe(
         self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]

@@ -1,0 +1,57 @@
+"""Doing no more work than was allowed: a target frame rate, and a cap on the processor that holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+WINDOW_S = 2.0
+"""The processor's share is looked at over so long; a shorter one swings with single frames."""
+LONGEST_S = 2.0
+"""However low the cap, a frame is taken at least so often."""
+
+
+class Pace:
+    """Says how long to rest after each frame."""
+
+    def __init__(
+        self,
+        target_fps: float = 0.0,
+        cpu_share: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.process_time,
+    ) -> None:
+        """Begin.
+
+        Args:
+            target_fps: frames a second at most; 0: as many as come.
+            cpu_share: of one core, at most; 0: no cap. More than one core may be allowed (1.5).
+            clock, worked: seconds that pass, and processor seconds of this process, all its threads together.
+        """
+        self._least = 1 / target_fps if target_fps > 0 else 0.0
+        self._cap, self._clock, self._worked = cpu_share, clock, worked
+        self._extra, self._frames = 0.0, 0
+        self._last = self._mark = clock()
+        self._mark_worked = worked()
+        self.share = 0.0
+        """Of one core, over the last window."""
+
+    def rest_s(self) -> float:
+        """Seconds to wait before the next frame is taken; call it once a frame, when the frame is done."""
+        now = self._clock()
+        self._frames += 1
+        if now - self._mark >= WINDOW_S:
+            self._look(now)
+        rest = max(0.0, self._last + self._least + self._extra - now)
+        self._last = max(now, now + rest)
+        return rest
+
+    def _look(self, now: float) -> None:
+        """Set the time between frames to what a frame's work needs under the cap, half of the way at a time."""
+        spent = self._worked() - self._mark_worked
+        a_frame = spent / self._frames
+        self.share = spent / (now - self._mark)
+        self._mark, self._mark_worked, self._frames = now, self._mark_worked + spent, 0
+        if self._cap > 0:
+            wanted = max(0.0, a_frame / self._cap - self._least)
+            self._extra = min((self._extra + wanted) / 2, LONGEST_S)
