@@ -1,0 +1,100 @@
+#!/bin/sh
+# Installs fer-edge from the folder this file lies in, without a network: for a person on a board and for `fer-edge flash`.
+#
+#   sudo ./install.sh [--root DIR] [--no-start]
+#
+# The folder holds SHA256SUMS over everything in it, site.tar.gz (fer-edge and what it needs, for this board's Python),
+# bundle/ (a model), and the files of packaging/. Run again it changes nothing; a new payload takes the old one's place in
+# one step, and the old one stays beside it. --root installs below another folder, for images and tests.
+set -eu
+
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+root=""
+start=yes
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --root) [ $# -ge 2 ] || { echo "install.sh: --root needs a folder" >&2; exit 2; }; root="$2"; shift 2 ;;
+        --no-start) start=no; shift ;;
+        *) echo "install.sh: unknown option $1; it knows --root DIR and --no-start" >&2; exit 2 ;;
+    esac
+done
+
+fail() {
+    echo "install.sh: $1" >&2
+    [ -z "${2:-}" ] || echo "  try: $2" >&2
+    exit "${3:-1}"
+}
+
+[ -n "$root" ] || [ "$(id -u)" = 0 ] || fail "it installs into the system, which needs root" "sudo $0" 2
+for part in SHA256SUMS site.tar.gz bundle/bundle.json fer-edge.service; do
+    [ -f "$here/$part" ] || fail "$here/$part is missing: this is no complete payload" "fer-edge flash fetch" 2
+done
+(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "a file is not what SHA256SUMS says; nothing was changed" "copy the folder again"
+listed=$(wc -l < "$here/SHA256SUMS")
+present=$(cd "$here" && find . -type f ! -name SHA256SUMS | wc -l)
+[ "$listed" = "$present" ] || fail "SHA256SUMS names $listed files, the folder holds $present; nothing was changed" "copy the folder again"
+
+release=$(sha256sum "$here/SHA256SUMS" | cut -c1-16)
+home="$root/opt/fer-edge"
+place="$home/releases/$release"
+changed=no
+
+put() { # put SOURCE TARGET MODE: written beside and renamed, only where it differs
+    if ! cmp -s "$1" "$2"; then
+        mkdir -p "$(dirname "$2")"
+        cp "$1" "$2.new"
+        chmod "$3" "$2.new"
+        sync "$2.new"
+        mv -f "$2.new" "$2"
+        changed=yes
+    fi
+}
+
+if [ ! -f "$place/complete" ]; then
+    rm -rf "$place"
+    mkdir -p "$place/site"
+    tar -xzf "$here/site.tar.gz" -C "$place/site"
+    cp -r "$here/bundle" "$place/bundle"
+    sync -f "$place" 2>/dev/null || sync
+    : > "$place/complete"
+    changed=yes
+fi
+if [ "$(readlink "$home/current" 2>/dev/null || true)" != "releases/$release" ]; then
+    old=$(readlink "$home/current" 2>/dev/null || true)
+    [ -z "$old" ] || { ln -sfn "$old" "$home/previous.new" && mv -fT "$home/previous.new" "$home/previous"; }
+    ln -sfn "releases/$release" "$home/current.new"
+    mv -fT "$home/current.new" "$home/current"
+    changed=yes
+fi
+
+starter=$(mktemp)
+trap 'rm -f "$starter"' EXIT
+cat > "$starter" <<'STARTER'
+#!/bin/sh
+# fer-edge of the current release, with nothing of the user's own Python.
+PYTHONPATH=/opt/fer-edge/current/site PYTHONNOUSERSITE=1 exec /usr/bin/python3 -m fer_edge "$@"
+STARTER
+put "$starter" "$root/usr/local/bin/fer-edge" 0755
+put "$here/fer-edge.service" "$root/etc/systemd/system/fer-edge.service" 0644
+put "$here/60-fer-edge.rules" "$root/etc/udev/rules.d/60-fer-edge.rules" 0644
+put "$here/modules-load.conf" "$root/etc/modules-load.d/fer-edge.conf" 0644
+if [ -f "$here/config.toml" ] && [ ! -f "$root/etc/fer-edge/config.toml" ]; then
+    put "$here/config.toml" "$root/etc/fer-edge/config.toml" 0640 # a person's own stays as it is
+fi
+
+if [ -z "$root" ]; then
+    for group in video render plugdev; do getent group "$group" > /dev/null || groupadd --system "$group"; done
+    if ! getent passwd fer-edge > /dev/null; then
+        useradd --system --no-create-home --home-dir /var/lib/fer-edge --shell /usr/sbin/nologin --user-group fer-edge
+        changed=yes
+    fi
+    [ ! -f /etc/fer-edge/config.toml ] || chgrp fer-edge /etc/fer-edge/config.toml
+    if [ "$changed" = yes ] && command -v systemctl > /dev/null; then
+        systemctl daemon-reload
+        modprobe videodev 2> /dev/null || true
+        udevadm control --reload 2> /dev/null && udevadm trigger 2> /dev/null || true
+        systemctl enable fer-edge.service
+        [ "$start" = no ] || systemctl restart fer-edge.service
+    fi
+fi
+[ "$changed" = yes ] && echo "fer-edge $release is installed" || echo "fer-edge $release was installed already; nothing changed"
