@@ -46,13 +46,17 @@ def published_table(results: Results) -> Table:
 
 
 def unmeasured_table(results: Results) -> Table:
-    """Rows without figures, with the reason and the command to try."""
-    rows = [r for r in results.rows if not r.figures]
+    """Rows without figures, with the reason and the command to try; models of one device that share them together."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for r in results.rows:
+        if not r.figures:
+            key = (r.title or r.device, r.scope, r.state, r.reason or "no reason given", r.hint)
+            models.setdefault(key, []).append(r.model)
     cells = [
-        {**_names(r), "scope": r.scope, "state": r.state, "why": r.reason or "no reason given", "try": r.hint}
-        for r in rows
+        {"device": device, "model": ", ".join(names), "scope": scope, "state": state, "why": why, "try": hint}
+        for (device, scope, state, why, hint), names in models.items()
     ]
-    return Table("Not measured", cells, [""] * len(rows))
+    return Table("Not measured", cells, [""] * len(cells))
 
 
 def marks_of(row: Row) -> list[str]:
@@ -146,8 +150,8 @@ def _published(r: Row) -> dict[str, str]:
     year = f" ({r.price_year})" if r.price_year else ""
     return {
         **_names(r),
-        "published ms": _number(p.get("mean_ms"), "{:g}"),
-        "published fps": _number(p.get("fps"), "{:g}"),
+        "published ms": _number(p.get("mean_ms"), "{:.5g}"),
+        "published fps": _number(p.get("fps"), "{:.5g}"),
         "measured ms": " ".join(filter(None, [measured, tags_of(r)])) if measured else "",
         "ratio": _number(p.get("ratio"), "{:.2f}"),
         "verdict": str(p.get("verdict", "")),

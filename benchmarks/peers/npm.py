@@ -1,0 +1,80 @@
+"""The npm peers: face-api and human, run by Node with TensorFlow.js on WebAssembly.
+
+TensorFlow.js has a native backend for Node, too, whose library is not on npm but fetched from another host.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .child import ChildSession
+from .environment import folder_of, make, ready
+from .peer import About, Say
+
+TFJS = "4.22.0"
+FACE_API = "1.7.15"
+HUMAN = "3.3.6"
+PACKAGES = (
+    f"@vladmandic/face-api@{FACE_API}",
+    f"@vladmandic/human@{HUMAN}",
+    f"@tensorflow/tfjs@{TFJS}",
+    f"@tensorflow/tfjs-backend-wasm@{TFJS}",
+)
+"""Both peers carry their weights; TensorFlow.js is the version that both were built with."""
+INSTALL = ("install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", "--fetch-retries", "1")
+CHILD = Path(__file__).with_name("npm_child.mjs")
+
+
+@dataclass(frozen=True)
+class NpmPeer:
+    """One of the two packages.
+
+    Attributes:
+        net: `face-api` or `human`.
+    """
+
+    about: About
+    net: str
+
+    def missing(self) -> str:
+        """See Peer."""
+        wanted = ["node"] if ready(_folder()) else ["node", "npm"]
+        absent = [tool for tool in wanted if not shutil.which(tool)]
+        return f"{' and '.join(absent)} not on PATH" if absent else ""
+
+    def prepare(self, say: Say) -> None:
+        """See Peer; about 370 MB, shared by both."""
+        folder = _folder()
+        make(folder, [(shutil.which("npm") or "npm", *INSTALL, "--prefix", folder, *PACKAGES)], say)
+
+    def open(self) -> ChildSession:
+        """See Peer."""
+        return ChildSession(self.about.name, [shutil.which("node") or "node", CHILD, self.net, _folder()])
+
+
+def _folder() -> Path:
+    return folder_of(f"npm-face-api-{FACE_API}-human-{HUMAN}-tfjs-{TFJS}")
+
+
+FACE_API_PEER = NpmPeer(
+    About(
+        "@vladmandic/face-api",
+        FACE_API,
+        "MIT",
+        112,
+        "`faceExpressionNet.predictExpressions`; RGB, its own bilinear to 112",
+    ),
+    "face-api",
+)
+HUMAN_PEER = NpmPeer(
+    About(
+        "@vladmandic/human",
+        HUMAN,
+        "MIT",
+        64,
+        "its `emotion` model (a mini-Xception); grey, its own bilinear to 64, -1..1",
+    ),
+    "human",
+)
