@@ -124,25 +124,40 @@ def test_no_cap_starves_the_kiosk() -> None:
 
 
 def test_what_systemd_hears(tmp_path: Path) -> None:
-    place = tmp_path / "notify"
+    place, now = tmp_path / "notify", [0.0]
+    told = {"NOTIFY_SOCKET": str(place), "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(place))
         systemd.settimeout(5)
-        notifier = Notifier(
-            {"NOTIFY_SOCKET": str(place), "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
-        )
+        notifier = Notifier(told, lambda: now[0])
         assert notifier.watchdog_s == 30
-        for call in (notifier.ready, notifier.alive, notifier.reloading, notifier.stopping):
-            call()
+        notifier.ready()
+        for _ in range(100):  # ten seconds: twice is enough
+            notifier.alive()
+            now[0] += 0.1
+        notifier.reloading()
+        notifier.stopping()
         notifier.status("two\nlines")
-        heard = [systemd.recv(1000).decode() for _ in range(5)]
-    assert heard[:2] == ["READY=1", "WATCHDOG=1"]
-    assert heard[2].startswith("RELOADING=1\nMONOTONIC_USEC=")
-    assert heard[3:] == ["STOPPING=1", "STATUS=two"]
+        heard = [systemd.recv(1000).decode() for _ in range(6)]
+    assert heard[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert heard[3].startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert heard[4:] == ["STOPPING=1", "STATUS=two"]
     notifier.ready()  # systemd is gone: nothing happens
     silent = Notifier({"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
     assert silent.watchdog_s == 0
     silent.ready()
+
+
+def test_a_systemd_that_does_not_listen_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue is full: words are lost, the kiosk goes on."""
+    from fer_edge.runtime import liveness
+
+    monkeypatch.setattr(liveness, "SEND_S", 0.01)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for _ in range(1000):
+            notifier.ready()
 
 
 def test_an_abstract_socket() -> None:
