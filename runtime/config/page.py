@@ -1,0 +1,56 @@
+"""The tables of docs/config.md, written from the dataclasses: `python -m fer_edge.runtime.config.page`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...errors import UsageError
+from .keys import Entry
+from .sections import entries, section_lines
+from .values import allowed, toml_value
+
+BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
+
+
+def tables() -> str:
+    """A heading, a line and a table for each section."""
+    head = "| key | what it is | allowed | default | SIGHUP |\n|---|---|---|---|---|"
+    parts = []
+    for section, line in section_lines().items():
+        rows = [_row(entry) for entry in entries().values() if entry.section == section]
+        parts.append("\n".join([f"### [{section}]", line, "", head, *rows]))
+    return "\n\n".join(parts)
+
+
+def write_into(page: str) -> str:
+    """The page with the tables between its marks; raises UsageError when it has none."""
+    if BEGIN not in page or END not in page:
+        raise UsageError(f"the page has no {BEGIN} … {END}")
+    before, rest = page.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n{tables()}\n{END}{rest.split(END, 1)[1]}"
+
+
+def _row(entry: Entry) -> str:
+    unset = entry.kind == "date | None" and entry.default is None
+    default = "" if unset else f"`{toml_value(entry.default)}`"
+    taken = "taken" if entry.about.reload else "restart"
+    cells = (f"`{entry.name}`", entry.about.doc, allowed(entry), default, taken)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def main(words: list[str] | None = None) -> None:
+    """Print the tables, or write them into a page."""
+    from ...bundle import write_text
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    args = parser.parse_args(words)
+    if args.write:
+        write_text(args.write, write_into(args.write.read_text(encoding="utf-8")))
+    else:
+        print(tables())
+
+
+if __name__ == "__main__":
+    main()

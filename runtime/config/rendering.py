@@ -1,0 +1,77 @@
+"""A configuration as a person reads it: what is in effect and why, and the file to begin with."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from .declaration import ARTICLE, NO_ADVICE
+from .keys import Entry, value_of
+from .layers import Origin
+from .sections import KioskConfig, Place, entries, section_lines
+from .values import allowed, masked, toml_value
+
+
+def effective_toml(config: KioskConfig, origins: Mapping[str, Origin]) -> str:
+    """What is in effect, as TOML; behind every value that somebody set, who did."""
+    parts = []
+    for section in section_lines():
+        lines = [f"[{section}]"]
+        for full, entry in entries().items():
+            if entry.section != section:
+                continue
+            value = _public(config, full)
+            origin = f"  # from {origins[full]}" if full in origins else ""
+            unset = entry.kind == "date | None" and value is None
+            lines.append(f"# {entry.name} is not set" if unset else f"{entry.name} = {toml_value(value)}{origin}")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def effective_json(config: KioskConfig, origins: Mapping[str, Origin]) -> dict[str, Any]:
+    """The same for programs: `values` by section and key, `origins` by full key."""
+    values: dict[str, dict[str, Any]] = {section: {} for section in section_lines()}
+    for full, entry in entries().items():
+        value = _public(config, full)
+        plain = value is None or isinstance(value, (bool, int, float, str))
+        values[entry.section][entry.name] = value if plain else str(value)
+    return {
+        "values": values,
+        "origins": {full: {k: v for k, v in vars(o).items() if v} for full, o in origins.items()},
+    }
+
+
+def first_toml(place: Place) -> str:
+    """A file with the declaration, and every other key with its default, commented out."""
+    parts = [_HEAD]
+    for section, line in section_lines().items():
+        mine = [entry for entry in entries().values() if entry.section == section]
+        law = _commented(f"{ARTICLE}; {NO_ADVICE}.") if section == "place" else []
+        keys = [line for entry in mine for line in _first_lines(entry, place)]
+        parts.append("\n".join([f"# {line}", *law, f"[{section}]", *keys]))
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = """\
+# fer-edge's configuration, read by `fer-edge run --config`. A line that begins with # is a default; take the # away to
+# change it. FER_EDGE_MQTT_HOST in the environment or --set mqtt.host=NAME come before what is written here.
+# Relative paths start from the folder of this file. See docs/config.md, and `fer-edge config check`."""
+
+
+def _commented(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, 118)]
+
+
+def _first_lines(entry: Entry, place: Place) -> Iterator[str]:
+    yield from _commented(f"{entry.about.doc} ({allowed(entry)})")
+    value = getattr(place, entry.name) if entry.section == "place" else entry.default
+    stated = entry.section == "place" and value != entry.default
+    shown = date(2026, 1, 31) if entry.kind == "date | None" and value is None else value
+    yield f"{'' if stated else '#'}{entry.name} = {toml_value(shown)}"
+
+
+def _public(config: KioskConfig, full: str) -> Any:
+    value = value_of(config, full)
+    return masked(value) if entries()[full].about.url else value
