@@ -1,0 +1,113 @@
+"""One connection to the broker, from its opening to its loss; nothing is carried over to the next one."""
+
+from __future__ import annotations
+
+import secrets
+import select
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import MissingExtra
+from .discovery import COMMANDS, OFFLINE
+from .settings import MqttSettings
+
+KEEPALIVE_S = 30
+"""A broker that is silent for longer after being asked is lost; also the longest TLS handshake."""
+CONNECT_S = 5.0
+
+
+def require_paho() -> None:
+    """Raises MissingExtra when paho-mqtt is not installed."""
+    try:
+        import paho.mqtt.client  # noqa: F401
+    except ImportError:
+        raise MissingExtra("paho-mqtt", "kiosk") from None
+
+
+class Connection:
+    """A client of MQTT 3.1.1 with a last will; everything is sent at QoS 1. For one thread."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        password: str | None,
+        trust: ssl.SSLContext | None,
+        command: Callable[[str, bool], None],
+    ) -> None:
+        """Connect.
+
+        Args:
+            command: called with `pause` or `record` and on or off, from `turn`.
+
+        Raises:
+            OSError: there is no broker, or its certificate is not trusted.
+        """
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        self.accepted, self.refused = False, ""
+        self.delivered: list[int] = []
+        """Numbers of messages that the broker has acknowledged; whoever reads them empties the list."""
+        self._commands = {settings.command(name): name for name in COMMANDS}
+        self._command = command
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"fer-edge-{secrets.token_hex(6)}",
+            reconnect_on_failure=False,
+        )
+        client.on_connect, client.on_publish, client.on_message = self._on_connect, self._on_publish, self._on_message
+        client.will_set(settings.status, OFFLINE, qos=1, retain=True)
+        client.connect_timeout = CONNECT_S
+        if settings.user:
+            client.username_pw_set(settings.user, password)
+        if trust is not None:
+            client.tls_set_context(trust)
+        client.connect(settings.host, settings.port, keepalive=KEEPALIVE_S)
+        self._client = client
+
+    def turn(self, timeout_s: float, wake: int) -> bool:
+        """Serve the network once, waiting for it or for the descriptor `wake`; False when the connection is lost."""
+        client = self._client
+        socket: Any = client.socket()
+        if socket is None:
+            return False
+        waiting = getattr(socket, "pending", lambda: 0)()  # TLS may hold bytes that select does not see
+        writing = [socket] if client.want_write() else []
+        readable, _, _ = select.select([socket, wake], writing, [], 0 if waiting else timeout_s)
+        if (socket in readable or waiting) and client.loop_read():
+            return False
+        if client.want_write() and client.loop_write():
+            return False
+        return not client.loop_misc() and client.socket() is not None
+
+    def send(self, topic: str, text: str) -> int:
+        """Send a retained message; returns the number that will appear in `delivered`."""
+        return self._client.publish(topic, text, qos=1, retain=True).mid
+
+    def listen(self) -> None:
+        """Take commands from now on."""
+        self._client.subscribe([(topic, 1) for topic in self._commands])
+
+    def close(self) -> None:
+        """Say goodbye, which keeps the broker from publishing the last will."""
+        self._client.disconnect()
+
+    def drop(self) -> None:
+        """Let go of the socket without a word."""
+        socket = self._client.socket()
+        if socket is not None:
+            socket.close()
+        del self._client  # which refers to us; now its descriptors go at once and not when the collector comes
+
+    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self.accepted, self.refused = not reason.is_failure, str(reason) if reason.is_failure else ""
+
+    def _on_publish(self, client: Any, data: Any, number: int, reason: Any, properties: Any) -> None:
+        self.delivered.append(number)
+
+    def _on_message(self, client: Any, data: Any, message: Any) -> None:
+        """ON or OFF; a retained command is not obeyed, or every reconnection would repeat it."""
+        name, word = self._commands.get(message.topic), bytes(message.payload[:8]).upper()
+        if name is not None and not message.retain and word in (b"ON", b"OFF"):
+            self._command(name, word == b"ON")
