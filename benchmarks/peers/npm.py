@@ -23,7 +23,12 @@ PACKAGES = (
     f"@tensorflow/tfjs-backend-wasm@{TFJS}",
 )
 """Both peers carry their weights; TensorFlow.js is the version that both were built with."""
-INSTALL = ("install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", "--fetch-retries", "1")
+INSTALL = (
+    *("install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", "--prefer-offline"),
+    *("--fetch-retries", "1", "--fetch-retry-mintimeout", "1000", "--fetch-retry-maxtimeout", "2000"),
+)
+"""npm as it comes asks anew for each package and waits ten seconds and more before it asks again, so that without a
+network it gave no answer in five minutes; so it does in seconds."""
 CHILD = Path(__file__).with_name("npm_child.mjs")
 
 
