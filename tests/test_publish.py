@@ -523,6 +523,17 @@ def test_queue_goes_on_in_memory_on_a_full_disk_and_comes_back(small_disk: Path)
     again.close()
 
 
+def test_only_the_owner_may_read_the_queue(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        queue = OfflineQueue(tmp_path / "q.db", 10)
+        queue.put("a")
+        assert [p.name for p in tmp_path.glob("q.db*") if p.stat().st_mode & 0o077] == []
+        queue.close()
+    finally:
+        os.umask(old)
+
+
 def test_a_damaged_queue_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "q.db").write_bytes(b"this was a database" * 1000)
     queue = OfflineQueue(tmp_path / "q.db", 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -106,6 +107,8 @@ class OfflineQueue:
 def _opened(path: Path) -> sqlite3.Connection:
     """The file's database; a damaged file is removed, for it held nothing but aggregates on their way."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let everybody read it
     try:
         return _connect(path)
     except sqlite3.DatabaseError as error:
