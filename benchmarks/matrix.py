@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..devices.present import looked_for, text_of
 from ..devices.profile import Profile
-from .estimates import estimate
+from .estimates import find_workload, fits, foretell
 from .literature import Figure
 from .measuring import INTERRUPTED
 from .models import TABLE_SIZE
@@ -69,14 +69,15 @@ def absent_rows(profiles: Sequence[Profile], here: Sequence[str], figures: Seque
 
     Nothing is measured in them; an estimate stands there labelled as one.
     """
-    by_name = {p.name: p for p in profiles}
+    by_name, fitted = {p.name: p for p in profiles}, fits()
     for device, model in expected_cells():
         if device in here or device not in by_name:
             continue
         p = by_name[device]
         row = Row(device, model, TABLE_SIZE, "model", ABSENT, p.title, price_usd=p.price_usd, price_year=p.year)
         row = replace(row, reason=f"not here; looked for {looked_for(p)}", hint=f"fer-edge doctor --device {device}")
-        found = next((e.as_mapping() for e in estimate(device, model, TABLE_SIZE) if e.as_mapping()), {})
+        estimates = foretell(fitted, device, *find_workload(model, TABLE_SIZE))
+        found = next((e.as_mapping() for e in estimates if e.as_mapping()), {})
         verdict = compare(Measured(device, model, TABLE_SIZE, p.precision), figures)
         yield replace(row, published=verdict.as_mapping(), estimate=found)
 

@@ -66,12 +66,14 @@ class Bench:
     ) -> None:
         self.args, self.rules, self.threads, self.figures, self.stack = args, rules, threads, figures, stack
         self.done: list[Row] = []
+        self.profiles: dict[str, Profile] = {}
         self.status = StatusLine()
         self.say = partial(print, file=sys.stderr, flush=True)
         self.judge: Judge | None = _judge(args)
 
     def row(self, profile: Profile, model: str, scope: str) -> Row:
         """One device, model and scope; in a matrix whatever is missing is a row with its reason."""
+        self.profiles[profile.name] = profile
         try:
             row = self._measured(profile, model, scope)
         except FerEdgeError as error:
@@ -245,7 +247,8 @@ def _conclude(args: argparse.Namespace, results: Results, bench: Bench, folder: 
         if folder:
             print(f"results: {folder}" + (f"  ({notice()})" if notice() else ""))
     if not args.matrix and ABSENT in states:
-        return _explain_absent(bench.done[states.index(ABSENT)], args.json)
+        row = bench.done[states.index(ABSENT)]
+        return _explain_absent(row, bench.profiles[row.device], args.json)
     if not results.complete:
         return INTERRUPTED
     if FAILED in states:
@@ -254,13 +257,12 @@ def _conclude(args: argparse.Namespace, results: Results, bench: Bench, folder: 
     return 1 if unreal and not args.accept_unreal else 0
 
 
-def _explain_absent(row: Row, quiet: bool) -> int:
+def _explain_absent(row: Row, profile: Profile, quiet: bool) -> int:
     """What was missing, and the doctor's first problem with its command."""
     from ..devices.doctor import State, examine
-    from ..devices.profile import find_profile
 
     print(f"fer-edge: {row.reason}", file=sys.stderr)
-    first = next((f for f in examine(find_profile(row.device)) if f.state is State.PROBLEM), None)
+    first = next((f for f in examine(profile) if f.state is State.PROBLEM), None)
     if first is not None and not quiet:
         print(f"  doctor: {first.name}: {first.seen}\n  try: {first.fix}", file=sys.stderr)
         print(f"  or, without one: fer-edge benchmark estimate --device {row.device}", file=sys.stderr)

@@ -71,25 +71,7 @@ class RemoteBackend:
         self._call_s, self._artifact, self._opened = call_s, artifact, False
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
         self._shared = SharedPictures.create() if share else None
-        passed = [self._shared.descriptor] if self._shared else []
-        try:
-            self._process = subprocess.Popen(
-                [python, "-I", str(WORKER), str(backend), str(passed[0] if passed else -1)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=passed,
-                cwd=folder,
-            )
-        except OSError as error:
-            if self._shared:
-                self._shared.close()
-            raise DeviceNotFound(
-                f"the interpreter {python} cannot be started",
-                cause=error.strerror or str(error),
-                hint=f"ls -l {python}",
-            ) from error
+        self._process = self._start(python, backend, folder)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -106,6 +88,27 @@ class RemoteBackend:
         except BaseException:
             self.close()
             raise
+
+    def _start(self, python: str, backend: Path, folder: Path | None) -> subprocess.Popen[bytes]:
+        passed = [self._shared.descriptor] if self._shared else []
+        try:
+            return subprocess.Popen(
+                [python, "-I", str(WORKER), str(backend), str(passed[0] if passed else -1)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=passed,
+                cwd=folder,
+            )
+        except OSError as error:
+            if self._shared:
+                self._shared.close()
+            raise DeviceNotFound(
+                f"the interpreter {python} cannot be started",
+                cause=error.strerror or str(error),
+                hint=f"ls -l {python}",
+            ) from error
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3); raises DeviceFailed when the worker crashed or hangs."""

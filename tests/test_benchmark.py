@@ -26,7 +26,7 @@ from fer_edge.benchmarks.singlestream import WARM_LEAST, WARM_MOST, WINDOW, Rule
 from fer_edge.benchmarks.subject import Subject
 from fer_edge.benchmarks.whole_pipeline import STAGES, Loop, paced, pipeline_row
 from fer_edge.bundle import Bundle
-from fer_edge.devices.profile import find_profile, load_profiles, read_profile
+from fer_edge.devices.profile import PROFILES, find_profile, load_profiles, read_profile
 from fer_edge.errors import DeviceFailed, OutputError, UsageError
 from fer_edge.runtime.records import Frame
 
@@ -351,6 +351,12 @@ def test_wrong_use(command: Command, tmp_path: Path) -> None:
     assert "coral-usb is not here: looked for USB 1a6e:089a" in done.stderr
     assert "try: lsusb -d 18d1:9302" in done.stderr
     assert "fer-edge benchmark estimate --device coral-usb" in done.stderr
+    text = (PROFILES / "coral-usb.toml").read_text().replace('"coral-usb"', '"my-own"')
+    (tmp_path / "own.toml").write_text(text)  # a profile that only its file knows
+    done = command("benchmark", "--device", "own.toml")
+    assert done.returncode == 3
+    assert "my-own is not here: looked for USB 1a6e:089a" in done.stderr
+    assert "try: lsusb -d 18d1:9302" in done.stderr
     assert command("benchmark", "--device", "corall").returncode == 3
     done = command("benchmark", "--input", "200")
     assert done.returncode == 2
