@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..bundle import Artifact
 from ..devices.present import looked_for, text_of
 from ..devices.profile import Profile
 from .estimates import find_workload, fits, foretell
@@ -82,9 +83,12 @@ def absent_rows(profiles: Sequence[Profile], here: Sequence[str], figures: Seque
         yield replace(row, published=verdict.as_mapping(), estimate=found)
 
 
-def vendors_estimate(row: Row, report: dict[str, object], tool: str) -> Row:
-    """The row with what the vendor's own compiler expects of the artifact, where its report says."""
-    return replace(row, estimate={"mean_ms": report["estimate_ms"], "tool": tool}) if "estimate_ms" in report else row
+def vendors_estimate(row: Row, artifact: Artifact) -> Row:
+    """The row with what the vendor's own compiler, vela, expects of the artifact, where its report says."""
+    if "estimate_ms" not in artifact.report:
+        return row
+    tool = f"vela {artifact.built_with.get('ethos-u-vela', '')}".rstrip()
+    return replace(row, estimate={"mean_ms": artifact.report["estimate_ms"], "tool": tool})
 
 
 def _published_pairs(figures: Sequence[Figure]) -> set[tuple[str, str]]:

@@ -100,9 +100,7 @@ class Bench:
         else:
             row = pipeline_row(subject, self.rules, self.args.clip, self.args.detector, watch)
         if subject.simulator is None:
-            artifact = subject.artifact()
-            tool = f"vela {artifact.built_with.get('ethos-u-vela', '')}".rstrip()
-            row = vendors_estimate(row, dict(artifact.report), tool)
+            row = vendors_estimate(row, subject.artifact())
         return against_published(row, self.figures)
 
     def _subject(self, profile: Profile, model: str) -> Subject:
@@ -207,7 +205,19 @@ def _absent(profile: Profile, model: str, scope: str) -> Row:
     error = FerEdgeError(
         f"{profile.name} is not here: looked for {looked_for(profile)}", hint=f"fer-edge doctor --device {profile.name}"
     )
-    return _without(profile, model, scope, error)
+    return _foretold(_without(profile, model, scope, error), profile, model)
+
+
+def _foretold(row: Row, profile: Profile, model: str) -> Row:
+    """The row with what the vendor's compiler expects of the bundle's artifact, if there is one that says."""
+    from ..benchmarks.matrix import vendors_estimate
+    from ..bundle import find_bundle, open_bundle
+    from ..runtime.device import artifact_for
+
+    try:
+        return vendors_estimate(row, artifact_for(profile, open_bundle(find_bundle(model))))
+    except FerEdgeError:
+        return row  # a table model, or a bundle that was not exported for the device: nothing is known
 
 
 def _without(profile: Profile, model: str, scope: str, error: FerEdgeError) -> Row:
@@ -263,6 +273,8 @@ def _explain_absent(row: Row, profile: Profile, quiet: bool) -> int:
 
     print(f"fer-edge: {row.reason}", file=sys.stderr)
     first = next((f for f in examine(profile) if f.state is State.PROBLEM), None)
+    if row.estimate:
+        print(f"  {row.estimate['tool']} expects {row.estimate['mean_ms']:.3g} ms: an estimate", file=sys.stderr)
     if first is not None and not quiet:
         print(f"  doctor: {first.name}: {first.seen}\n  try: {first.fix}", file=sys.stderr)
         print(f"  or, without one: fer-edge benchmark estimate --device {row.device}", file=sys.stderr)

@@ -420,3 +420,14 @@ def test_a_report_can_be_written_again_and_again(subject: Subject, tmp_path: Pat
     for count in (0, 1, 2):
         write_report(tmp_path / "r", begun(*[row] * count))
     assert len(load_results(tmp_path / "r").rows) == 2
+
+
+def test_the_vendors_compiler_foretells_a_device_that_is_not_here(exported: Path, command: Command) -> None:
+    """vela compiled the bundle for an i.MX 93 and said what it expects; the row says that it is its estimate."""
+    done = command("benchmark", "--device", "imx93", "--bundle", exported / "bundle", "--json")
+    assert done.returncode == 3
+    row = json.loads(done.stdout)["rows"][0]
+    assert (row["state"], row["figures"], row["samples_ns"]) == ("absent", {}, [])
+    assert row["estimate"]["tool"].startswith("vela 5")
+    assert 0.5 < row["estimate"]["mean_ms"] < 50
+    assert "an estimate" in done.stderr
