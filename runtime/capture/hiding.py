@@ -1,0 +1,29 @@
+"""Keeping a stream's password out of whatever is shown: names, reasons, logs."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+HIDDEN = "***"
+_BEFORE_AT = re.compile(r"://[^/\s@]*@")
+
+
+def shown_name(url: str) -> str:
+    """Scheme and host of a URL; its user, path and query may hold a password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}"
+
+
+def without_secrets(text: str, url: str) -> str:
+    """A text, such as a library's complaint, with nothing of the URL in it that may be a password.
+
+    Hidden are the URL itself, its password, path and query, each as written and decoded, and what stands before the @
+    of any other URL in the text.
+    """
+    parts = urlsplit(url)
+    raw = [url, parts.password or "", f"{parts.path}?{parts.query}", parts.path, parts.query]
+    secrets = {form for value in raw if value.strip("/?") for form in (value, unquote(value))}
+    for secret in sorted(secrets, key=len, reverse=True):  # the longest first: a part of it may be a secret too
+        text = text.replace(secret, HIDDEN)
+    return _BEFORE_AT.sub(f"://{HIDDEN}@", text)

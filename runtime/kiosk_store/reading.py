@@ -1,0 +1,187 @@
+"""Reading a kiosk's store, also while it is being written: rows, aggregates with a least group, and a summary."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...bundle import LABELS
+from ...errors import InputError
+from . import kiosk_path
+from .schema import VERSION, set_aside_files, version_of
+
+PAGE = 5000
+"""Rows read at once: a long read would keep the writer's log from being emptied."""
+FOREVER = (-(1 << 62), 1 << 62)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An observation as it was kept. probabilities: label -> 0..1, or None when they were not kept."""
+
+    seq: int
+    wall_ms: int
+    clock_ok: bool
+    run: int
+    track: int
+    label: str
+    confidence: float
+    probabilities: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """What was seen in one stretch of time.
+
+    Attributes:
+        from_ms: begin, wall clock; clock_ok: the clock was synchronised.
+        faces: different tracks; observations: rows.
+        shares: label -> share of the observations, summing to 1.
+    """
+
+    from_ms: int
+    clock_ok: bool
+    faces: int
+    observations: int
+    shares: dict[str, float]
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that can only read; damage found on the way becomes InputError.
+
+    Raises:
+        InputError: there is no store, or it cannot be read.
+    """
+    path = kiosk_path(folder).resolve()
+    if not path.is_file():
+        raise InputError(
+            f"{folder} holds no kiosk's store: there is no {path.name} in it",
+            cause="the path is wrong, or the kiosk has never run",
+            hint="fer-edge config show",
+        )
+    # Without a log nobody writes, and a read-only medium has no room for the shared memory that WAL wants.
+    fixed = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+    try:
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro{fixed}", uri=True, timeout=5.0)
+        try:
+            database.execute("PRAGMA temp_store = MEMORY")
+            if version_of(database, path) != VERSION:
+                raise sqlite3.DatabaseError(
+                    "an older fer-edge wrote it; the next start of the kiosk brings it up to date"
+                )
+            yield database
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise InputError(
+            f"the store in {folder} cannot be read: {error}",
+            cause="the file was damaged, or belongs to somebody else",
+            hint=f"ls -l {path.parent}",
+        ) from error
+
+
+def rows(database: sqlite3.Connection, span: tuple[int, int] = FOREVER) -> Iterator[Row]:
+    """Rows in the order in which they were written, with a stamp from span[0] up to but not span[1], milliseconds."""
+    labels = {run: json.loads(text) for run, text in database.execute("SELECT run, labels FROM runs")}
+    last = 0
+    while True:
+        page = database.execute(_PAGE, (last, *span, PAGE)).fetchall()
+        for seq, wall_ms, ok, run, track, label, confidence, blob in page:
+            told = None
+            if blob is not None:
+                told = dict(zip(labels.get(run, ()), struct.unpack(f"<{len(blob) // 4}f", blob), strict=False))
+            yield Row(seq, wall_ms, bool(ok), run, track, label, confidence, told)
+        if len(page) < PAGE:
+            return
+        last = page[-1][0]
+
+
+_PAGE = """
+SELECT seq, wall_ms, clock_ok, run, track, label, confidence, probabilities FROM observations
+WHERE seq > ? AND wall_ms >= ? AND wall_ms < ? ORDER BY seq LIMIT ?
+"""
+
+
+def groups(
+    database: sqlite3.Connection, minutes: float, least: int, span: tuple[int, int] = FOREVER
+) -> tuple[list[Group], int]:
+    """Aggregates over stretches of time.
+
+    Args:
+        minutes: length of a stretch; least: stretches with fewer faces are withheld.
+
+    Returns:
+        The stretches in order of time, and how many were withheld.
+    """
+    length = round(minutes * 60_000)
+    faces = {tuple(key): count for *key, count in database.execute(_FACES, (length, *span))}
+    told: dict[tuple[Any, ...], dict[str, int]] = {}
+    for start, ok, label, count in database.execute(_COUNTS, (length, *span)):
+        told.setdefault((start, ok), {})[label] = count
+    kept = [
+        Group(start * length, bool(ok), faces[start, ok], sum(c.values()), _shares(c))
+        for (start, ok), c in told.items()
+        if faces[start, ok] >= least
+    ]
+    return kept, len(told) - len(kept)
+
+
+# `/` of SQLite cuts towards zero; stamps before 1970 do not occur.
+_FACES = """
+SELECT stretch, clock_ok, count(*) FROM (
+    SELECT DISTINCT wall_ms / ? AS stretch, clock_ok, run, track FROM observations WHERE wall_ms >= ? AND wall_ms < ?
+) GROUP BY 1, 2
+"""
+_COUNTS = """
+SELECT wall_ms / ? AS stretch, clock_ok, label, count(*) FROM observations WHERE wall_ms >= ? AND wall_ms < ?
+GROUP BY 1, 2, 3 ORDER BY 1, 2
+"""
+
+
+def labels_of(groups: list[Group]) -> list[str]:
+    """Every label that occurs, the usual ones first and in the usual order."""
+    found = {label for group in groups for label in group.shares}
+    return [*(label for label in LABELS if label in found), *sorted(found - set(LABELS))]
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """What a store holds, as JSON values; raises InputError."""
+    with reading(folder) as database:
+        about = dict(database.execute("SELECT key, value FROM about"))
+        count, first, last, undated = database.execute(_SPAN).fetchone()
+        files = [p for p in folder.iterdir() if p.name.startswith(kiosk_path(folder).name)]
+        return {
+            "folder": str(folder),
+            "rows": count,
+            "first_ms": first,
+            "last_ms": last,
+            "undated": undated or 0,
+            "runs": database.execute("SELECT count(*) FROM runs").fetchone()[0],
+            "bytes": sum(p.stat().st_size for p in files),
+            "keep_days": json.loads(about.get("keep_days", "null")),
+            "keep_mib": json.loads(about.get("keep_mib", "null")),
+            "closed": "open" not in about,
+            "events": [
+                dict(zip(("run", "wall_ms", "kind", "amount", "note"), event, strict=True))
+                for event in database.execute("SELECT run, wall_ms, kind, amount, note FROM events ORDER BY event")
+            ],
+            "set_aside": [p.name for p in set_aside_files(folder)],
+        }
+
+
+_SPAN = """
+SELECT count(*), min(wall_ms) FILTER (WHERE clock_ok), max(wall_ms) FILTER (WHERE clock_ok), sum(NOT clock_ok)
+FROM observations
+"""
+
+
+def _shares(counts: dict[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {label: count / total for label, count in counts.items()}
