@@ -21,21 +21,13 @@ from .health import Condition, Health
 from .liveness import Notifier
 from .pace import Pace
 from .pipeline import Pipeline, Sink
-from .records import Frame
+from .records import Stamped
 from .snapshot import Snapshot
 
 TAKE_S = 0.5
 """How long a frame is waited for before the daemon looks after everything else."""
 GAVE_UP = 4
 """Exit code when the camera or the device did not come back; systemd starts the service again."""
-
-
-@dataclass(frozen=True)
-class Stamped:
-    """A frame, and the monotonic second at which it was captured."""
-
-    frame: Frame
-    at_s: float
 
 
 class Frames(Protocol):

@@ -26,6 +26,14 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Stamped:
+    """A frame, and the monotonic second at which it was captured."""
+
+    frame: Frame
+    at_s: float
+
+
+@dataclass(frozen=True)
 class Face:
     """A detected face: a square box framed like the training pictures, and the detector's score."""
 

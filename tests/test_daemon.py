@@ -16,12 +16,12 @@ from fer_edge.errors import DeviceFailed, DeviceNotFound, OutputError
 from fer_edge.runtime.aggregate import HERE_S, Aggregate
 from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.classify import Classifier
-from fer_edge.runtime.daemon import GAVE_UP, TAKE_S, Daemon, Stamped
+from fer_edge.runtime.daemon import GAVE_UP, TAKE_S, Daemon
 from fer_edge.runtime.detectors import open_detector
 from fer_edge.runtime.health import Condition
 from fer_edge.runtime.liveness import Notifier
 from fer_edge.runtime.pipeline import Pipeline
-from fer_edge.runtime.records import Frame, Observation
+from fer_edge.runtime.records import Frame, Observation, Stamped
 from fer_edge.runtime.smoothing import ExponentialSmoother
 from fer_edge.runtime.snapshot import Snapshot
 from fer_edge.runtime.sources import open_source

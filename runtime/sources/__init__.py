@@ -39,7 +39,7 @@ class Source(Protocol):
 
 
 def open_source(text: str) -> Source:
-    """Open what `--source` names: a file, a folder of pictures, `camera:0` or `0`, a stream's URL, or `demo`.
+    """Open what `--source` names: a file, a folder, `camera:0` or `0`, `picamera:0`, a stream's URL, or `demo`.
 
     Raises:
         SourceError: it is not there or holds no picture; DeviceNotFound: there is no such camera;
@@ -53,6 +53,11 @@ def open_source(text: str) -> Source:
         from .camera import CameraSource
 
         return CameraSource.parse(text)
+    if text.startswith("picamera:"):
+        from ..capture.readers import picamera
+        from ..capture.source import ReaderSource
+
+        return ReaderSource(picamera(text))
     if text.lower().startswith(STREAMS):
         from .video import StreamSource
 

@@ -1,0 +1,108 @@
+"""What can be asked of the server, and the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from ...errors import FerEdgeError
+from ..health import Condition
+from .events import Events
+from .guard import MOST_BODY, Guard
+from .login import COOKIE, VALID_S, Doorkeeper
+from .pages import Page, login_page, plain_page
+from .settings import Desk, WebSettings
+
+BODY_S = 5.0
+"""How long a body may take to come."""
+COMMANDS = {"pause": "paused", "record": "recording"}
+"""What is posted to, and the key of its JSON."""
+SCRAPED = "text/plain; version=0.0.4"
+
+
+class Answers:
+    """The handlers; one object a server."""
+
+    def __init__(self, settings: WebSettings, desk: Desk, page: Page | None, events: Events) -> None:
+        self.settings, self.desk, self.events = settings, desk, events
+        self.page = page or plain_page(settings.title)
+        self.door = Doorkeeper(settings.token)
+
+    async def home(self, request: web.Request) -> web.Response:
+        """The page."""
+        return shown(self.page)
+
+    async def login(self, request: web.Request) -> web.Response:
+        """The form, and what it sends."""
+        if request.method != "POST":
+            return shown(login_page(self.settings.title))
+        if self.door.busy():
+            return shown(login_page(self.settings.title, "Too many wrong tokens. Wait a minute."), 429)
+        fields = await asyncio.wait_for(request.post(), BODY_S)
+        if self.door.open or not self.door.right(str(fields.get("token", "")).strip()):
+            return shown(login_page(self.settings.title, "That is not the token."), 403)
+        answer = web.HTTPSeeOther("/")
+        answer.set_cookie(COOKIE, self.door.cookie(), max_age=VALID_S, httponly=True, samesite="Strict", path="/")
+        raise answer
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """200 while the kiosk does its work, degraded too; 503 while it starts, and when it gave up."""
+        health = json.loads(self.events.newest)["health"] if self.events.newest else {"condition": "starting"}
+        good = health["condition"] in (Condition.OK.value, Condition.DEGRADED.value)
+        return web.json_response(health, status=200 if good else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """For Prometheus."""
+        text, kind = self.desk.metrics()
+        return web.Response(body=text.encode(), headers={"Content-Type": kind})
+
+    async def state(self, request: web.Request) -> web.Response:
+        """The newest snapshot."""
+        if not self.events.newest:
+            raise web.HTTPServiceUnavailable(text="there is nothing to tell yet", headers={"Retry-After": "1"})
+        return web.Response(text=self.events.newest, content_type="application/json")
+
+    async def command(self, request: web.Request) -> web.Response:
+        """Pause or record, on or off: {"paused": true}, {"recording": false}."""
+        name = request.path.rpartition("/")[2]
+        if name not in self.desk.commands:
+            raise web.HTTPNotFound(text="this kiosk does not offer that")
+        if request.content_type != "application/json":  # a form of another site's cannot send it
+            raise web.HTTPUnsupportedMediaType(text="send JSON")
+        value = json.loads(await asyncio.wait_for(request.text(), BODY_S))
+        key = COMMANDS[name]
+        if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], bool):
+            raise web.HTTPUnprocessableEntity(text=f'send {{"{key}": true}} or false')
+        try:
+            self.desk.commands[name](value[key])
+        except FerEdgeError as error:
+            raise web.HTTPConflict(text=error.message) from None
+        return web.json_response({key: value[key]}, status=202)
+
+
+def application(settings: WebSettings, desk: Desk, page: Page | None, events: Events) -> web.Application:
+    """Everything that can be asked, behind the guard."""
+    answers = Answers(settings, desk, page, events)
+    app = web.Application(client_max_size=MOST_BODY, middlewares=[Guard(settings, answers.door).middleware])
+    app.on_response_prepare.append(Guard.dress)
+    app.add_routes(
+        [
+            web.get("/", answers.home),
+            web.get("/login", answers.login),
+            web.post("/login", answers.login),
+            web.get("/healthz", answers.healthz),
+            web.get("/metrics", answers.metrics),
+            web.get("/api/state", answers.state),
+            web.get("/api/events", events.serve, allow_head=False),
+            *(web.post(f"/api/{name}", answers.command) for name in COMMANDS),
+        ]
+    )
+    return app
+
+
+def shown(page: Page, status: int = 200) -> web.Response:
+    """A page with its own policy."""
+    headers = {"Content-Security-Policy": page.policy}
+    return web.Response(text=page.text, status=status, content_type="text/html", headers=headers)

@@ -1,0 +1,70 @@
+"""Server-sent events: whoever listens gets the newest snapshot, and one that is too slow for it is let go."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import web
+
+MOST_STREAMS = 200
+KEEPALIVE_S = 15.0
+"""Without a snapshot for so long, a comment is sent: it shows a dead connection, and keeps a live one."""
+WRITE_S = 5.0
+"""A client that takes nothing for so long is let go."""
+RETRY_MS = 3000
+
+
+class Events:
+    """The newest snapshot, and who waits for the next one. For the server's loop alone."""
+
+    def __init__(self) -> None:
+        self.newest = ""
+        """JSON on one line; empty before the first."""
+        self.streams = 0
+        self._number = 0
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def publish(self, newest: str) -> None:
+        """A new snapshot."""
+        self.newest = newest
+        self._number += 1
+        self._wake()
+
+    def close(self) -> None:
+        """End every stream."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whoever waits goes on; the next to wait has an event of its own."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """One stream, until the client or the server goes; 503 when there are MOST_STREAMS already."""
+        if self.streams >= MOST_STREAMS:
+            raise web.HTTPServiceUnavailable(text="too many listen already", headers={"Retry-After": "10"})
+        self.streams += 1
+        try:
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+            await response.prepare(request)
+            with suppress(ConnectionError, asyncio.TimeoutError):
+                await asyncio.wait_for(response.write(f"retry: {RETRY_MS}\n\n".encode()), WRITE_S)
+                await self._tell(response)
+            return response
+        finally:
+            self.streams -= 1
+
+    async def _tell(self, response: web.StreamResponse) -> None:
+        told = -1 if self.newest else 0
+        while not self._closed:
+            words = ": still here\n\n"
+            if self._number == told:
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), KEEPALIVE_S)
+            if self._number != told and self.newest:
+                told, words = self._number, f"id: {self._number}\ndata: {self.newest}\n\n"
+            if not self._closed:
+                await asyncio.wait_for(response.write(words.encode()), WRITE_S)

@@ -1,0 +1,54 @@
+"""Pages, each one file, and the policy that lets a browser run what is in them and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from html import escape
+
+_BLOCK = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+STRICTEST = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Text of a page with its scripts and styles inside, in plain <script> and <style>."""
+
+    text: str
+
+    @property
+    def policy(self) -> str:
+        """Content-Security-Policy: what stands in the page may run, by its hash; it may ask this server alone."""
+        hashes: dict[str, list[str]] = {"script": [], "style": []}
+        for kind, body in _BLOCK.findall(self.text):
+            digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+            hashes[kind].append(f"'sha256-{digest}'")
+        sources = "".join(f"; {kind}-src {' '.join(found)}" for kind, found in hashes.items() if found)
+        return f"{STRICTEST}{sources}; connect-src 'self'; img-src 'self'"
+
+
+def login_page(title: str, words: str = "") -> Page:
+    """A form that asks for the token; `words` say what was wrong."""
+    return Page(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<style>body{font:1.1rem sans-serif;margin:3rem auto;max-width:22rem;padding:0 1rem}"
+        "input,button{font:inherit;width:100%;box-sizing:border-box;margin:.5rem 0;padding:.5rem}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>"
+        + (f'<p role="alert">{escape(words)}</p>' if words else "")
+        + '<form method="post" action="/login"><label for="token">Token</label>'
+        '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
+        "<button>Log in</button></form></main></body></html>"
+    )
+
+
+def plain_page(title: str) -> Page:
+    """What is shown until there is a page: where the figures are."""
+    places = ("/api/state", "/api/events", "/metrics", "/healthz")
+    items = "".join(f'<li><a href="{place}">{place}</a></li>' for place in places)
+    return Page(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
+        f"<body><main><h1>{escape(title)}</h1><ul>{items}</ul></main></body></html>"
+    )

@@ -1,0 +1,79 @@
+"""What the server is told: where to listen, who may come in, and what it can do for them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ...errors import UsageError
+
+LEAST_TOKEN = 16
+"""Characters; a shorter token can be guessed by trying."""
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Where the server listens, and for whom.
+
+    Attributes:
+        listen, port: address and port; 0 takes a free one.
+        token: to log in with; empty: whoever is on this machine may come in, and nobody else can.
+        title: of the pages.
+        names: under which the server may be asked for, besides addresses, localhost and this machine's own name. A page
+            of somebody else that gives this machine's address another name (DNS rebinding) is refused by it.
+    """
+
+    listen: str = "127.0.0.1"
+    port: int = 8080
+    token: str = field(default="", repr=False)
+    title: str = "fer-edge"
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.token and len(self.token) < LEAST_TOKEN:
+            raise UsageError(
+                f"the web token has {len(self.token)} characters, fewer than {LEAST_TOKEN}",
+                cause="it could be guessed by trying",
+                hint="head -c 24 /dev/urandom | base64",
+            )
+        if not self.token and not is_loopback(self.listen):
+            raise UsageError(
+                f"{self.listen} is open to other machines and needs a token",
+                cause="without one, everybody in the network could pause and watch the kiosk",
+                hint="web.token_file in the configuration, or web.listen = 127.0.0.1",
+            )
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the server can ask of the daemon; each must return at once, and may be called from the server's thread.
+
+    Attributes:
+        metrics: the text of /metrics, and its content type.
+        commands: `pause`, `record` -> takes on or off; a command that is not there is not offered.
+    """
+
+    metrics: Callable[[], tuple[str, str]] = lambda: ("", "text/plain; charset=utf-8")
+    commands: Mapping[str, Callable[[bool], None]] = field(default_factory=dict)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine as seen by itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def known_host(header: str, names: tuple[str, ...]) -> bool:
+    """Whether a Host header names this server: an address, localhost, this machine's name, or one of `names`."""
+    host = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() and header[-1:] != "]" else header
+    host = host.lower().rstrip(".")
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        own = socket.gethostname().lower()
+        return host in {"localhost", own, f"{own}.local", *(name.lower() for name in names)}
+    return True
