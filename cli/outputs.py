@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 
@@ -25,10 +25,11 @@ class Outputs:
         if args.out is None:
             return
         from ..runtime.session import store_path
+        from ..runtime.session.facts import session_facts
         from ..runtime.session.store import StoreSink
         from ..runtime.session.video import VideoSink, find_video
 
-        self.store = StoreSink(args.out, _facts(source, pipeline), args.replace)
+        self.store = StoreSink(args.out, session_facts(source.name, source.fps, pipeline), args.replace)
         self.sinks.append(self.store)
         self.paths["session"] = store_path(args.out)
         while args.replace and (old := find_video(args.out)):
@@ -68,27 +69,3 @@ class Outputs:
         if self.video:
             self.video.abandon()
         self.store.discard()
-
-
-def _facts(source: Source, pipeline: Pipeline) -> dict[str, Any]:
-    from datetime import datetime, timezone
-
-    from .. import __version__
-    from ..devices.cpu import model_name
-
-    device = pipeline.classifier.describe()
-    return {
-        "fer_edge": __version__,
-        "source": source.name,
-        "fps": source.fps,
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "labels": list(pipeline.classifier.labels),
-        "bundle": device["bundle"],
-        "artifact": f"{device['artifact']} ({device['precision']})",
-        "artifact_sha256": device["sha256"],
-        "device": f"{model_name()}; {device['backend']} {device['version']} on {device['device']}",
-        "threads": device.get("threads", 1),
-        "degraded": device.get("degraded", False),
-        "detector": pipeline.detector.name,
-        "smoother": pipeline.smoother.name,
-    }

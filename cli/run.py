@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `run`."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="run as a kiosk, as this file says: see fer-edge config"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="with --config: as work.target_fps=10"
+    )
     parser.add_argument("--source", default="demo", metavar="WHAT", help=_SOURCE)
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a session here; without it nothing is kept")
     parser.add_argument("--video", action="store_true", help="also record an annotated video into --out")
@@ -49,7 +55,11 @@ _SOURCE = "a video file, picture or folder of pictures, camera:N, a stream's URL
 
 
 def run(args: argparse.Namespace) -> int:
-    """Open everything, run to the end of the source, and say what was seen."""
+    """Open everything, run to the end of the source, and say what was seen; or be a kiosk."""
+    if args.config is not None:
+        from .kiosk import run_kiosk
+
+        return run_kiosk(args)
     _check(args)
     import cv2
 
@@ -70,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.set:
+        raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + args.set[0])
     if args.video and args.out is None:
         raise UsageError("--video needs a place to write to", hint="add --out DIR")
     for name in ("threads", "seconds"):

@@ -38,6 +38,11 @@ class Aggregate:
             self._seen.popleft()
         self._latest = {n: v for n, v in self._latest.items() if now_s - v[0] <= HERE_S}
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._seen.clear()
+        self._latest.clear()
+
     def faces(self) -> int | None:
         """How many are in view; None when they are too few to be told of, and not none."""
         count = len(self._latest)

@@ -21,7 +21,7 @@ from .health import Condition, Health
 from .liveness import Notifier
 from .pace import Pace
 from .pipeline import Pipeline, Sink
-from .records import Stamped
+from .records import Frame, Observation, Stamped
 from .snapshot import Snapshot
 
 TAKE_S = 0.5
@@ -48,14 +48,16 @@ class Limits:
     """Of the daemon's patience, in seconds.
 
     Attributes:
-        publish_every_s: between two snapshots.
+        publish_every_s: between two snapshots at most; soonest_s: at least, when what is told of the faces changed.
         self_test_s: without a face for so long, a blank crop is classified to see that the device answers.
-        give_up_s: without a frame or an answer for so long, the daemon ends.
+        give_up_s: without a frame or an answer for so long, the daemon ends. Before systemd's watchdog does: an end of
+            one's own has a reason.
     """
 
     publish_every_s: float = 1.0
+    soonest_s: float = 0.2
     self_test_s: float = 10.0
-    give_up_s: float = 60.0
+    give_up_s: float = 25.0
 
 
 class Daemon:
@@ -74,6 +76,7 @@ class Daemon:
         aggregate: Aggregate | None = None,
         pace: Pace | None = None,
         limits: Limits = Limits(),
+        between: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = monotonic,
         clock_ok: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -83,19 +86,23 @@ class Daemon:
             sinks: take observations; an OutputError of theirs degrades the kiosk and does not end it.
             publish: take snapshots; must return at once.
             checks: each says in a sentence what is wrong with its part, or nothing.
+            between: called before each frame; what was asked for meanwhile is done there.
         """
         self.frames, self.pipeline, self.classifier = frames, pipeline, classifier
         self.sinks, self.publish, self.notifier, self.checks = sinks, publish, notifier, checks
         self.aggregate, self.pace, self.limits = aggregate or Aggregate(), pace or Pace(), limits
-        self._clock, self._clock_ok = clock, clock_ok
+        self._between, self._clock, self._clock_ok = between, clock, clock_ok
         self._stop = threading.Event()
         self.paused = self.recording = False
+        self.newest: tuple[Frame, Sequence[Observation]] | None = None
+        """What was looked at last, in memory; for a preview."""
         now = clock()
         self.health = Health(Condition.STARTING, "no frame yet", now)
         self._last_frame_s = self._last_answer_s = self._last_told_s = now
         self._answered = False
         self._device_fault = self._sink_fault = ""
         self._told_frames, self._told_seconds = 0, dict[str, float]()
+        self._told_shares: tuple[object, ...] = ()
         self._latency_s: list[float] = []
 
     def stop(self) -> None:
@@ -116,7 +123,8 @@ class Daemon:
         return code
 
     def step(self) -> None:
-        """One frame at most, then health, systemd and snapshots."""
+        """What was asked for, one frame at most, then health, systemd and snapshots."""
+        self._between()
         stamped = self.frames.take(TAKE_S)
         now = self._clock()
         if stamped is not None:
@@ -127,8 +135,23 @@ class Daemon:
         now = self._clock()
         self._judge(now)
         self._live(stamped is not None)
-        if now - self._last_told_s >= self.limits.publish_every_s:
+        passed = now - self._last_told_s
+        if passed >= self.limits.publish_every_s or (passed >= self.limits.soonest_s and self._changed()):
             self._tell(now)
+
+    def pause(self, on: bool) -> None:
+        """Look at no picture, and let go of what was seen; or go on."""
+        self.paused = on
+        if on:
+            self.newest = None
+            self.aggregate.clear()
+
+    def _changed(self) -> bool:
+        """Whether there is something new to tell of the faces in view, or of the kiosk."""
+        return self._shown() != self._told_shares
+
+    def _shown(self) -> tuple[object, ...]:
+        return self.aggregate.faces(), dict(self.aggregate.shares()), self.paused, self.recording
 
     def _work(self, stamped: Stamped) -> None:
         tally = self.pipeline.tally
@@ -147,6 +170,7 @@ class Daemon:
                     self._sink_fault = ""
                 except OutputError as error:
                     self._sink_fault = error.message
+        self.newest = stamped.frame, seen
         now = self._clock()
         self.aggregate.update(now, seen)
         self._latency_s.append(now - stamped.at_s)
@@ -202,7 +226,7 @@ class Daemon:
 
     def _tell(self, now: float) -> None:
         snapshot = self.snapshot(now)
-        self._last_told_s = now
+        self._last_told_s, self._told_shares = now, self._shown()
         self._told_frames = self.pipeline.tally.frames
         self._told_seconds = dict(self.pipeline.tally.seconds)
         self._latency_s.clear()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Image
+from .baseline import Baseline
 from .detectors import Detector
 from .follow import FlowFollower
 from .records import Box, Frame, Observation, Track
@@ -83,17 +84,22 @@ class Pipeline:
         smoother: Smoother,
         detect_every: int = 1,
         infer_every_s: float = 0.0,
+        max_faces: int = 0,
+        baseline: Baseline | None = None,
     ) -> None:
         """Put the parts in a row.
 
         Args:
             detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
             infer_every_s: a face is classified, and observed, this often at most; the smoother is aware of time.
+            max_faces: in one frame, the best first; 0: all.
+            baseline: takes off what a face usually shows, before the smoother.
         """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
         self.tracker, self.follower = IouTracker(), FlowFollower()
         self.tally = Tally()
-        self._detect_every, self._infer_every_s = detect_every, infer_every_s
+        self.infer_every_s, self.baseline = infer_every_s, baseline
+        self._detect_every, self._most = detect_every, max_faces or None
         self._since_detection = detect_every
         self._inferred: dict[int, float] = {}
 
@@ -121,7 +127,7 @@ class Pipeline:
     def _find(self, frame: Frame) -> list[Track]:
         """Detected faces; between two detections, and as long as none is lost, the same faces followed."""
         if self._detect_every == 1:
-            return self.tracker.update(self.detector.detect(frame.image), frame.time_s)
+            return self._detect(frame)
         self._since_detection += 1
         if self._since_detection < self._detect_every:
             followed = self.follower.step(frame.image)
@@ -129,15 +135,18 @@ class Pipeline:
                 self.tracker.keep(followed, frame.time_s)
                 return followed
         self._since_detection = 0
-        tracks = self.tracker.update(self.detector.detect(frame.image), frame.time_s)
+        tracks = self._detect(frame)
         self.follower.seed(frame.image, tracks)
         return tracks
 
+    def _detect(self, frame: Frame) -> list[Track]:
+        return self.tracker.update(self.detector.detect(frame.image)[: self._most], frame.time_s)
+
     def _due(self, track: Track, time_s: float) -> bool:
         """Whether a face is to be classified now."""
-        if not self._infer_every_s:
+        if not self.infer_every_s:
             return True
-        if time_s - self._inferred.get(track.number, float("-inf")) < self._infer_every_s:
+        if time_s - self._inferred.get(track.number, float("-inf")) < self.infer_every_s:
             return False
         self._inferred = {n: t for n, t in self._inferred.items() if time_s - t <= FORGET_S}
         self._inferred[track.number] = time_s
@@ -146,7 +155,8 @@ class Pipeline:
     def _observe(
         self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]
     ) -> Observation:
-        smoothed = self.smoother.update(track.number, frame.time_s, probabilities)
+        taken = self.baseline.take_off(track.number, frame.time_s, probabilities) if self.baseline else probabilities
+        smoothed = self.smoother.update(track.number, frame.time_s, taken)
         return Observation(
             frame=frame.index,
             time_s=frame.time_s,

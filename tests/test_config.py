@@ -431,7 +431,7 @@ def toml_text(value: object) -> str:
 
 def test_what_a_running_kiosk_takes() -> None:
     taken = {full for full, entry in KEYS.items() if entry.about.reload}
-    assert {"store.keep_days", "privacy.least_group", "work.cpu_percent", "privacy.preview", "log.level"} <= taken
+    assert {"store.keep_days", "privacy.least_group", "work.cpu_percent", "work.infer_fps", "log.level"} <= taken
     assert not taken & {"store.folder", "source.what", "model.device", "web.port", "mqtt.host"}
 
 

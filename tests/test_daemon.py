@@ -204,7 +204,7 @@ def test_a_camera_that_stays_away_ends_the_service(bundle: Bundle, clip: Path, y
     kiosk.steps(5)
     kiosk.frames.there = False
     assert kiosk.daemon.run() == GAVE_UP
-    assert kiosk.daemon.health.reason.startswith("no frame for 6")
+    assert kiosk.daemon.health.reason.startswith("no frame for 2")
     assert kiosk.told[-1].health.condition is Condition.FAILED
     never = Kiosk(bundle, clip)
     never.frames.there = False

@@ -53,6 +53,13 @@ def _kept(config: KioskConfig) -> Iterator[Problem]:
         yield Problem("store.keep_days", "and keep_mib are 0: everything is kept until the disk is full", False)
     elif not config.store.keep_days:
         yield Problem("store.keep_days", "is 0: observations of any age are kept", serious=False)
+    record, store = config.record, config.store
+    if record.on and store.folder in (record.folder, *record.folder.parents):
+        yield Problem("record.folder", f"lies in store.folder ({store.folder}), which is for the store alone")
+    if record.on and record.video:
+        yield Problem(
+            "record.video", "is true: pictures of people are written when somebody asks for it", serious=False
+        )
     if config.privacy.least_group == 1:
         yield Problem("privacy.least_group", "is 1: what a person alone shows leaves the kiosk", serious=False)
 

@@ -32,6 +32,7 @@ class Source:
     fps: float = key(0.0, "frame rate asked of a camera; 0: its own", unit="frames a second", most=240)
     width: int = key(640, "width asked of a camera; 0: its own", unit="pixels", most=8192)
     height: int = key(480, "height asked of a camera; 0: its own", unit="pixels", most=8192)
+    loop: bool = key(False, "a file begins anew at its end")
     deadline_s: float = key(
         5.0, "without a frame for so long, the source is opened again", unit="seconds", least=0.5, most=300
     )
@@ -59,6 +60,7 @@ class Model:
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )
+    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", unit="threads", most=64)
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,27 @@ class Work:
     cpu_percent: float = key(
         0.0, "processor time, at most, 100 being one core; 0: no cap", unit="percent", most=6400, reload=True
     )
+    infer_fps: float = key(
+        10.0, "a face is classified so often, at most; 0: in every frame", unit="times a second", most=240, reload=True
+    )
     max_faces: int = key(10, "faces looked at in one frame, at most, the best first", unit="faces", least=1, most=100)
+    give_up_s: float = key(
+        25.0,
+        "without a picture or an answer for so long, it ends, and systemd starts it anew",
+        unit="seconds",
+        least=2,
+        most=86400,
+    )
 
 
 @dataclass(frozen=True)
 class Store:
     """What is kept, where, and for how long."""
 
-    folder: Path = key(Path("/var/lib/fer-edge/store"), "for the store alone; made when missing")
+    folder: Path = key(
+        Path("/var/lib/fer-edge/store"),
+        "for the store alone, made when missing; the broker's queue and the mark of a pause lie beside it",
+    )
     keep_days: float = key(
         30.0, "older observations are removed; 0: kept at any age", unit="days", most=36500, reload=True
     )
@@ -88,6 +103,18 @@ class Store:
     commit_s: float = key(
         1.0, "between two writes: at most so much is lost at a power cut", unit="seconds", least=0.1, most=60
     )
+    keep_probabilities: bool = key(False, "keep each label's probability beside the label that was shown")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Sessions recorded on request, from the page or the broker; each is a folder for `fer-edge report`."""
+
+    on: bool = key(False, "they may be asked for")
+    folder: Path = key(Path("/var/lib/fer-edge/sessions"), "where they go; made when missing")
+    video: bool = key(False, "with an annotated video: pictures of people on disk")
+    minutes: float = key(10.0, "the longest one", unit="minutes", least=0.1, most=1440)
+    keep_days: float = key(7.0, "older ones are removed; 0: kept at any age", unit="days", most=36500)
 
 
 @dataclass(frozen=True)
@@ -97,7 +124,7 @@ class Privacy:
     least_group: int = key(
         3, "with fewer faces, nothing about them leaves the kiosk", unit="faces", least=1, most=100, reload=True
     )
-    preview: bool = key(False, "show the live picture on the web page; needs web.token_file", reload=True)
+    preview: bool = key(False, "show the live picture on the web page; needs web.token_file")
     notice: str = key(
         "A camera and a computer (AI) recognise facial expressions here.",
         "what the page and the sign tell people; Art. 50(3) of the EU AI Act asks for it",
@@ -166,6 +193,7 @@ class KioskConfig:
     model: Model = field(default_factory=Model)
     work: Work = field(default_factory=Work)
     store: Store = field(default_factory=Store)
+    record: Record = field(default_factory=Record)
     privacy: Privacy = field(default_factory=Privacy)
     baseline: Baseline = field(default_factory=Baseline)
     mqtt: Mqtt = field(default_factory=Mqtt)

@@ -20,13 +20,18 @@ _ICONS = {"pause": "mdi:eye-off", "record": "mdi:record-rec"}
 
 
 def discovery_messages(
-    settings: MqttSettings, labels: Sequence[str], title: str, about: Mapping[str, str]
+    settings: MqttSettings,
+    labels: Sequence[str],
+    title: str,
+    about: Mapping[str, str],
+    offered: Sequence[str] = COMMANDS,
 ) -> list[tuple[str, str]]:
     """(topic, JSON) of every entity.
 
     Args:
         title: the kiosk's name for people.
         about: `version` of fer-edge, and `model`, the device that classifies.
+        offered: the commands that are obeyed; the switch of another is taken away, if it was announced before.
     """
     node = settings.node
     common = {
@@ -44,17 +49,20 @@ def discovery_messages(
         },
         "origin": {"name": "fer-edge", "sw_version": about.get("version", "")},
     }
-    entities = [*(_share(label) for label in labels), *_sensors(), *(_switch(settings, name) for name in COMMANDS)]
+    entities = [*(_share(label) for label in labels), *_sensors(), *(_switch(settings, name) for name in offered)]
+    gone = [(_topic(settings, "switch", name), "") for name in COMMANDS if name not in offered]
     for _, _, own in entities:
         if "json_attributes_template" in own:
             own["json_attributes_topic"] = settings.state
-    return [
-        (
-            f"{settings.discovery_prefix}/{component}/{node}/{key}/config",
-            json.dumps({**common, **own, "unique_id": f"{node}_{key}"}),
-        )
+    present = [
+        (_topic(settings, component, key), json.dumps({**common, **own, "unique_id": f"{node}_{key}"}))
         for component, key, own in entities
     ]
+    return [*present, *gone]
+
+
+def _topic(settings: MqttSettings, component: str, key: str) -> str:
+    return f"{settings.discovery_prefix}/{component}/{settings.node}/{key}/config"
 
 
 Entity = tuple[str, str, dict[str, Any]]

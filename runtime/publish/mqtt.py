@@ -18,7 +18,7 @@ from time import monotonic
 from ...bundle import LABELS
 from ..snapshot import Snapshot
 from .connection import Connection, require_paho
-from .discovery import OFFLINE, ONLINE, discovery_messages
+from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
 from .queue import OfflineQueue
 from .settings import MqttSettings, password_of, trust_of
 from .state import state_json
@@ -54,6 +54,7 @@ class MqttPublisher:
         labels: Sequence[str] = (*LABELS, "uncertain"),
         title: str = "fer-edge",
         about: Mapping[str, str] | None = None,
+        offered: Sequence[str] = COMMANDS,
         waits_s: tuple[float, float] = (0.5, 30.0),
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -62,7 +63,7 @@ class MqttPublisher:
         Args:
             queue_path: file for what the broker has not acknowledged.
             commands: called with `pause` or `record` and on or off, from another thread; must return at once.
-            labels: those for which Home Assistant gets a sensor; title, about: see `discovery_messages`.
+            labels: those for which Home Assistant gets a sensor; title, about, offered: see `discovery_messages`.
             waits_s: first and longest wait between two attempts to connect; each is twice the one before.
 
         Raises:
@@ -71,7 +72,9 @@ class MqttPublisher:
         require_paho()
         self.settings, self._commands, self._clock = settings, commands, clock
         self._password, self._trust = password_of(settings), trust_of(settings)
-        self._announced = discovery_messages(settings, labels, title, about or {}) if settings.discovery else []
+        self._announced = (
+            discovery_messages(settings, labels, title, about or {}, offered) if settings.discovery else []
+        )
         self._first_wait_s, self._longest_wait_s = waits_s
         self._queue = OfflineQueue(queue_path, settings.queue_size, clock)
         self._inbox: deque[str] = deque()

@@ -1,0 +1,54 @@
+"""The kiosk's page: the web server, told where to listen and what it may ask of the kiosk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...errors import InputError
+from ..publish.metrics import CONTENT_TYPE
+from ..web.server import WebServer
+from ..web.settings import Desk, WebSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .kiosk import Kiosk
+
+
+def open_page(kiosk: Kiosk) -> WebServer | None:
+    """Serve; None when the configuration wants no page.
+
+    Raises:
+        MissingExtra: aiohttp is absent; InputError: the token cannot be read; UsageError: the address is taken.
+    """
+    web = kiosk.config.web
+    if not web.port:
+        return None
+    settings = WebSettings(web.listen, web.port, token_of(web.token_file), web.title)
+    return WebServer(settings, desk_of(kiosk))
+
+
+def desk_of(kiosk: Kiosk) -> Desk:
+    """What may be asked of a kiosk from the server's thread."""
+    names = ("pause", "record") if kiosk.config.record.on else ("pause",)
+    commands: dict[str, Callable[[bool], None]] = {name: partial(kiosk.requests.ask, name) for name in names}
+    return Desk(lambda: (kiosk.metrics(), CONTENT_TYPE), commands)
+
+
+def token_of(file: Path | None) -> str:
+    """The first line of a token's file, empty without one; raises InputError."""
+    if file is None:
+        return ""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"[web] token_file {file} cannot be read: {getattr(error, 'strerror', error)}",
+            cause="the path is wrong, or the file belongs to somebody else",
+            hint=f"ls -l {file}",
+        ) from error
+    if not lines or not lines[0].strip():
+        raise InputError(f"[web] token_file {file} is empty", hint=f"head -c 24 /dev/urandom | base64 > {file}")
+    return lines[0].strip()
