@@ -103,6 +103,7 @@ class Daemon:
         self._device_fault = self._sink_fault = ""
         self._told_frames, self._told_seconds = 0, dict[str, float]()
         self._told_shares: tuple[object, ...] = ()
+        self._told_condition: Condition | None = None
         self._latency_s: list[float] = []
 
     def stop(self) -> None:
@@ -135,8 +136,7 @@ class Daemon:
         now = self._clock()
         self._judge(now)
         self._live(stamped is not None)
-        passed = now - self._last_told_s
-        if passed >= self.limits.publish_every_s or (passed >= self.limits.soonest_s and self._changed()):
+        if self._due(now):
             self._tell(now)
 
     def pause(self, on: bool) -> None:
@@ -146,9 +146,12 @@ class Daemon:
             self.newest = None
             self.aggregate.clear()
 
-    def _changed(self) -> bool:
-        """Whether there is something new to tell of the faces in view, or of the kiosk."""
-        return self._shown() != self._told_shares
+    def _due(self, now: float) -> bool:
+        """Whether to tell: a change of condition at once, of what is shown soon, everything else now and then."""
+        passed = now - self._last_told_s
+        if passed >= self.limits.publish_every_s or self.health.condition is not self._told_condition:
+            return True
+        return passed >= self.limits.soonest_s and self._shown() != self._told_shares
 
     def _shown(self) -> tuple[object, ...]:
         return self.aggregate.faces(), dict(self.aggregate.shares()), self.paused, self.recording
@@ -226,7 +229,7 @@ class Daemon:
 
     def _tell(self, now: float) -> None:
         snapshot = self.snapshot(now)
-        self._last_told_s, self._told_shares = now, self._shown()
+        self._last_told_s, self._told_shares, self._told_condition = now, self._shown(), self.health.condition
         self._told_frames = self.pipeline.tally.frames
         self._told_seconds = dict(self.pipeline.tally.seconds)
         self._latency_s.clear()

@@ -32,7 +32,7 @@ class PauseButton:
         except ImportError:
             raise MissingExtra("gpiod", "gpio") from None
         chip, _, line = place.partition(":")
-        self._pressed, self._stop = pressed, threading.Event()
+        self._pressed, self._stop, self._trouble = pressed, threading.Event(), ""
         try:
             self._lines: Any = gpiod.request_lines(
                 f"/dev/{chip}", consumer="fer-edge pause", config={int(line): _settings(gpiod)}
@@ -45,6 +45,10 @@ class PauseButton:
             ) from error
         self._thread = threading.Thread(target=self._watch, name="button", daemon=True)
         self._thread.start()
+
+    def check(self) -> str:
+        """What is wrong, in a sentence, or nothing."""
+        return self._trouble
 
     def close(self) -> None:
         """Let go of the line; calling it twice is harmless."""
@@ -59,7 +63,8 @@ class PauseButton:
                 if self._lines.wait_edge_events(TURN):
                     for _ in self._lines.read_edge_events():
                         self._pressed()
-            except (OSError, ValueError):  # the chip was unplugged
+            except (OSError, ValueError) as error:  # the chip was unplugged
+                self._trouble = f"the pause button does not answer: {error}"
                 return
 
 

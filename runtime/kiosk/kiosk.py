@@ -153,6 +153,7 @@ class Kiosk:
 
         button = PauseButton(self.config.privacy.pause_button, lambda: self.requests.ask(TOGGLE))
         self._open.callback(button.close)
+        self.daemon.checks = [*self.daemon.checks, button.check]
         return button
 
     def _between(self) -> None:

@@ -1,0 +1,100 @@
+"""A real mosquitto for tests, and somebody who listens to it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MOSQUITTO = Path("/usr/sbin/mosquitto")
+
+
+def wait_for(true: Callable[[], object]) -> None:
+    """Look until it is so."""
+    for _ in range(2000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come true")
+
+
+class Broker:
+    """A mosquitto on a loopback port that keeps sessions over a restart, and can be killed."""
+
+    def __init__(self, folder: Path, lines: str = "allow_anonymous true") -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        folder.mkdir(exist_ok=True)
+        self.config = folder / "mosquitto.conf"
+        self.config.write_text(
+            f"listener {self.port} 127.0.0.1\nuser root\npersistence true\npersistence_location {folder}/\n"
+            f"autosave_interval 1\nautosave_on_changes true\n{lines}\n"
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        words = [str(MOSQUITTO), "-c", str(self.config)]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self._listens)
+
+    def _listens(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "mosquitto did not start"
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
+
+
+class Listener:
+    """A subscriber that notes what comes, and whose session outlives the connection and the broker."""
+
+    def __init__(self, broker: Broker, topic: str = "kiosk/#", trust: Any = None, user: str = "") -> None:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        self.heard: list[tuple[str, str, bool]] = []
+        self.ready = threading.Event()
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id=f"listener-{id(self)}", clean_session=False)
+        self.client.on_connect = lambda client, *_: client.subscribe(topic, 1)
+        self.client.on_subscribe = lambda *_: self.ready.set()
+        self.client.on_message = self._hear
+        self.client.reconnect_delay_set(1, 1)
+        if trust is not None:
+            self.client.tls_set_context(trust)
+        if user:
+            self.client.username_pw_set(user, "secret")
+        self.client.connect("127.0.0.1" if trust is None else "localhost", broker.port)
+        self.client.loop_start()
+        assert self.ready.wait(20)
+
+    def _hear(self, client: object, data: object, message: Any) -> None:
+        """Note it, unless the broker says that it sends it to us again, not knowing that we have it."""
+        told = (message.topic, message.payload.decode(), bool(message.retain))
+        if not (message.dup and told in self.heard):
+            self.heard.append(told)
+
+    def of(self, topic: str) -> list[str]:
+        return [text for name, text, _ in self.heard if name == topic]
+
+    def frames(self) -> list[int]:
+        """Of the snapshots as they came; without the retained one, which a new subscription repeats."""
+        return [json.loads(t)["frames"] for topic, t, kept in self.heard if topic == "kiosk/state" and not kept]
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
