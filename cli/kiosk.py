@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ def run_kiosk(args: argparse.Namespace) -> int:
     absent; 4, the camera or the device did not come back.
     """
     _alone(args)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no picture reaches the disk in a crashed process's memory image
     from ..runtime.config import load_config
     from ..runtime.kiosk.journal import start_log, stop_log
     from ..runtime.kiosk.kiosk import Kiosk

@@ -4,9 +4,11 @@
 #   sudo ./install.sh [--root DIR] [--no-start]
 #
 # The folder holds SHA256SUMS over everything in it, site.tar.gz (fer-edge and what it needs, for this board's Python),
-# bundle/ (a model), and the files of packaging/. Run again it changes nothing; a new payload takes the old one's place in
-# one step, and the old one stays beside it. --root installs below another folder, for images and tests.
+# bundle/ (a model), the files of packaging/, and for some boards python.tar.gz (a Python of its own) and models/ (a face
+# detector). Run again it changes nothing; a new payload takes the old one's place in one step, and the old one stays beside
+# it. What cannot be imported here does not take its place. --root installs below another folder, for images and tests.
 set -eu
+umask 022
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=""
@@ -50,11 +52,25 @@ put() { # put SOURCE TARGET MODE: written beside and renamed, only where it diff
     fi
 }
 
+check() { # what was unpacked runs on this board; its compiled modules stay, for the service cannot write them
+    python="$place/python/bin/python3"
+    [ -x "$python" ] || python=/usr/bin/python3
+    PYTHONPATH="$place/site" PYTHONNOUSERSITE=1 ORT_DISABLE_TELEMETRY=1 \
+        "$python" -c "import cv2, numpy, onnxruntime, fer_edge.cli.run" \
+        || fail "what was unpacked cannot be imported by $python; nothing was changed" "fer-edge flash fetch, for this board"
+}
+
 if [ ! -f "$place/complete" ]; then
     rm -rf "$place"
     mkdir -p "$place/site"
-    tar -xzf "$here/site.tar.gz" -C "$place/site"
+    tar -xzf "$here/site.tar.gz" --no-same-owner -C "$place/site"
     cp -r "$here/bundle" "$place/bundle"
+    chmod -R u=rwX,go=rX "$place/bundle"
+    if [ -f "$here/python.tar.gz" ]; then
+        mkdir "$place/python"
+        tar -xzf "$here/python.tar.gz" --no-same-owner --strip-components=1 -C "$place/python"
+    fi
+    [ -n "$root" ] || check
     sync -f "$place" 2>/dev/null || sync
     : > "$place/complete"
     changed=yes
@@ -71,8 +87,10 @@ starter=$(mktemp)
 trap 'rm -f "$starter"' EXIT
 cat > "$starter" <<'STARTER'
 #!/bin/sh
-# fer-edge of the current release, with nothing of the user's own Python.
-PYTHONPATH=/opt/fer-edge/current/site PYTHONNOUSERSITE=1 exec /usr/bin/python3 -m fer_edge "$@"
+# fer-edge of the current release, with nothing of the user's own Python; with a Python of its own, where it has one.
+python=/opt/fer-edge/current/python/bin/python3
+[ -x "$python" ] || python=/usr/bin/python3
+PYTHONPATH=/opt/fer-edge/current/site PYTHONNOUSERSITE=1 exec "$python" -m fer_edge "$@"
 STARTER
 put "$starter" "$root/usr/local/bin/fer-edge" 0755
 put "$here/fer-edge.service" "$root/etc/systemd/system/fer-edge.service" 0644
@@ -81,20 +99,29 @@ put "$here/modules-load.conf" "$root/etc/modules-load.d/fer-edge.conf" 0644
 if [ -f "$here/config.toml" ] && [ ! -f "$root/etc/fer-edge/config.toml" ]; then
     put "$here/config.toml" "$root/etc/fer-edge/config.toml" 0640 # a person's own stays as it is
 fi
+if [ -d "$here/models" ]; then
+    for model in "$here"/models/*; do put "$model" "$root/var/cache/fer-edge/models/$(basename "$model")" 0644; done
+fi
 
 if [ -z "$root" ]; then
-    for group in video render plugdev; do getent group "$group" > /dev/null || groupadd --system "$group"; done
+    for group in video render plugdev gpio; do getent group "$group" > /dev/null || groupadd --system "$group"; done
     if ! getent passwd fer-edge > /dev/null; then
         useradd --system --no-create-home --home-dir /var/lib/fer-edge --shell /usr/sbin/nologin --user-group fer-edge
         changed=yes
     fi
-    [ ! -f /etc/fer-edge/config.toml ] || chgrp fer-edge /etc/fer-edge/config.toml
-    if [ "$changed" = yes ] && command -v systemctl > /dev/null; then
-        systemctl daemon-reload
-        modprobe videodev 2> /dev/null || true
-        udevadm control --reload 2> /dev/null && udevadm trigger 2> /dev/null || true
-        systemctl enable fer-edge.service
-        [ "$start" = no ] || systemctl restart fer-edge.service
+    for file in config.toml mqtt-password web-token; do
+        [ ! -f "/etc/fer-edge/$file" ] || chgrp fer-edge "/etc/fer-edge/$file"
+    done
+    if command -v systemctl > /dev/null; then
+        # Asked for each time: the power may have failed between the files and this.
+        systemctl --quiet is-enabled fer-edge.service 2> /dev/null || { systemctl enable fer-edge.service && changed=yes; }
+        if [ "$changed" = yes ]; then
+            systemctl daemon-reload
+            modprobe videodev 2> /dev/null || true
+            udevadm control --reload 2> /dev/null && udevadm trigger 2> /dev/null || true
+            [ "$start" = no ] || systemctl restart fer-edge.service
+        fi
     fi
 fi
+[ "$changed" = no ] || sync
 [ "$changed" = yes ] && echo "fer-edge $release is installed" || echo "fer-edge $release was installed already; nothing changed"

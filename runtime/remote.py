@@ -93,7 +93,7 @@ class RemoteBackend:
         passed = [self._shared.descriptor] if self._shared else []
         try:
             return subprocess.Popen(
-                [python, "-I", str(WORKER), str(backend), str(passed[0] if passed else -1)],
+                [python, "-I", str(WORKER), str(backend), str(passed[0] if passed else -1), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -1,8 +1,9 @@
 """Runs one backend in a process of its own. Self-contained: Python 3.6, numpy, and the backend's vendor library.
 
-`python worker.py BACKEND.py MEMORY`, started by remote.py under whatever interpreter the vendor library needs. Frames
-go over standard input and output; everything a vendor library prints goes to standard error. MEMORY is the descriptor
-of a file in memory that both map, where pictures cross faster than through a pipe; -1 where there is none.
+`python worker.py BACKEND.py MEMORY PARENT`, started by remote.py under whatever interpreter the vendor library needs.
+Frames go over standard input and output; everything a vendor library prints goes to standard error. MEMORY is the
+descriptor of a file in memory that both map, where pictures cross faster than through a pipe; -1 where there is none.
+PARENT is the number of the process that started it.
 
 A frame is a kind (one byte), the length of its body (four bytes, little-endian), and the body:
 
@@ -20,6 +21,7 @@ import importlib.util
 import json
 import mmap
 import os
+import resource
 import signal
 import struct
 import sys
@@ -30,7 +32,7 @@ import numpy as np
 
 HEAD, PICTURES, LOGITS = struct.Struct("<cI"), struct.Struct("<4I"), struct.Struct("<2I")
 HEARTBEAT_S = 1.0
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 
 
 class Link:
@@ -60,9 +62,10 @@ class Link:
         return kind, self._source.read(length)
 
 
-def main(path: str, memory: int) -> None:
+def main(path: str, memory: int, parent: int) -> None:
     """Serve one parent until its pipe closes; `memory` is the descriptor of the shared file, or -1."""
-    die_with_parent()
+    die_with(parent)
+    leave_no_core()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     target = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -150,13 +153,20 @@ def beat(link: Link) -> None:
     threading.Thread(target=loop, daemon=True).start()
 
 
-def die_with_parent() -> None:
+def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent goes, even inside a vendor call; Linux only."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it went before we asked
+    if os.getppid() != parent:  # it went before we asked
         sys.exit(0)
 
 
+def leave_no_core() -> None:
+    """No picture reaches the disk in the memory image of a process that crashed."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):  # where cores go to a program, the limit alone is not looked at
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
