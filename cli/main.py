@@ -33,6 +33,7 @@ COMMANDS = {
     "benchmark": "measure devices and models here, compare two runs, or estimate a device that is not here",
     "config": "check the kiosk's configuration, show what is in effect, or write a first file",
     "data": "show, export or wipe what a kiosk has kept",
+    "update": "new software or a new model for a kiosk, taken back when it does not become healthy",
     "models": "fetch, add or list the face detector's weights",
 }
 """Verb -> its line in the help; the module of the same name in this package has `add_arguments` and `run`."""

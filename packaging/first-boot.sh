@@ -8,7 +8,7 @@
 # partition as soon as it is applied, and is never printed. --arm is for cloud-init, which would not begin again by itself:
 # it has systemd start this at every boot until it is done.
 set -eu
-umask 077
+umask 022
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 boot=$(dirname "$here")
@@ -26,8 +26,8 @@ setting() { # setting NAME: its value; nothing when it is not set
 }
 
 put() { # put TARGET MODE, with the content on standard input: written beside and renamed
-    mkdir -p -m 0755 "$(dirname "$1")"
-    cat > "$1.new"
+    mkdir -p "$(dirname "$1")"
+    (umask 077 && cat > "$1.new")
     chmod "$2" "$1.new"
     sync "$1.new"
     mv -f "$1.new" "$1"
@@ -149,12 +149,24 @@ unhook() { # whatever starts this at boot shall do so no more
         sed 's/ systemd\.run[^ ]*//g; s/ systemd\.unit=kernel-command-line\.target//g' "$line" | put "$line" 0755
     fi
     if [ -f "$unit" ]; then
-        mkdir -p -m 0755 /etc/cloud
+        mkdir -p /etc/cloud
         : | put /etc/cloud/cloud-init.disabled 0644
         systemctl disable fer-edge-first-boot.service 2> /dev/null || true
         rm -f "$unit"
     fi
     sync
+}
+
+wipe_secrets() {
+    for name in $SECRETS; do wipe "$here/settings/$name"; done
+    sync
+}
+
+give_up() {
+    say "giving up: it boots without the kiosk from now on"
+    wipe_secrets
+    wipe "$here/payload/config.toml"
+    unhook
 }
 
 failed() { # a power cut is no try; what fails three times would fail for ever, so the board then boots without a kiosk
@@ -167,7 +179,7 @@ failed() { # a power cut is no try; what fails three times would fail for ever, 
         echo "fer-edge: the first boot failed while $step, try $tries of $MOST_TRIES."
         [ ! -f "$here/install.txt" ] || tail -n 20 "$here/install.txt"
     } > "$told" || true
-    [ "$tries" -lt "$MOST_TRIES" ] || { say "giving up: it boots without the kiosk from now on" && unhook; }
+    [ "$tries" -lt "$MOST_TRIES" ] || give_up
     sync
     exit "$result"
 }
@@ -184,13 +196,12 @@ settings() {
 }
 
 main() {
-    id=$(cat "$here/id")
     trap failed EXIT
-    mkdir -p -m 0755 "$marks"
+    id=$(cat "$here/id")
+    mkdir -p "$marks"
     [ -f "$marks/$id.settings" ] || settings
     step="removing secrets from the boot partition"
-    for name in $SECRETS; do wipe "$here/settings/$name"; done
-    sync
+    wipe_secrets
     if [ ! -f "$marks/$id.installed" ]; then
         step="installing"
         say "installing; this takes some minutes"

@@ -56,8 +56,11 @@ check() { # what was unpacked runs on this board; its compiled modules stay, for
     python="$place/python/bin/python3"
     [ -x "$python" ] || python=/usr/bin/python3
     PYTHONPATH="$place/site" PYTHONNOUSERSITE=1 ORT_DISABLE_TELEMETRY=1 \
-        "$python" -c "import cv2, numpy, onnxruntime, fer_edge.cli.run" \
-        || fail "what was unpacked cannot be imported by $python; nothing was changed" "fer-edge flash fetch, for this board"
+        "$python" -c "import cv2, numpy, onnxruntime, fer_edge.cli.main" || {
+        rm -rf "$place"
+        fail "what was unpacked cannot be imported by $python; nothing was changed" "fer-edge flash fetch, for this board"
+    }
+    "$python" -m compileall -q "$place/site/fer_edge" || true
 }
 
 if [ ! -f "$place/complete" ]; then
@@ -70,6 +73,10 @@ if [ ! -f "$place/complete" ]; then
         mkdir "$place/python"
         tar -xzf "$here/python.tar.gz" --no-same-owner --strip-components=1 -C "$place/python"
     fi
+    mkdir "$place/system" # for an update that is taken back: its unit and rules too
+    for part in fer-edge.service fer-edge-settle.service 60-fer-edge.rules modules-load.conf; do
+        [ ! -f "$here/$part" ] || cp "$here/$part" "$place/system/$part"
+    done
     [ -n "$root" ] || check
     sync -f "$place" 2>/dev/null || sync
     : > "$place/complete"
@@ -93,6 +100,10 @@ python=/opt/fer-edge/current/python/bin/python3
 PYTHONPATH=/opt/fer-edge/current/site PYTHONNOUSERSITE=1 exec "$python" -m fer_edge "$@"
 STARTER
 put "$starter" "$root/usr/local/bin/fer-edge" 0755
+if [ -f "$here/settle.sh" ]; then
+    put "$here/settle.sh" "$home/settle.sh" 0755
+    put "$here/fer-edge-settle.service" "$root/etc/systemd/system/fer-edge-settle.service" 0644
+fi
 put "$here/fer-edge.service" "$root/etc/systemd/system/fer-edge.service" 0644
 put "$here/60-fer-edge.rules" "$root/etc/udev/rules.d/60-fer-edge.rules" 0644
 put "$here/modules-load.conf" "$root/etc/modules-load.d/fer-edge.conf" 0644
@@ -114,7 +125,10 @@ if [ -z "$root" ]; then
     done
     if command -v systemctl > /dev/null; then
         # Asked for each time: the power may have failed between the files and this.
-        systemctl --quiet is-enabled fer-edge.service 2> /dev/null || { systemctl enable fer-edge.service && changed=yes; }
+        for unit in fer-edge.service fer-edge-settle.service; do
+            [ -f "/etc/systemd/system/$unit" ] || continue
+            systemctl --quiet is-enabled "$unit" 2> /dev/null || { systemctl enable "$unit" && changed=yes; }
+        done
         if [ "$changed" = yes ]; then
             systemctl daemon-reload
             modprobe videodev 2> /dev/null || true

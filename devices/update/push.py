@@ -1,0 +1,89 @@
+"""Takes an update to a kiosk over SSH, by the ssh program with the user's own keys, and applies it there."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...errors import DeviceFailed, DeviceNotFound, GateFailed
+from .new_release import check_payload, kind_of
+
+NO_SHELL = 255
+"""ssh's own exit code, when it did not get so far as to run anything."""
+
+
+def push(
+    host: str,
+    brought: Path,
+    options: Sequence[str] = (),
+    ssh: Sequence[str] = ("ssh", "-o", "BatchMode=yes"),
+    told: Callable[[str], None] = lambda words: None,
+) -> str:
+    """Copy a payload or bundle to `host`, apply it there, and remove the copy; returns what was said there.
+
+    Args:
+        host: as ssh takes it, such as pi@kiosk; sudo without a password is needed there unless it is root.
+        options: for `fer-edge update apply`.
+        ssh: the command and its options.
+
+    Raises:
+        DeviceNotFound: no ssh, or no way to the host; InputError: refused before anything was sent;
+        GateFailed: taken back there; DeviceFailed: anything else that went wrong there.
+    """
+    if kind_of(brought) == "payload":
+        check_payload(brought)
+    place = _run(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip()
+    try:
+        told(f"copying {brought.name} to {host}:{place}")
+        _send(host, brought, place, ssh)
+        words = ["fer-edge", "update", "apply", f"{place}/{brought.name}", *options]
+        sudo = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi'
+        told(f"applying it on {host}; that takes some minutes")
+        return _run(host, f"{sudo}; $s {shlex.join(words)} 2>&1", ssh)
+    finally:
+        subprocess.run([*ssh, host, f"rm -rf {shlex.quote(place)}"], capture_output=True, check=False)
+
+
+def _send(host: str, brought: Path, place: str, ssh: Sequence[str]) -> None:
+    process = subprocess.Popen(
+        [*ssh, host, f"tar -xf - -C {shlex.quote(place)}"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    try:
+        with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|") as archive:
+            archive.add(brought, brought.name)
+    except BrokenPipeError:
+        pass  # why is in what it says
+    said = process.stderr.read().decode(errors="replace").strip()
+    process.stderr.close()
+    if process.wait():
+        raise DeviceFailed(
+            f"{host} did not take the update: {said or 'the connection was lost'}", hint=f"ssh {host} df -h"
+        )
+
+
+def _run(host: str, command: str, ssh: Sequence[str]) -> str:
+    try:
+        done = subprocess.run([*ssh, host, command], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
+    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
+    if done.returncode == NO_SHELL:
+        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        cause = "it is off, in another network, or does not know your key"
+        raise DeviceNotFound(f"there is no way to {host}: {why}", cause=cause, hint=f"ssh {host} true")
+    if done.returncode == GateFailed.exit_code:
+        raise GateFailed(
+            f"{host}: {said[0].removeprefix('fer-edge: ') if said else 'it was taken back'}", cause=_rest(said)
+        )
+    if done.returncode:
+        raise DeviceFailed(f"{host}: {said[0] if said else command}", cause=_rest(said), hint=f"ssh {host} {command}")
+    return done.stdout
+
+
+def _rest(said: list[str]) -> str:
+    return "; ".join(line.strip() for line in said[1:4])

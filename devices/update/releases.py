@@ -1,0 +1,112 @@
+"""Releases on a kiosk: folders named by their content, one of which is current; as packaging/install.sh makes them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import InputError, OutputError, UsageError
+
+HOME = Path("opt/fer-edge")
+"""Below the root of the system."""
+KEPT = 3
+"""Releases that stay: the current one, the one before, and one more."""
+
+
+class Releases:
+    """Those of one system."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root, self.home = root, root / HOME
+        self.folder = self.home / "releases"
+
+    def current(self) -> str:
+        """The name of the release that runs; raises InputError when there is none."""
+        try:
+            name = Path(os.readlink(self.home / "current")).name
+        except OSError as error:
+            raise InputError(
+                f"no fer-edge is installed in {self.home}",
+                cause="this machine was not set up by install.sh, or the path is wrong",
+                hint="sudo ./install.sh, in the folder of a payload",
+            ) from error
+        if not self.is_whole(name):
+            raise InputError(f"the release {name} in {self.home} is not whole", hint=f"ls {self.folder}")
+        return name
+
+    def is_whole(self, name: str) -> bool:
+        """Whether it was unpacked to its end."""
+        return (self.folder / name / "complete").is_file()
+
+    def switch(self, name: str) -> None:
+        """Make a release the current one, in one step; the one before is remembered. Raises OutputError, InputError."""
+        if not self.is_whole(name):
+            raise InputError(f"there is no whole release {name} in {self.folder}", hint=f"ls {self.folder}")
+        try:
+            before = os.readlink(self.home / "current") if (self.home / "current").is_symlink() else ""
+            if before and Path(before).name != name:
+                self._link("previous", before)
+            self._link("current", f"releases/{name}")
+        except OSError as error:
+            raise _cannot_write(self.home, error) from error
+
+    def remove_old(self) -> list[str]:
+        """Remove what is neither current nor previous and older than the newest KEPT; returns their names."""
+        links = {Path(os.readlink(p)).name for p in (self.home / "current", self.home / "previous") if p.is_symlink()}
+        old = sorted((p for p in self.folder.iterdir() if p.name not in links), key=lambda p: -p.stat().st_mtime)
+        for path in old[max(0, KEPT - len(links)) :]:
+            shutil.rmtree(path)
+        return [path.name for path in old[max(0, KEPT - len(links)) :]]
+
+    def require_room(self, size: int) -> None:
+        """Raises OutputError when fewer bytes are free."""
+        free = shutil.disk_usage(self.home).free
+        if free < size:
+            raise OutputError(
+                f"there is no room for the update: {size >> 20} MiB are needed, {free >> 20} MiB are free",
+                cause="old releases, recordings or logs fill the card",
+                hint=f"du -xsh {self.folder}/* /var/lib/fer-edge/*",
+            )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock; raises UsageError while another update runs."""
+        import fcntl  # not on Windows, where no kiosk is
+
+        try:
+            lock = (self.home / "update.lock").open("a")
+        except OSError as error:
+            raise _cannot_write(self.home, error) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    "another update is running", cause="only one at a time", hint="fer-edge update status"
+                ) from None
+            yield
+
+    def _link(self, name: str, target: str) -> None:
+        beside = self.home / f"{name}.new"
+        beside.unlink(missing_ok=True)
+        os.symlink(target, beside)
+        os.replace(beside, self.home / name)
+        sync_folder(self.home)
+
+
+def sync_folder(folder: Path) -> None:
+    """What a folder lists is on the disk afterwards."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(home: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write {home}: {error.strerror}", cause="the card is read-only, or this is not root", hint="sudo …"
+    )

@@ -1,0 +1,116 @@
+"""The kiosk's service: started again, and watched until it is healthy or is not."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...errors import DeviceNotFound
+
+UNIT = "fer-edge.service"
+POLL_S = 0.5
+
+
+class Service(Protocol):
+    """What an update needs of it."""
+
+    def restart(self) -> None:
+        """Start it anew with the current release; a start that fails shows in `trouble`."""
+
+    def trouble(self) -> str:
+        """Why it is not healthy, in a sentence; empty when it is."""
+
+    def starts(self) -> int:
+        """How often it was started again since it was first; one that crashes all the time looks well in between."""
+
+
+class SystemdService:
+    """As systemd sees it: READY was said (the unit is Type=notify), and it stays up."""
+
+    def __init__(self, unit: str = UNIT) -> None:
+        self._unit = unit
+
+    def restart(self) -> None:
+        """See Service; returns when READY was said, or the start failed."""
+        for words in (("daemon-reload",), ("reset-failed", self._unit), ("restart", self._unit)):
+            _systemctl(*words)
+
+    def trouble(self) -> str:
+        """See Service."""
+        seen = self._show()
+        state = f"{seen.get('ActiveState', 'unknown')} ({seen.get('SubState', '')})"
+        if seen.get("ActiveState") != "active":
+            return f"{self._unit} is {state}: {seen.get('StatusText') or seen.get('Result', '')}"
+        told = seen.get("StatusText", "")
+        return told if told.startswith(("failed", "starting")) else ""
+
+    def starts(self) -> int:
+        """See Service."""
+        return int(self._show().get("NRestarts") or 0)
+
+    def _show(self) -> dict[str, str]:
+        names = "ActiveState,SubState,Result,StatusText,NRestarts"
+        lines = _systemctl("show", self._unit, f"--property={names}").splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@dataclass(frozen=True)
+class CommandService:
+    """Commands of one's own, where there is no systemd: one starts it anew, one exits with 0 when it is healthy."""
+
+    again: str
+    healthy: str
+
+    def restart(self) -> None:
+        """See Service."""
+        subprocess.run(shlex.split(self.again), stdout=subprocess.DEVNULL, timeout=300, check=False)
+
+    def trouble(self) -> str:
+        """See Service."""
+        done = subprocess.run(shlex.split(self.healthy), capture_output=True, text=True, timeout=60, check=False)
+        said = (done.stdout + done.stderr).strip().splitlines()
+        return "" if done.returncode == 0 else (said[-1] if said else f"{self.healthy} exits with {done.returncode}")
+
+    def starts(self) -> int:
+        """See Service; commands do not tell."""
+        return 0
+
+
+def wait_until_healthy(service: Service, limit_s: float, hold_s: float) -> str:
+    """Empty when it became healthy in time and stayed so, else the reason.
+
+    Args:
+        limit_s: for it to become healthy.
+        hold_s: it must then stay so, without being started again; shorter than a crash needs would prove nothing.
+    """
+    end, why = time.monotonic() + limit_s, "it was not asked"
+    while time.monotonic() < end:
+        why = service.trouble()
+        if not why:
+            break
+        time.sleep(POLL_S)
+    else:
+        return why
+    starts, end = service.starts(), time.monotonic() + hold_s
+    while time.monotonic() < end:
+        time.sleep(POLL_S)
+        if why := service.trouble():
+            return why
+        if service.starts() > starts:
+            return "it ended and was started again"
+    return ""
+
+
+def _systemctl(*words: str) -> str:
+    try:
+        done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=300, check=False)
+    except FileNotFoundError:
+        raise DeviceNotFound(
+            "systemctl is not here", cause="the kiosk is not a systemd service", hint="--restart CMD --healthy CMD"
+        ) from None
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout
