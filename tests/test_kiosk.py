@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,27 @@ def test_flags_and_environment_override(kiosk: Make) -> None:
     running.start(("--set", f"web.port={other}")).ready()
     state: dict[str, Any] = until(lambda: (s := running.state())["frames"] > 5 and s)
     assert state["faces"] in (None, 0)
+
+
+def test_the_preview_is_for_those_with_the_token(kiosk: Make, tmp_path: Path) -> None:
+    running = kiosk()
+    (tmp_path / "token").write_text("a-token-that-is-long-enough\n")
+    text = running.config.read_text().replace("[privacy]", "[privacy]\npreview = true")
+    running.config.write_text(text.replace("[web]", f'[web]\ntoken_file = "{tmp_path}/token"'))
+    running.start().ready()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{running.port}/preview", timeout=10)
+    refused.value.close()
+    assert refused.value.code == 401
+    headers = {"Authorization": "Bearer a-token-that-is-long-enough"}
+    request = urllib.request.Request(f"http://127.0.0.1:{running.port}/preview", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as stream:
+        assert b"\xff\xd8\xff" in stream.read(2000)
+
+
+def test_page_and_sign_tell_people(kiosk: Make) -> None:
+    running = kiosk().start().ready()
+    for path in ("/", "/sign"):
+        page = running.ask(path)
+        assert "A camera and a computer (AI) recognise facial expressions here." in page
+        assert "Test bench" in page

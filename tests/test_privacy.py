@@ -235,7 +235,7 @@ def test_only_these_files_can_make_a_picture() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in makers
     }
-    assert found <= {"runtime/session/encoders.py", "runtime/session/plots.py", "runtime/web/preview.py"}
+    assert found <= {"runtime/session/encoders.py", "runtime/session/plots.py", "runtime/kiosk/page.py"}
 
 
 def test_the_store_has_the_columns_that_are_told(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
 from urllib.parse import urlencode
 
@@ -16,32 +14,34 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
-from fer_edge.errors import DeviceFailed, UsageError
+from fer_edge.errors import UsageError
 from fer_edge.runtime.health import Condition, Health
 from fer_edge.runtime.publish.metrics import CONTENT_TYPE, metrics_text
 from fer_edge.runtime.snapshot import Snapshot
 from fer_edge.runtime.web import events
-from fer_edge.runtime.web import server as serving
+from fer_edge.runtime.web import server as running
 from fer_edge.runtime.web.events import MOST_STREAMS
 from fer_edge.runtime.web.guard import HEADERS, MOST_BODY, same_origin
 from fer_edge.runtime.web.login import COOKIE, FAILURES_S, MOST_FAILURES, VALID_S, Doorkeeper
-from fer_edge.runtime.web.pages import Page
+from fer_edge.runtime.web.pages import Page, Template
 from fer_edge.runtime.web.server import WebServer
-from fer_edge.runtime.web.settings import Desk, WebSettings, known_host
+from fer_edge.runtime.web.settings import WebSettings, host_of, known_host
+from web_client import SNAPSHOT, TOKEN, Told, ask, desk_of, serving, streamed, until
 
-TOKEN = "correct-horse-battery-staple"
-SNAPSHOT = Snapshot(1.7e9, True, Health(Condition.OK), faces=4, shares={"happy": 0.5, "neutral": 0.5}, frames=7)
-PLACES = ("/", "/healthz", "/metrics", "/api/state", "/api/events", "/nowhere", "/../../etc/passwd")
-
-
-class Told(dict[str, bool]):
-    """Commands that arrived."""
-
-    def record(self, on: bool) -> None:
-        raise DeviceFailed("there is no room to record")
-
-    def pause(self, on: bool) -> None:
-        self["pause"] = on
+PLACES = (
+    "/",
+    "/?kiosk=1",
+    "/sign",
+    "/icon.svg",
+    "/openapi.json",
+    "/preview",
+    "/healthz",
+    "/metrics",
+    "/api/state",
+    "/api/events",
+    "/nowhere",
+    "/../../etc/passwd",
+)
 
 
 @pytest.fixture
@@ -51,40 +51,8 @@ def told() -> Told:
 
 @pytest.fixture
 def start(told: Told) -> Iterator[Callable[..., WebServer]]:
-    held: list[WebServer] = []
-
-    def begin(token: str = "", page: Page | None = None, snapshot: Snapshot | None = SNAPSHOT) -> WebServer:
-        desk = Desk(lambda: (metrics_text(SNAPSHOT), CONTENT_TYPE), {"pause": told.pause, "record": told.record})
-        held.append(WebServer(WebSettings(port=0, token=token), desk, page))
-        if snapshot:
-            held[-1].publish(snapshot)
-            until(lambda: held[-1]._events is not None and held[-1]._events.newest)
-        return held[-1]
-
-    yield begin
-    for server in held:
-        server.close()
-        assert not server._thread.is_alive()
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def ask(
-    server: WebServer, path: str, method: str = "GET", body: bytes | str | None = None, **headers: str
-) -> tuple[HTTPResponse, bytes]:
-    """One request; underscores in names of headers are hyphens."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    try:
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        answer = connection.getresponse()
-        return answer, answer.read()
-    finally:
-        connection.close()
+    with ExitStack() as held:
+        yield lambda token="", snapshot=SNAPSHOT: held.enter_context(serving(desk_of(told), token, snapshot))
 
 
 def log_in(server: WebServer, token: str = TOKEN) -> HTTPResponse:
@@ -93,11 +61,7 @@ def log_in(server: WebServer, token: str = TOKEN) -> HTTPResponse:
 
 
 def listen(server: WebServer) -> socket.socket:
-    """An open event stream, its head read."""
-    stream = socket.create_connection(("127.0.0.1", server.port), 20)
-    stream.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert stream.recv(12) == b"HTTP/1.1 200"
-    return stream
+    return streamed(server, "/api/events")
 
 
 def test_what_is_there_on_this_machine(start: Callable[..., WebServer]) -> None:
@@ -284,6 +248,7 @@ def test_names_it_may_be_asked_for() -> None:
         "localhost.",
     ]
     assert all(known_host(host, ()) for host in good)
+    assert [host_of(host) for host in ("A.b.:80", "[::1]:80", "[::1]")] == ["a.b", "::1", "::1"]
     own = socket.gethostname()
     assert known_host(own, ())
     assert known_host(f"{own}.local:8080", ())
@@ -323,7 +288,7 @@ def test_big_bodies_are_not_read(start: Callable[..., WebServer], told: Told) ->
     assert ask(server, "/api/state", X_Long="x" * 20_000)[0].status == 400
 
 
-def test_what_is_no_http_at_all(start: Callable[..., WebServer]) -> None:
+def test_what_is_no_http_at_all(start: Callable[..., WebServer], caplog: pytest.LogCaptureFixture) -> None:
     server = start()
     for nonsense in (
         b"\x16\x03\x01\x02\x00\x01\x00",
@@ -335,11 +300,12 @@ def test_what_is_no_http_at_all(start: Callable[..., WebServer]) -> None:
             client.shutdown(socket.SHUT_WR)
             assert not client.recv(64).startswith(b"HTTP/1.1 5")
     assert ask(server, "/api/state")[0].status == 200
+    assert not caplog.records  # or anybody could fill the journal
 
 
 def test_clients_that_never_finish_are_let_go(start: Callable[..., WebServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "SLOW_S", 0.2)
-    monkeypatch.setattr(serving, "SWEEP_S", 0.05)
+    monkeypatch.setattr(running, "SLOW_S", 0.2)
+    monkeypatch.setattr(running, "SWEEP_S", 0.05)
     server = start()
     slow = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(50)]
     stream = listen(server)
@@ -360,6 +326,13 @@ def test_a_page_may_run_what_is_in_it_and_nothing_else() -> None:
     assert policy.count("'sha256-") == 3
     assert "unsafe" not in policy
     assert "sha256" not in Page("<p>").policy
+
+
+def test_a_page_with_gaps() -> None:
+    template = Template("<!--if:a-->A {{x}}<!--if:b-->B<!--end:b--><!--end:a--><!--if:c-->{{y}}<!--end:c-->")
+    assert template.fill({"x": "<script>"}, {"a"}).text == "A &lt;script&gt;"
+    with pytest.raises(KeyError):
+        template.fill({}, {"c"})
 
 
 def test_where_it_cannot_or_may_not_listen() -> None:

@@ -7,14 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
+from ..config import KioskConfig
 from ..publish.metrics import CONTENT_TYPE
 from ..web.server import WebServer
-from ..web.settings import Desk, WebSettings
+from ..web.settings import Desk, Notice, WebSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .kiosk import Kiosk
+
+QUALITY = 80
+"""Of the preview's JPEG, 0..100."""
 
 
 def open_page(kiosk: Kiosk) -> WebServer | None:
@@ -26,15 +30,47 @@ def open_page(kiosk: Kiosk) -> WebServer | None:
     web = kiosk.config.web
     if not web.port:
         return None
-    settings = WebSettings(web.listen, web.port, token_of(web.token_file), web.title)
-    return WebServer(settings, desk_of(kiosk))
+    return WebServer(WebSettings(web.listen, web.port, token_of(web.token_file), web.title), desk_of(kiosk))
 
 
 def desk_of(kiosk: Kiosk) -> Desk:
     """What may be asked of a kiosk from the server's thread."""
     names = ("pause", "record") if kiosk.config.record.on else ("pause",)
     commands: dict[str, Callable[[bool], None]] = {name: partial(kiosk.requests.ask, name) for name in names}
-    return Desk(lambda: (kiosk.metrics(), CONTENT_TYPE), commands)
+    return Desk(
+        lambda: (kiosk.metrics(), CONTENT_TYPE),
+        commands,
+        notice=lambda: notice_of(kiosk.config),
+        preview=partial(picture_of, kiosk) if kiosk.config.privacy.preview else None,
+    )
+
+
+def notice_of(config: KioskConfig) -> Notice:
+    """What page and sign tell people, as the configuration has it now."""
+    return Notice(
+        text=config.privacy.notice,
+        place=config.place.name,
+        purpose=config.place.purpose,
+        title=config.web.title,
+        least_group=config.privacy.least_group,
+        keep_days=config.store.keep_days,
+        record_days=config.record.keep_days if config.record.on else None,
+        record_video=config.record.video,
+    )
+
+
+def picture_of(kiosk: Kiosk) -> bytes | None:
+    """The newest frame as JPEG with what is seen drawn into it, made in memory; None while paused."""
+    import cv2
+
+    from ..session.video import annotate
+
+    newest = kiosk.daemon.newest
+    if newest is None:
+        return None
+    frame, seen = newest
+    good, data = cv2.imencode(".jpg", annotate(frame.image, seen), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return data.tobytes() if good else None
 
 
 def token_of(file: Path | None) -> str:

@@ -4,45 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib import resources
 
 from aiohttp import web
 
 from ...errors import FerEdgeError
 from ..health import Condition
 from .events import Events
+from .filled import Filled
 from .guard import MOST_BODY, Guard
 from .login import COOKIE, VALID_S, Doorkeeper
-from .pages import Page, login_page, plain_page
+from .pages import ICON, Page, login_page
+from .preview import Preview
 from .settings import Desk, WebSettings
 
 BODY_S = 5.0
 """How long a body may take to come."""
 COMMANDS = {"pause": "paused", "record": "recording"}
 """What is posted to, and the key of its JSON."""
-SCRAPED = "text/plain; version=0.0.4"
 
 
 class Answers:
     """The handlers; one object a server."""
 
-    def __init__(self, settings: WebSettings, desk: Desk, page: Page | None, events: Events) -> None:
-        self.settings, self.desk, self.events = settings, desk, events
-        self.page = page or plain_page(settings.title)
+    def __init__(self, settings: WebSettings, desk: Desk, events: Events) -> None:
+        self.desk, self.events = desk, events
+        self.filled = Filled(settings, desk)
         self.door = Doorkeeper(settings.token)
+        self.preview = Preview(desk.preview or (lambda: None), self.paused, events.watched)
+        self.description = resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
+
+    def paused(self) -> bool:
+        """Whether the newest snapshot says so; before the first, nothing is shown either."""
+        return not self.events.newest or bool(json.loads(self.events.newest)["paused"])
 
     async def home(self, request: web.Request) -> web.Response:
-        """The page."""
-        return shown(self.page)
+        """The page; `?kiosk=1` is for the kiosk's own screen."""
+        return shown(self.filled.page(kiosk=request.query.get("kiosk") == "1"))
+
+    async def sign(self, request: web.Request) -> web.Response:
+        """The notice, to print and put up."""
+        return shown(self.filled.sign(request.host))
+
+    async def icon(self, request: web.Request) -> web.Response:
+        """Beside the title in a browser."""
+        return web.Response(text=ICON, content_type="image/svg+xml")
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """What can be asked, for programs."""
+        return web.Response(text=self.description, content_type="application/json")
+
+    async def watch(self, request: web.Request) -> web.StreamResponse:
+        """The live picture, where it is offered."""
+        if not self.filled.preview:
+            raise web.HTTPNotFound(text="this kiosk does not offer that")
+        return await self.preview.serve(request)
 
     async def login(self, request: web.Request) -> web.Response:
         """The form, and what it sends."""
         if request.method != "POST":
-            return shown(login_page(self.settings.title))
+            return shown(login_page(self.filled.title))
         if self.door.busy():
-            return shown(login_page(self.settings.title, "Too many wrong tokens. Wait a minute."), 429)
+            return shown(login_page(self.filled.title, "Too many wrong tokens. Wait a minute."), 429)
         fields = await asyncio.wait_for(request.post(), BODY_S)
         if self.door.open or not self.door.right(str(fields.get("token", "")).strip()):
-            return shown(login_page(self.settings.title, "That is not the token."), 403)
+            return shown(login_page(self.filled.title, "That is not the token."), 403)
         answer = web.HTTPSeeOther("/")
         answer.set_cookie(COOKIE, self.door.cookie(), max_age=VALID_S, httponly=True, samesite="Strict", path="/")
         raise answer
@@ -82,14 +108,19 @@ class Answers:
         return web.json_response({key: value[key]}, status=202)
 
 
-def application(settings: WebSettings, desk: Desk, page: Page | None, events: Events) -> web.Application:
+def application(settings: WebSettings, desk: Desk, events: Events) -> web.Application:
     """Everything that can be asked, behind the guard."""
-    answers = Answers(settings, desk, page, events)
+    answers = Answers(settings, desk, events)
     app = web.Application(client_max_size=MOST_BODY, middlewares=[Guard(settings, answers.door).middleware])
     app.on_response_prepare.append(Guard.dress)
+    app.on_shutdown.append(answers.preview.close)
     app.add_routes(
         [
             web.get("/", answers.home),
+            web.get("/sign", answers.sign),
+            web.get("/icon.svg", answers.icon),
+            web.get("/openapi.json", answers.openapi),
+            web.get("/preview", answers.watch, allow_head=False),
             web.get("/login", answers.login),
             web.post("/login", answers.login),
             web.get("/healthz", answers.healthz),

@@ -22,6 +22,8 @@ class Events:
         self.newest = ""
         """JSON on one line; empty before the first."""
         self.streams = 0
+        self.viewers = 0
+        """Of the live picture; told of as events of their own kind."""
         self._number = 0
         self._changed = asyncio.Event()
         self._closed = False
@@ -30,6 +32,11 @@ class Events:
         """A new snapshot."""
         self.newest = newest
         self._number += 1
+        self._wake()
+
+    def watched(self, viewers: int) -> None:
+        """So many look at the live picture now."""
+        self.viewers = viewers
         self._wake()
 
     def close(self) -> None:
@@ -58,13 +65,16 @@ class Events:
             self.streams -= 1
 
     async def _tell(self, response: web.StreamResponse) -> None:
-        told = -1 if self.newest else 0
+        told, viewers = (-1 if self.newest else 0), 0
         while not self._closed:
-            words = ": still here\n\n"
-            if self._number == told:
+            if (self._number, self.viewers) == (told, viewers):
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), KEEPALIVE_S)
+            words = ""
             if self._number != told and self.newest:
                 told, words = self._number, f"id: {self._number}\ndata: {self.newest}\n\n"
+            if self.viewers != viewers:
+                viewers = self.viewers
+                words += f'event: preview\ndata: {{"viewers": {viewers}}}\n\n'
             if not self._closed:
-                await asyncio.wait_for(response.write(words.encode()), WRITE_S)
+                await asyncio.wait_for(response.write((words or ": still here\n\n").encode()), WRITE_S)

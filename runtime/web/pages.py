@@ -5,10 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 
 _BLOCK = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+_PART = re.compile(r"<!--if:(\w+)-->(.*?)<!--end:\1-->", re.DOTALL)
+_GAP = re.compile(r"\{\{(\w+)\}\}")
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#16191d"/>'
+    '<circle cx="8" cy="8" r="5" fill="none" stroke="#f0c828" stroke-width="2"/>'
+    '<path d="M6 7v1M10 7v1" stroke="#f0c828" stroke-linecap="round"/></svg>'
+)
+"""What a browser shows beside the title."""
 STRICTEST = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
@@ -34,21 +44,32 @@ def login_page(title: str, words: str = "") -> Page:
     return Page(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<style>body{font:1.1rem sans-serif;margin:3rem auto;max-width:22rem;padding:0 1rem}"
+        "<style>:root{color-scheme:light dark}"
+        "body{font:1.1rem sans-serif;margin:3rem auto;max-width:22rem;padding:0 1rem}"
         "input,button{font:inherit;width:100%;box-sizing:border-box;margin:.5rem 0;padding:.5rem}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>"
         + (f'<p role="alert">{escape(words)}</p>' if words else "")
-        + '<form method="post" action="/login"><label for="token">Token</label>'
+        + '<form method="post" action="/login"><input name="username" value="fer-edge" autocomplete="username" hidden>'
+        '<label for="token">Token</label>'
         '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
         "<button>Log in</button></form></main></body></html>"
     )
 
 
-def plain_page(title: str) -> Page:
-    """What is shown until there is a page: where the figures are."""
-    places = ("/api/state", "/api/events", "/metrics", "/healthz")
-    items = "".join(f'<li><a href="{place}">{place}</a></li>' for place in places)
-    return Page(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
-        f"<body><main><h1>{escape(title)}</h1><ul>{items}</ul></main></body></html>"
-    )
+@dataclass(frozen=True)
+class Template:
+    """A page with gaps: `{{name}}` for a text, and parts between `<!--if:name-->` and `<!--end:name-->`."""
+
+    text: str
+
+    @classmethod
+    def read(cls, name: str) -> Template:
+        """One of the files beside this module."""
+        return cls(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+    def fill(self, values: Mapping[str, str], parts: Collection[str] = ()) -> Page:
+        """The page with every value escaped, and without the parts that are not named; raises KeyError for a gap."""
+        text = self.text
+        while _PART.search(text):  # parts may hold parts
+            text = _PART.sub(lambda part: part[2] if part[1] in parts else "", text)
+        return Page(_GAP.sub(lambda gap: escape(values[gap[1]]), text))

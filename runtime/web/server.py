@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from contextlib import suppress
 from time import monotonic
@@ -15,7 +16,6 @@ from .settings import Desk, WebSettings
 
 if TYPE_CHECKING:
     from .events import Events
-    from .pages import Page
 
 SLOW_S = 15.0
 """A connection without a whole request for so long is ended: clients that never finish one would fill the server."""
@@ -28,7 +28,7 @@ START_S, STOP_S = 10.0, 3.0
 class WebServer:
     """Serves until closed; raises what serving could not start for."""
 
-    def __init__(self, settings: WebSettings, desk: Desk | None = None, page: Page | None = None) -> None:
+    def __init__(self, settings: WebSettings, desk: Desk | None = None) -> None:
         """Start to serve.
 
         Raises:
@@ -38,7 +38,7 @@ class WebServer:
             import aiohttp  # noqa: F401
         except ImportError:
             raise MissingExtra("aiohttp", "kiosk") from None
-        self.settings, self._desk, self._page = settings, desk or Desk(), page
+        self.settings, self._desk = settings, desk or Desk()
         self.port = settings.port
         """The one that is listened on."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -87,9 +87,11 @@ class WebServer:
         self._loop, self._events = asyncio.get_running_loop(), Events()
         events = self._events
         watch = Watch(SLOW_S, MOST_CONNECTIONS)
-        app = application(self.settings, self._desk, self._page, events)
+        app = application(self.settings, self._desk, events)
         app.middlewares.insert(0, watch.middleware)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        logger = logging.getLogger(f"{__name__}.requests")
+        logger.addFilter(is_ours)
+        runner = web.AppRunner(app, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, self.settings.listen, self.settings.port, backlog=64)
@@ -109,3 +111,10 @@ class WebServer:
                 continue
         events.close()
         await runner.cleanup()
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether a log entry is about us: with entries on what clients send wrong, anybody could fill the journal."""
+    from aiohttp.http import HttpProcessingError
+
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

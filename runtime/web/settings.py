@@ -47,16 +47,45 @@ class WebSettings:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What the page and the sign tell whoever is before the camera.
+
+    Attributes:
+        text: that a camera and a computer are at work; Art. 50(3) of the EU AI Act asks for it.
+        place, purpose: where the kiosk stands, and what its figures are used for; empty: not told.
+        title: of the pages; empty: that of the settings.
+        least_group: with fewer faces, nothing about them is told.
+        keep_days: how long observations are kept; 0: at any age.
+        record_days: how long a recorded session is kept, 0: at any age; None: none can be recorded.
+        record_video: a recorded session has pictures.
+    """
+
+    text: str = "A camera and a computer (AI) recognise facial expressions here."
+    place: str = ""
+    purpose: str = ""
+    title: str = ""
+    least_group: int = 3
+    keep_days: float = 30.0
+    record_days: float | None = None
+    record_video: bool = False
+
+
+@dataclass(frozen=True)
 class Desk:
-    """What the server can ask of the daemon; each must return at once, and may be called from the server's thread.
+    """What the server can ask of the daemon; each must return at once, and may be called from the server's threads.
 
     Attributes:
         metrics: the text of /metrics, and its content type.
         commands: `pause`, `record` -> takes on or off; a command that is not there is not offered.
+        notice: as it is now; asked for each page, so that a changed configuration shows at once.
+        preview: the newest frame as JPEG, or None when there is none; called only while somebody watches, never by two
+            threads at once. Not offered when absent, or without a token.
     """
 
     metrics: Callable[[], tuple[str, str]] = lambda: ("", "text/plain; charset=utf-8")
     commands: Mapping[str, Callable[[bool], None]] = field(default_factory=dict)
+    notice: Callable[[], Notice] = Notice
+    preview: Callable[[], bytes | None] | None = None
 
 
 def is_loopback(host: str) -> bool:
@@ -67,12 +96,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def host_of(header: str) -> str:
+    """The host of a Host header: without its port, brackets and last dot, in small letters."""
+    host, _, port = header.rpartition(":")
+    host = host if port.isdigit() and header[-1:] != "]" else header
+    return host.lower().rstrip(".").strip("[]")
+
+
 def known_host(header: str, names: tuple[str, ...]) -> bool:
     """Whether a Host header names this server: an address, localhost, this machine's name, or one of `names`."""
-    host = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() and header[-1:] != "]" else header
-    host = host.lower().rstrip(".")
+    host = host_of(header)
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        ipaddress.ip_address(host)
     except ValueError:
         own = socket.gethostname().lower()
         return host in {"localhost", own, f"{own}.local", *(name.lower() for name in names)}

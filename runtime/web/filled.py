@@ -1,0 +1,73 @@
+"""The page and the sign, filled in with what the kiosk says of itself."""
+
+from __future__ import annotations
+
+from .pages import Page, Template
+from .settings import Desk, Notice, WebSettings, host_of, is_loopback
+
+LONG = 250
+"""Characters; a longer notice is set smaller, so that the sign stays one page."""
+
+
+class Filled:
+    """Both templates, read once."""
+
+    def __init__(self, settings: WebSettings, desk: Desk) -> None:
+        self._settings, self._desk = settings, desk
+        self._page, self._sign = Template.read("page.html"), Template.read("sign.html")
+
+    @property
+    def preview(self) -> bool:
+        """Whether the live picture is offered: the desk has one and there is a login, on this machine too."""
+        return self._desk.preview is not None and bool(self._settings.token)
+
+    @property
+    def title(self) -> str:
+        """Of every page."""
+        return self._desk.notice().title or self._settings.title
+
+    def page(self, kiosk: bool = False) -> Page:
+        """The live page, with what this kiosk offers; for its own screen larger, and without anything to press."""
+        offers = {*self._desk.commands, *(("preview",) if self.preview else ())}
+        parts = {"kiosk"} if kiosk else {"reader", *offers, *(("controls",) if offers else ())}
+        return self._fill(self._page, parts)
+
+    def sign(self, host: str) -> Page:
+        """The printable sign; `host` is the Host header, told unless it means nothing elsewhere."""
+        address = "" if is_loopback(host_of(host)) else host
+        parts = {"preview"} if self.preview else set()
+        return self._fill(self._sign, parts | ({"address"} if address else set()), address)
+
+    def _fill(self, template: Template, parts: set[str], address: str = "") -> Page:
+        notice = self._desk.notice()
+        values = {
+            "title": self.title,
+            "notice": notice.text,
+            "place": notice.place,
+            "purpose": notice.purpose,
+            "least": str(notice.least_group),
+            "keep": duration(notice.keep_days),
+            "record": duration(notice.record_days or 0),
+            "address": address,
+            "size": "long" if len(notice.text) > LONG else "short",
+        }
+        return template.fill(values, parts | told_parts(notice))
+
+
+def told_parts(notice: Notice) -> set[str]:
+    """Which sentences of the templates are true."""
+    parts = {name for name in ("place", "purpose") if getattr(notice, name)}
+    parts.add("kept" if notice.keep_days else "unbounded")
+    if notice.least_group > 1:
+        parts.add("group")
+    if notice.record_days is None:
+        parts.add("unrecorded")
+    else:
+        parts.add("recorded_pictures" if notice.record_video else "recorded_figures")
+        parts.add("record_kept" if notice.record_days else "record_unbounded")
+    return parts
+
+
+def duration(days: float) -> str:
+    """Days in words: 30 days, 1 day, 0.5 days."""
+    return f"{days:g} {'day' if days == 1 else 'days'}"
