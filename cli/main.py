@@ -33,6 +33,7 @@ COMMANDS = {
     "benchmark": "measure devices and models here, compare two runs, or estimate a device that is not here",
     "config": "check the kiosk's configuration, show what is in effect, or write a first file",
     "data": "show, export or wipe what a kiosk has kept",
+    "flash": "make a card that boots into the kiosk, from a stock image of an operating system",
     "update": "new software or a new model for a kiosk, taken back when it does not become healthy",
     "models": "fetch, add or list the face detector's weights",
 }

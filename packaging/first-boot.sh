@@ -33,6 +33,21 @@ put() { # put TARGET MODE, with the content on standard input: written beside an
     mv -f "$1.new" "$1"
 }
 
+edit() { # edit FILE SED-OPTIONS: in one step; owner and mode stay
+    file=$1
+    shift
+    [ -f "$file" ] || return 0
+    (umask 077 && sed "$@" "$file" > "$file.new")
+    chown --reference="$file" "$file.new"
+    chmod --reference="$file" "$file.new"
+    sync "$file.new"
+    mv -f "$file.new" "$file"
+}
+
+unlock() { # what useradd and its like leave behind when the power fails; nobody else changes accounts now
+    for name in passwd group shadow gshadow subuid subgid; do rm -f "/etc/$name.lock"; done
+}
+
 has_unit() { [ -f "/lib/systemd/system/$1" ] || [ -f "/usr/lib/systemd/system/$1" ]; }
 
 set_hostname() {
@@ -56,30 +71,42 @@ set_time_zone() {
     echo "$zone" | put /etc/timezone 0644
 }
 
-name_user() { # the user that the image ships without a password takes the new name; elsewhere one is made
-    if ! getent passwd "$user" > /dev/null; then
-        if [ "$(getent passwd 1000 | cut -d: -f1)" = pi ]; then
-            usermod -l "$user" pi
-        else
-            getent group "$user" > /dev/null || groupadd "$user"
-            useradd --create-home --shell /bin/bash --gid "$user" "$user"
-        fi
-    fi
-    number=$(id -u "$user")
-    [ "$number" != 1000 ] || [ "$(getent group 1000 | cut -d: -f1)" != pi ] || groupmod -n "$user" pi
-    if [ "$number" = 1000 ] && [ "$(getent passwd "$user" | cut -d: -f6)" = /home/pi ]; then
-        usermod -m -d "/home/$user" "$user"
-    fi
-    for file in /etc/subuid /etc/subgid; do
-        [ ! -f "$file" ] || sed "s/^pi:/$user:/" "$file" | put "$file" 0644
+rename_pi() { # file by file, for usermod cut off between two of them would not go on with the rest
+    [ ! -d /home/pi ] || [ -e "/home/$user" ] || mv -T /home/pi "/home/$user"
+    for file in passwd group shadow gshadow subuid subgid; do
+        edit "/etc/$file" -e "s/^pi:/$user:/" -e "s|:/home/pi:|:/home/$user:|" -e "s/\([:,]\)pi$/\1$user/" \
+            -e "s/\([:,]\)pi,/\1$user,/"
     done
-    nopasswd=/etc/sudoers.d/010_pi-nopasswd
-    [ ! -f "$nopasswd" ] || sed "s/^pi /$user /" "$nopasswd" | put "$nopasswd" 0440
+    edit /etc/sudoers.d/010_pi-nopasswd -e "s/^pi /$user /"
+}
+
+name_user() { # the user that the image ships without a password takes the new name; elsewhere one is made
+    if [ "$(getent passwd 1000 | cut -d: -f1)" = pi ] && ! getent passwd "$user" > /dev/null; then
+        : > "$marks/$id.rename"
+        sync
+    fi
+    if [ -f "$marks/$id.rename" ]; then
+        rename_pi
+    elif ! getent passwd "$user" > /dev/null; then
+        getent group "$user" > /dev/null || groupadd "$user"
+        useradd --no-create-home --shell /bin/bash --gid "$user" "$user"
+    fi
+    pwconv # rows of shadow that a cut left out
+    grpconv
+    own=$(getent passwd "$user" | cut -d: -f6)
+    if [ ! -d "$own" ]; then
+        rm -rf "$own.new"
+        cp -r /etc/skel "$own.new"
+        chown -R "$user:" "$own.new"
+        chmod 0700 "$own.new"
+        mv -T "$own.new" "$own"
+    fi
 }
 
 set_user() {
     user=$(setting user)
     [ -n "$user" ] || return 0
+    unlock
     name_user
     for group in adm dialout cdrom audio video sudo plugdev games users input render netdev gpio i2c spi; do
         ! getent group "$group" > /dev/null || usermod -a -G "$group" "$user"
@@ -120,7 +147,7 @@ set_wifi() {
     fi
     put /etc/NetworkManager/system-connections/fer-edge.nmconnection 0600 < "$here/settings/wifi.nmconnection"
     state=/var/lib/NetworkManager/NetworkManager.state # Raspberry Pi OS ships with the radio off until a country is set
-    [ ! -f "$state" ] || sed 's/^WirelessEnabled=false/WirelessEnabled=true/' "$state" | put "$state" 0600
+    edit "$state" -e 's/^WirelessEnabled=false/WirelessEnabled=true/'
     for switch in /var/lib/systemd/rfkill/*:wlan; do
         [ ! -f "$switch" ] || echo 0 > "$switch"
     done
@@ -204,6 +231,7 @@ main() {
     wipe_secrets
     if [ ! -f "$marks/$id.installed" ]; then
         step="installing"
+        unlock
         say "installing; this takes some minutes"
         sh "$here/payload/install.sh" --no-start > "$here/install.txt" 2>&1
         cat "$here/install.txt"

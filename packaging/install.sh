@@ -116,8 +116,9 @@ fi
 
 if [ -z "$root" ]; then
     for group in video render plugdev gpio; do getent group "$group" > /dev/null || groupadd --system "$group"; done
+    getent group fer-edge > /dev/null || groupadd --system fer-edge # first: a power cut may come between the two
     if ! getent passwd fer-edge > /dev/null; then
-        useradd --system --no-create-home --home-dir /var/lib/fer-edge --shell /usr/sbin/nologin --user-group fer-edge
+        useradd --system --no-create-home --home-dir /var/lib/fer-edge --shell /usr/sbin/nologin --gid fer-edge fer-edge
         changed=yes
     fi
     for file in config.toml mqtt-password web-token; do
