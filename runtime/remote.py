@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BundleDamaged, DeviceFailed, DeviceNotFound
+from .alone import alone, surroundings
 from .backends import FILES
 from .shared import SharedPictures
 from .worker import HEAD, HEARTBEAT_S, LOGITS, PICTURES
@@ -93,13 +94,14 @@ class RemoteBackend:
         passed = [self._shared.descriptor] if self._shared else []
         try:
             return subprocess.Popen(
-                [python, "-I", str(WORKER), str(backend), str(passed[0] if passed else -1), str(os.getpid())],
+                alone(python, str(WORKER), str(backend), str(passed[0] if passed else -1), str(os.getpid())),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
                 pass_fds=passed,
                 cwd=folder,
+                env=surroundings(python, os.environ),
             )
         except OSError as error:
             if self._shared:

@@ -132,7 +132,8 @@ def interrogate(profile: Profile, root: Path) -> Interpreter | None:
     path = profile.interpreter or (sys.executable if is_live(root) else "python3")
     if is_live(root) and shutil.which(path) is None:
         return None
-    alone = ["-I"] if profile.isolation == "process" else []  # as a worker is started, so that it sees the same
+    # As a worker is started, so that it sees the same: our own interpreter with our libraries, another one isolated.
+    alone = ["-I"] if profile.isolation == "process" and profile.interpreter else []
     answer = ask(
         root, [path, *alone, "-c", PROBE, GRAPH, *question(profile.backend)], name="interpreter", limit_s=LIMIT_S
     )

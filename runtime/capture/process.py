@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DeviceNotFound, FerEdgeError, SourceError
+from ..alone import alone, surroundings
 from ..shared import SharedPictures
 from .child import PICTURE
 from .hiding import without_secrets
@@ -132,7 +133,7 @@ class ReaderProcess:
             if self._interrupted:
                 raise SourceError(f"{self.name} was closed")
             try:
-                self._link = Link([self._python, "-I", str(CHILD), *words], passed, surroundings(os.environ))
+                self._link = Link(alone(self._python, str(CHILD), *words), passed, environment(self._python))
             except OSError as error:
                 raise DeviceNotFound(
                     f"the interpreter {self._python} for {self.name} cannot be started",
@@ -187,6 +188,7 @@ class ReaderProcess:
         return without_secrets(text, self._secret) if self._secret else text
 
 
-def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child."""
-    return {**{name: value for name, value in environment.items() if name != QUIET}, **SURROUNDINGS}
+def environment(python: str) -> dict[str, str]:
+    """Of a child."""
+    ours = surroundings(python, os.environ)
+    return {**{name: value for name, value in ours.items() if name != QUIET}, **SURROUNDINGS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import re
 import shutil
@@ -119,6 +120,7 @@ class Recorder:
             except (FerEdgeError, OSError) as error:
                 self._trouble = self._trouble or f"the recording is not whole: {getattr(error, 'message', error)}"
         if sinks:
+            give_memory_back()
             log.warning("the recording in %s ended: %s", self.folder, self._trouble or why)
 
 
@@ -130,6 +132,13 @@ def remove_old(folder: Path, days: float, now_s: float) -> list[Path]:
             shutil.rmtree(session)
             gone.append(session)
     return gone
+
+
+def give_memory_back() -> None:
+    """Have the C library return what an encoder used: glibc keeps it otherwise, in pieces that nobody uses again."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _fresh(folder: Path) -> Path:

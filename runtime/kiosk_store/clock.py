@@ -6,6 +6,7 @@ import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 JUMP_S = 2.0
@@ -28,9 +29,15 @@ class _Timex(ctypes.Structure):
 
 def clock_synchronised() -> bool:
     """Whether the kernel holds the wall clock for synchronised; False where it cannot tell. Needs no rights."""
-    adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
+    adjtimex = _adjtimex()
     seen = _Timex()
     return adjtimex is not None and adjtimex(ctypes.byref(seen)) >= 0 and seen.maxerror < _UNSYNCHRONISED_US
+
+
+@cache
+def _adjtimex() -> Callable[..., int] | None:
+    """Looked up once: it makes classes that only the garbage collector removes, and this is asked at each frame."""
+    return getattr(ctypes.CDLL(None), "adjtimex", None)
 
 
 def boot_id() -> str:
