@@ -1,0 +1,87 @@
+"""A finished image, read back: every path compared, both file systems checked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...errors import GateFailed
+from .apply import open_boot
+from .changes import Change, Place
+from .expected import Expected, expected
+from .ext4 import Ext4
+from .fat import Fat
+from .fat_check import check_fat
+from .outside import outside
+from .probe import Probed
+from .tools import find_tool, run_tool
+
+
+def verify(image: Path, probed: Probed, changes: Iterable[Change]) -> int:
+    """Read everything back from an image and check both file systems; how many paths were compared.
+
+    Raises:
+        GateFailed: something differs, or a file system is not whole; the first few are named.
+        DeviceNotFound: e2fsck or debugfs is not installed.
+    """
+    return verify_paths(image, probed, expected(changes))
+
+
+def verify_paths(image: Path, probed: Probed, paths: Sequence[Expected]) -> int:
+    """As `verify`, for what a receipt says."""
+    wrong: list[str] = []
+    if probed.boot is not None:
+        with image.open("rb") as file:
+            fat = open_boot(file, probed)
+            on_boot = [path for path in paths if path.place is Place.BOOT]
+            wrong += [f"{p.path} of the boot partition differs" for p in on_boot if not _same_on_fat(fat, p)]
+            wrong += [f"boot partition: {line}" for line in check_fat(fat)]
+        wrong += _fsck(image, probed)
+    system = Ext4(image, probed.root.start, probed.root.size)
+    wrong += _differ_on_ext4(system, [path for path in paths if path.place is Place.ROOT])
+    wrong += [f"root file system: {line}" for line in system.check()[:3]]
+    if wrong:
+        raise GateFailed(
+            f"the image is not what was asked for: {'; '.join(wrong[:3])}" + (" …" if len(wrong) > 3 else ""),
+            cause="the disk of this computer, somebody who changed the image since, or a bug of ours",
+            hint="make the image again",
+        )
+    return len(paths)
+
+
+def _same_on_fat(fat: Fat, path: Expected) -> bool:
+    if path.kind == "folder" or not fat.exists(path.path) or fat.is_folder(path.path):
+        return path.kind == "folder" and fat.is_folder(path.path)
+    return not path.sha256 or fat.digest(path.path) == path.sha256
+
+
+def _differ_on_ext4(system: Ext4, paths: Sequence[Expected]) -> list[str]:
+    places = {path.path: system.beside(path.path) for path in paths}
+    digests = system.digests([places[path.path] for path in paths if path.sha256])
+    wrong = [path for path in paths if not _same_on_ext4(system, path, places[path.path], digests)]
+    return [f"{path.path} of the root file system differs" for path in wrong]
+
+
+def _same_on_ext4(system: Ext4, path: Expected, place: str, digests: dict[str, str]) -> bool:
+    node = system.node(place)
+    if path.kind == "folder":
+        return system.listing(system.real(place)) is not None
+    if node is None or node.folder:
+        return False
+    if path.kind == "link":
+        return node.link and system.target(place) == path.target
+    own = (path.mode, path.owner, path.group)
+    same = not node.link and (node.mode & 0o7777, node.owner, node.group) == own
+    return same and (not path.sha256 or digests.get(place) == path.sha256)
+
+
+def _fsck(image: Path, probed: Probed) -> list[str]:
+    """What fsck.vfat says, where it is installed and there is room: a second opinion beside our own check."""
+    boot = probed.boot
+    if boot is None or find_tool("fsck.vfat") is None or shutil.disk_usage(image.parent).free < 2 * boot.size:
+        return []
+    with outside(image, boot.start, boot.size, back=False) as copy:
+        done = run_tool("fsck.vfat", ["-n", copy.name], copy.parent)
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    return [f"boot partition: {line.strip()}" for line in lines[1:3]] if done.returncode else []
