@@ -4,9 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= sessions/demo
 FACES  ?= faces
+ROUNDS ?= 10
+FRAMES ?= 200000
 CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
 
-.PHONY: demo test check format wheel benchmark export clean
+.PHONY: demo test test-boot check format faults soak wheel benchmark export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
@@ -15,6 +17,15 @@ demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 
 test: check ## everything: style, types, tests
 	$(BIN)/python -m pytest
+
+test-boot: $(VENV)/.dev ## flash a card and boot it in an emulator; docs/flash.md says what that needs and proves
+	$(BIN)/python -m pytest -x -p no:cacheprovider tests/boot/boot_proof.py
+
+faults: $(VENV)/.dev ## hurt a real kiosk in twelve ways, ten rounds each, in at most 20 minutes
+	PYTHONPATH=tests $(BIN)/python -m faults --rounds $(ROUNDS)
+
+soak: $(VENV)/.dev ## 200,000 frames through a whole kiosk: does it grow?
+	PYTHONPATH=tests $(BIN)/python -m soak --frames $(FRAMES)
 
 check: $(VENV)/.dev ## style and types
 	$(BIN)/ruff format --check .

@@ -83,7 +83,8 @@ def image(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 NAMES = (
-    "config.txt", "CMDLINE.TXT", "user-data", "firstrun.sh", "a name with spaces.tar.gz", "überlänge-ß-名.dat", "x" * 255,
+    "config.txt", "CMDLINE.TXT", "user-data", "firstrun.sh", "a name with spaces.tar.gz", "überlänge-ß-名.dat",
+    "x" * 255,
     ".hidden", "no_end", "thirteen-long", "UPPER.lower", "twelve12.txt", "trailing~1.txt", "a+b,c;d=e[f].x",
 )  # fmt: skip
 
@@ -168,9 +169,13 @@ def test_a_full_root_folder_of_fat16_is_refused(tmp_path: Path) -> None:
     image = made(tmp_path, "fat16-small-root")
     with image.open("r+b") as file:
         fat = Fat(file, OFFSET, size(image))
-        with pytest.raises(OutputError, match="folder of the boot partition is full"):
+
+        def fill() -> None:
             for i in range(112):
                 fat.write(f"/long name {i}", b"content")
+
+        with pytest.raises(OutputError, match="folder of the boot partition is full"):
+            fill()
         assert 30 < len(fat.listing()) < 112
     fsck(image)
 
