@@ -54,7 +54,7 @@ def set_controls(device):
         query = struct.pack("<I", control | NEXT_CONTROL).ljust(68, b"\0")
         answer = call(device, 3, 36, query)  # OSError after the last control: vivid has none of that name
         (control,) = struct.unpack_from("<I", answer)
-        value = wanted.pop(answer[8:40].split(b"\0")[0], None)
+        value = wanted.pop(bytes(answer[8:40]).split(b"\0")[0], None)
         if value is not None:
             call(device, 3, 28, struct.pack("<Ii", control, value))
 
