@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import shutil
 import struct
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from fer_edge.devices.flash.fat import Fat
 from fer_edge.devices.flash.fat_check import check_fat
-from fer_edge.errors import InputError, OutputError, UsageError
+from fer_edge.errors import FerEdgeError, InputError, OutputError, UsageError
 
 TOOLS = ("mkfs.vfat", "fsck.vfat", "mcopy", "mdir", "mdel")
 pytestmark = pytest.mark.skipif(
@@ -180,6 +181,24 @@ def test_a_full_root_folder_of_fat16_is_refused(tmp_path: Path) -> None:
     fsck(image)
 
 
+def test_what_lies_behind_the_end_of_a_folder_means_nothing(image: Path) -> None:
+    """The first empty row ends a folder; what an older use of the cluster left behind it must not come back."""
+    edit(image, lambda fat: fat.write("/folder/first", b"1"))
+    with image.open("r+b") as file:
+        fat = Fat(file, OFFSET, size(image))
+        start = fat.root_folder().find("folder")
+        assert start is not None
+        file.seek(OFFSET + fat.layout.at(start.first) + 5 * 32)  # ., .., two rows of first, the end
+        file.write(b"OLD     TXT\x20".ljust(32, b"\0") * 3)
+        fat = Fat(file, OFFSET, size(image))
+        assert list(fat.listing("/folder")) == ["first"]
+        for name in ("a second file", "3", "and a third one"):
+            fat.write(f"/folder/{name}", b"2")
+            assert fat.read(f"/folder/{name}") == b"2"
+        assert list(fat.listing("/folder")) == ["first", "a second file", "3", "and a third one"]
+    fsck(image)
+
+
 def test_many_short_names_that_look_alike(image: Path) -> None:
     names = [f"configuration {i}.text" for i in range(150)]
     edit(image, lambda fat: [fat.write(f"/many/{name}", name.encode()) for name in names])
@@ -256,6 +275,27 @@ def test_a_circle_in_the_table_ends_in_an_error(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="table is damaged"):
             damaged.read("/circle")
         assert any("circle" in line for line in check_fat(damaged))
+
+
+def test_damage_ends_in_our_own_errors(tmp_path: Path) -> None:
+    """Random bytes in the boot sector, the table and the folders: refused or read, never another kind of error."""
+    image = formatted(tmp_path / "few.img", 12 * MIB, "-F", "32", "-s", "8")
+    edit(image, lambda fat: [fat.write(f"/folder/a long name {i}", bytes(9000)) for i in range(20)])
+    whole = image.read_bytes()[OFFSET:]
+    layout = Fat(io.BytesIO(whole), 0, len(whole)).layout
+    places = [(0, 90), (layout.tables[0], layout.tables[0] + 400), (layout.data, layout.data + 3 * layout.cluster)]
+    refused = 0
+    for seed in range(150):
+        chance, raw = random.Random(seed), bytearray(whole)
+        for _ in range(chance.randint(1, 30)):
+            raw[chance.randrange(*chance.choice(places))] = chance.randrange(256)
+        try:
+            fat = Fat(io.BytesIO(raw), 0, len(raw))
+            check_fat(fat)
+            fat.write("/cmdline.txt", bytes(9000))
+        except FerEdgeError:
+            refused += 1
+    assert 20 < refused < 150
 
 
 def test_check_finds_what_fsck_finds(tmp_path: Path) -> None:

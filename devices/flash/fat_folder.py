@@ -129,9 +129,10 @@ class Folder:
 
     def _room(self, count: int) -> int:
         """The first of `count` unused rows that lie together; the folder grows when there are none."""
-        free = 0
+        free, ended = 0, False
         for slot in range(len(self.raw) // 32):
-            free = free + 1 if self.raw[32 * slot] in (0, DELETED) else 0
+            ended = ended or self.raw[32 * slot] == 0  # from there on all is free, whatever it looks like
+            free = free + 1 if ended or self.raw[32 * slot] == DELETED else 0
             if free == count:
                 return slot - count + 1
         start = len(self.raw) // 32 - free

@@ -99,7 +99,7 @@ def read_layout(sector: bytes, size: int) -> Layout:
         root_size=root_size,
         data=data,
         clusters=clusters,
-        info=info * width if wide and info not in (0, 0xFFFF) else 0,
+        info=info * width if wide and 0 < info < reserved else 0,
     )
 
 
