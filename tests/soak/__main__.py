@@ -35,7 +35,7 @@ YUNET = SHARED / "weights" / "face_detection_yunet_2023mar.onnx"
 BARS = {"rss_slope_mb_per_100k": 1.0, "rss_peak_mb": 250.0, "files_growth": 0.0, "threads_growth": 0.0}
 RECORDED = ((0.05, 0.08), (0.15, 0.18), (0.25, 0.28), (0.35, 0.38), (0.6, 0.63), (0.8, 0.83))
 """Shares of the frames between which a session is recorded, with its video. An encoder's memory takes some recordings
-to settle (the first brings 32 MB, its libraries most of them, the next two 5 MB), so most of them are in the warm-up."""
+to settle (the first brings 32 MB, its libraries most of them, the next two 5 MB): most of them are in the warm-up."""
 CONFIG = """
 [source]
 what = "demo"
