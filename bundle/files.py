@@ -44,9 +44,9 @@ def writing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _fsync(temporary)
+        fsync(temporary)
         os.replace(temporary, path)
-        _fsync(path.parent)
+        fsync(path.parent)
     except OSError as error:
         if isinstance(error, OutputError) or not _concerns(error, temporary, path):
             raise
@@ -79,7 +79,7 @@ def writing_folder(path: Path) -> Iterator[Path]:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
-                _fsync(file)
+                fsync(file)
         _swap(temporary, path)
     except OSError as error:
         if isinstance(error, OutputError) or not _concerns(error, temporary, path):
@@ -138,10 +138,11 @@ def _swap(temporary: Path, path: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         os.replace(temporary, path)
-    _fsync(path.parent)
+    fsync(path.parent)
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """What a file holds, or a folder lists, is on the disk afterwards."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -49,7 +49,7 @@ def whole_image(image: Image, size: int) -> Image:
     return face_crop(image, (0, 0, image.shape[1], image.shape[0]), size)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)  # pictures of one size hit it; faces found in a video never do, and would fill 25 MB
 def _weights(start: float, length: float, limit: int, size: int) -> tuple[slice, NDArray[np.float32]]:
     """Triangle-filter weights along one axis: the source span to read and a (size, span) matrix whose rows sum to 1.
 

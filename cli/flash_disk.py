@@ -54,9 +54,11 @@ def check_size(disk: Disk, size: int) -> None:
 
 def write_disk(image: Path, disk: Disk, steps: Steps) -> None:
     """Write an image, and read every byte back; raises as `write_card` does."""
+    from ..devices.flash.disks import look_again
     from ..devices.flash.writing import write_card
 
-    check_size(disk, image.stat().st_size)  # it may have been mounted meanwhile
+    disk = look_again(disk, loops=disk.bus == "loop")  # another card may be there now, or it may be mounted
+    check_size(disk, image.stat().st_size)
     write_card(image, disk.path, lambda step, done, total: steps.progress(step)(done, total))
     steps.done("write", f"{disk.words()}: written, and every byte read back")
 

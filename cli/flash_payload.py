@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..devices.flash.wheels import Wheelhouse
     from ..devices.profile import Profile
 
+CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
+"""The versions that were tested together, so that two cards flashed a year apart hold the same."""
 OWN_PYTHON = "3.11"
 """Of the relocatable Python for a Jetson, unless --python says otherwise."""
 
@@ -127,7 +129,7 @@ def wheelhouse(args: argparse.Namespace, python: str, probed: Probed) -> Wheelho
     try:
         return open_wheelhouse(folder, *wanted)
     except InputError:
-        return fetch(*wanted, folder, say=_say)
+        return fetch(*wanted, folder, constraints=CONSTRAINTS, say=_say)
 
 
 def fetch_for(args: argparse.Namespace, folder: Path) -> Wheelhouse:
@@ -136,9 +138,10 @@ def fetch_for(args: argparse.Namespace, folder: Path) -> Wheelhouse:
     from .flash_card import opened
 
     if args.os_image is None:
-        return fetch(args.python, "aarch64", args.glibc, folder, say=_say)
+        return fetch(args.python, "aarch64", args.glibc, folder, constraints=CONSTRAINTS, say=_say)
     with opened(args.os_image, args.sha256, args.json) as (_, probed):
-        return fetch(python_for(args, probed), probed.architecture, probed.glibc, folder, say=_say)
+        wanted = (python_for(args, probed), probed.architecture, probed.glibc)
+        return fetch(*wanted, folder, constraints=CONSTRAINTS, say=_say)
 
 
 def detector_weights() -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..devices.update.service import Service
 
 ACTIONS = {
+    "pack": "make one file of a payload or a bundle, for a USB stick: pack FOLDER OUT.tar",
     "push": "take it to a kiosk over SSH and apply it there: push HOST FOLDER",
     "apply": "on the kiosk: try it, and go back when it does not become healthy: apply FOLDER",
     "status": "on the kiosk: which release runs",
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `update`."""
     parser.add_argument("action", choices=ACTIONS, help="; ".join(f"{name}: {line}" for name, line in ACTIONS.items()))
     parser.add_argument(
-        "words", nargs="*", metavar="WHAT", help="push: HOST FOLDER; apply: FOLDER, as from a USB stick"
+        "words", nargs="*", metavar="WHAT", help="pack: FOLDER OUT.tar; push: HOST FOLDER; apply: FOLDER or FILE.tar"
     )
     parser.add_argument("--limit", type=float, default=180.0, metavar="S", help="to become healthy (default: 180)")
     parser.add_argument("--hold", type=float, default=20.0, metavar="S", help="to stay healthy (default: 20)")
@@ -35,13 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
-    wanted = {"push": 2, "apply": 1}.get(args.action, 0)
+    wanted = {"pack": 2, "push": 2, "apply": 1}.get(args.action, 0)
     if len(args.words) != wanted:
         line = ACTIONS[args.action].rpartition(": ")[2]
         raise UsageError(f"update {args.action} takes {wanted or 'nothing'} more", hint=f"fer-edge update {line}")
     if bool(args.restart) != bool(args.healthy):
         raise UsageError("--restart and --healthy go together")
-    return {"push": _push, "apply": _apply, "status": _status, "settle": _settle}[args.action](args)
+    return {"pack": _pack, "push": _push, "apply": _apply, "status": _status, "settle": _settle}[args.action](args)
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from ..devices.update.pack import pack
+
+    folder, out = args.words
+    pack(_there(folder), Path(out))
+    print(json.dumps({"file": out}) if args.json else f"{out}: {Path(out).stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def _push(args: argparse.Namespace) -> int:
@@ -61,6 +72,8 @@ def _apply(args: argparse.Namespace) -> int:
     from ..devices.update.apply import apply_update
     from ..devices.update.releases import Releases
 
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a connection that breaks must not leave it on trial
     outcome = apply_update(
         Releases(args.root),
         _there(args.words[0]),
@@ -84,6 +97,10 @@ def _there(folder: str) -> Path:
 def _service(args: argparse.Namespace) -> Service:
     from ..devices.update.service import CommandService, SystemdService
 
+    if args.root != Path("/") and not args.restart:
+        raise UsageError(
+            f"in {args.root} systemd starts nothing", hint="fer-edge update --root DIR --restart CMD --healthy CMD"
+        )
     return CommandService(args.restart, args.healthy) if args.restart else SystemdService()
 
 
@@ -110,6 +127,8 @@ def _settle(args: argparse.Namespace) -> int:
     releases = Releases(args.root)
     with releases.alone():
         trial = settle(releases)
+        if trial is not None and (args.restart or args.root == Path("/")):
+            _service(args).restart()  # it may be the release on trial that still runs
     if args.json:
         print(json.dumps({"settled": vars(trial) if trial else None}))
     else:

@@ -100,6 +100,7 @@ python=/opt/fer-edge/current/python/bin/python3
 PYTHONPATH=/opt/fer-edge/current/site PYTHONNOUSERSITE=1 exec "$python" -m fer_edge "$@"
 STARTER
 put "$starter" "$root/usr/local/bin/fer-edge" 0755
+put "$starter" "$place/system/fer-edge" 0755
 if [ -f "$here/settle.sh" ]; then
     put "$here/settle.sh" "$home/settle.sh" 0755
     put "$here/fer-edge-settle.service" "$root/etc/systemd/system/fer-edge-settle.service" 0644

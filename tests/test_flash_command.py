@@ -304,7 +304,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     node = tmp_path / "sdz"
     node.write_bytes(bytes(64 * MIB))
     monkeypatch.setattr(disks.Disk, "path", property(lambda self: node))
-    monkeypatch.setattr(disks, "find_disk", lambda text, loops=False: CARD_READER)
+    monkeypatch.setattr(disks, "find_disk", lambda text, root=None, loops=False: CARD_READER)
     return node
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.flash.disks import Disk, find_disk, list_disks, refusal
+from fer_edge.devices.flash.disks import Disk, find_disk, list_disks, look_again, refusal
 from fer_edge.errors import DeviceNotFound, UsageError
 
 GB = 10**9
@@ -157,6 +157,34 @@ def test_names_that_are_no_disk(machine: Machine) -> None:
         assert "/dev/sdb" in absent.value.cause
 
 
+@pytest.mark.parametrize(("file", "harm"), [("size", "62500001"), ("device/model", "Backup"), ("size", "0")])
+def test_another_card_under_the_same_name(machine: Machine, file: str, harm: str) -> None:
+    """Between the confirmation and the writing the image is made, and somebody may change the card."""
+    confirmed = machine.find("sdb")
+    assert look_again(confirmed, machine.root) == confirmed
+    machine.mount("sdb/sdb1", "/media/card", "/dev/sdb1")
+    assert refusal(look_again(confirmed, machine.root)) is not None  # and it may have been mounted
+    (machine.root / "sys/block/sdb" / file).write_text(f"{harm}\n")
+    with pytest.raises(UsageError, match="another disk than the one that was confirmed"):
+        look_again(confirmed, machine.root)
+
+
+@pytest.mark.parametrize("behind", ["/dev/sda", "/dev/sda2", "/dev/sdb1"])
+def test_a_loop_device_over_another_disk(machine: Machine, behind: str) -> None:
+    """It would be a way round every other check; and the disk below is held by it."""
+    folder = machine.root / "sys/block/loop0/loop"
+    folder.mkdir()
+    (folder / "backing_file").write_text("/tmp/card.img\n")
+    assert refusal(find_disk("/dev/loop0", machine.root, loops=True)) is None
+    (folder / "backing_file").write_text(f"{behind}\n")
+    error = refusal(find_disk("/dev/loop0", machine.root, loops=True))
+    assert error is not None
+    assert "lies over another disk" in error.cause
+    below = refusal(machine.find(behind[5:8]))
+    assert below is not None
+    assert "loop0 holds it" in below.cause
+
+
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[str]:
     (tmp_path / "file").write_bytes(bytes(4 << 20))
@@ -174,6 +202,19 @@ def test_a_real_loop_device(loop: str) -> None:
     assert refusal(disk, 4 << 20) is None
     with pytest.raises(DeviceNotFound):
         find_disk(loop)
+
+
+def test_a_real_loop_device_over_another(loop: str) -> None:
+    made = subprocess.run(["losetup", "-f", "--show", loop], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no second loop device here: {made.stderr.strip()}")
+    upper = made.stdout.strip()
+    try:
+        assert refusal(find_disk(upper, loops=True)) is not None
+        held = find_disk(loop, loops=True)
+        assert held.uses == (f"{Path(upper).name} holds it",)
+    finally:
+        subprocess.run(["losetup", "-d", upper], check=True)
 
 
 def test_this_machine_runs_from_none_of_its_cards() -> None:

@@ -19,6 +19,7 @@ from conftest import Command
 from fer_edge.bundle import Bundle, open_bundle
 from fer_edge.devices.update import new_release
 from fer_edge.devices.update.apply import apply_update
+from fer_edge.devices.update.pack import pack
 from fer_edge.devices.update.push import push
 from fer_edge.devices.update.releases import KEPT, Releases
 from fer_edge.devices.update.service import wait_until_healthy
@@ -168,6 +169,7 @@ def test_no_room_changes_nothing(
         apply_update(releases, brought(tmp_path / "two", "two"), kiosk)
     assert site(releases) == "one"
     assert running(releases) is None
+    assert not kiosk.ran  # nor was the one that runs started again
 
 
 @pytest.mark.parametrize("way", ["settle.sh", "settle"])
@@ -176,7 +178,9 @@ def test_a_power_cut_in_the_middle_goes_back_at_boot(releases: Releases, tmp_pat
     new = new_release.payload_name(brought(tmp_path / "two", "two"))
     begin(releases, Trial(old, new))
     assert install(tmp_path / "two", releases.root).returncode == 0
-    (releases.root / "etc/systemd/system/fer-edge.service").write_text("broken")
+    outside = [releases.root / place for place in ("etc/systemd/system/fer-edge.service", "usr/local/bin/fer-edge")]
+    for file in outside:
+        file.write_text("broken")
     assert releases.current() == new
     if way == "settle":
         assert settle(releases) == Trial(old, new)
@@ -184,9 +188,9 @@ def test_a_power_cut_in_the_middle_goes_back_at_boot(releases: Releases, tmp_pat
         done = subprocess.run(["sh", releases.home / "settle.sh", releases.root], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert f"went back to {old}" in done.stdout
-        assert "broken" not in (releases.root / "etc/systemd/system/fer-edge.service").read_text()
         again = subprocess.run(["sh", releases.home / "settle.sh", releases.root], capture_output=True, text=True)
         assert (again.returncode, again.stdout) == (0, "")
+    assert not [file for file in outside if "broken" in file.read_text()]
     assert releases.current() == old
     assert running(releases) is None
 
@@ -213,6 +217,7 @@ def test_a_killed_update_is_settled_by_the_next_one(releases: Releases, kiosk: K
     told: list[str] = []
     outcome = apply_update(releases, two, kiosk, hold_s=0, told=told.append)
     assert "went back to" in told[0]
+    assert kiosk.ran == [old, outcome.new]  # what nobody had seen healthy does not run on
     assert outcome.old == old
     assert site(releases) == "two"
 
@@ -243,11 +248,13 @@ def test_the_command(command: Command, releases: Releases, tmp_path: Path) -> No
     for words, said in (
         (("apply",), "takes 1 more"),
         (("apply", tmp_path / "none"), "is not there"),
-        (("apply", tmp_path), "neither a payload nor"),
+        (("apply", tmp_path, "--restart", "true", "--healthy", "true"), "neither a payload nor"),
+        (("apply", two), "systemd starts nothing"),
         (("apply", two, "--restart", "x"), "go together"),
+        (("apply", two, "--restart", "true", "--healthy", "no-such-program"), "no such program"),
         (("push", "host"), "takes 2 more"),
     ):
-        done = command("update", *words, *(() if "--restart" in words else ("--root", releases.root)))
+        done = command("update", *words, "--root", releases.root)
         assert done.returncode == 2
         assert said in done.stderr
     assert "no fer-edge is installed" in command("update", "status", "--root", tmp_path / "nowhere").stderr
@@ -300,10 +307,12 @@ def there() -> Iterator[Callable[[], list[str]]]:
 def test_over_ssh(releases: Releases, ssh: tuple[str, ...], tmp_path: Path, there: Callable[[], list[str]]) -> None:
     two = brought(tmp_path / "two", "two")
     options = ["--root", str(releases.root), "--hold", "0", "--limit", "1", "--restart", "true"]
-    with pytest.raises(GateFailed, match="taken back"):
+    with pytest.raises(GateFailed, match=r"127\.0\.0\.1: the update did not become healthy and was taken back") as back:
         push("root@127.0.0.1", two, [*options, "--healthy", "false"], ssh)
+    assert "was put back, and is not healthy either" in back.value.cause
     assert site(releases) == "one"
-    said = push("root@127.0.0.1", two, [*options, "--healthy", "true"], ssh)
+    pack(two, tmp_path / "two.tar")
+    said = push("root@127.0.0.1", tmp_path / "two.tar", [*options, "--healthy", "true"], ssh)
     assert "is healthy" in said
     assert site(releases) == "two"
     assert there() == []  # nothing is left behind
@@ -314,3 +323,5 @@ def test_no_way_to_the_host(tmp_path: Path) -> None:
         push("127.0.0.1", brought(tmp_path / "two", "two"), ssh=("ssh", "-p", "9", "-o", "BatchMode=yes"))
     with pytest.raises(FerEdgeError, match="is not here"):
         push("host", tmp_path / "two", ssh=("no-such-program",))
+    with pytest.raises(UsageError, match="is no host"):
+        push("-oProxyCommand=true", tmp_path / "two")

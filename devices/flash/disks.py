@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DeviceNotFound, FerEdgeError, UsageError
 from ..present import text_of
+from .disk_uses import disk_behind, uses_of_disks
 
 SECTOR = 512
 """sysfs counts a disk's size in these, whatever the disk's own sectors are."""
@@ -56,15 +56,16 @@ def list_disks(root: Path = Path("/"), loops: bool = False) -> list[Disk]:
 
     Args:
         root: of the file system to read; tests give recorded trees.
-        loops: files that `losetup` shows as disks are listed too, and count as removable: for trying things out.
+        loops: files that `losetup` shows as disks are listed too, and count as removable: for trying things out. One
+            over another disk does not count.
     """
-    users = _users(root)
+    users = uses_of_disks(root)
     found = []
     for folder in sorted((root / "sys/block").glob("*")):
         is_loop = folder.name.startswith("loop")
         if folder.name.startswith(NO_DISKS) and not (loops and is_loop):
             continue
-        found.append(_disk(folder, users, is_loop))
+        found.append(_disk(folder, users, is_loop and not disk_behind(folder, root)))
     return found
 
 
@@ -81,6 +82,22 @@ def find_disk(text: str, root: Path = Path("/"), loops: bool = False) -> Disk:
     raise DeviceNotFound(f"{text} is no disk of this machine", cause=f"removable disks here: {cards}", hint="lsblk")
 
 
+def look_again(disk: Disk, root: Path = Path("/"), loops: bool = False) -> Disk:
+    """The same disk as it is now, for the moment before it is written: making an image takes minutes.
+
+    Raises:
+        UsageError: another disk or card has its name now; DeviceNotFound: it is gone.
+    """
+    now = find_disk(str(disk.path), root, loops)
+    if (now.size, now.model, now.serial, now.bus) != (disk.size, disk.model, disk.serial, disk.bus):
+        raise UsageError(
+            f"{disk.path} is another disk than the one that was confirmed",
+            cause=f"it was {disk.words()}; it is {now.words()}",
+            hint="lsblk -o +MODEL,SERIAL",
+        )
+    return now
+
+
 def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
     """Why a disk must not be written, as the error to raise; None when it may.
 
@@ -94,7 +111,8 @@ def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
         hint = "lsblk" if system or "mounted at " not in first else f"umount {first.split('mounted at ')[1]}"
         return UsageError(f"{disk.path} is not written: {what}", cause="; ".join(disk.uses), hint=hint)
     if not disk.removable:
-        cause = f"{disk.words()}: it is built in, and no card or USB disk"
+        why = "it lies over another disk" if disk.bus == "loop" else "it is built in, and no card or USB disk"
+        cause = f"{disk.words()}: {why}"
         return UsageError(f"{disk.path} is not written: it is not removable", cause=cause, hint="lsblk -o +RM,MODEL")
     if not disk.size:
         return DeviceNotFound(f"{disk.path} has no card in it", cause="the reader is empty", hint="lsblk")
@@ -107,17 +125,17 @@ def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
     return None
 
 
-def _disk(folder: Path, users: dict[str, list[str]], is_loop: bool) -> Disk:
+def _disk(folder: Path, users: dict[str, list[str]], is_file: bool) -> Disk:
     name = folder.name
     at = os.path.realpath(folder / "device")
-    bus = "loop" if is_loop else _bus(name, at)
+    bus = _bus(name, at)
     card = bus == "mmc" and text_of(folder / "device/type").strip() == "SD"
     names = [name, *(part.parent.name for part in folder.glob("*/partition"))]
     uses = [use for each in names for use in users.get(each, [])]
     return Disk(
         name=name,
         size=int(text_of(folder / "size").strip() or 0) * SECTOR,
-        removable=is_loop or card or bus == "usb" or text_of(folder / "removable").strip() == "1",
+        removable=is_file or card or bus == "usb" or text_of(folder / "removable").strip() == "1",
         model=" ".join(filter(None, (_said(folder, "vendor"), _said(folder, "model") or _said(folder, "name")))),
         serial=_serial(folder, at),
         bus=bus,
@@ -131,10 +149,9 @@ def _said(folder: Path, name: str) -> str:
 
 
 def _bus(name: str, at: str) -> str:
-    if name.startswith("mmcblk"):
-        return "mmc"
-    if name.startswith("nvme"):
-        return "nvme"
+    for start, bus in (("mmcblk", "mmc"), ("nvme", "nvme"), ("loop", "loop")):
+        if name.startswith(start):
+            return bus
     return next((bus for bus in ("usb", "ata", "virtio") if re.search(rf"/{bus}\d", at)), "unknown")
 
 
@@ -150,52 +167,3 @@ def _serial(folder: Path, at: str) -> str:
         if (above / "idVendor").is_file():
             return text_of(above / "serial").strip()
     return ""
-
-
-def _users(root: Path) -> dict[str, list[str]]:
-    """Kernel name of a disk or partition -> what uses it, through LVM, RAID and encryption as well."""
-    above: dict[str, list[str]] = {}
-    for holder in [*(root / "sys/block").glob("*/holders/*"), *(root / "sys/block").glob("*/*/holders/*")]:
-        above.setdefault(holder.parent.parent.name, []).append(holder.name)
-    direct: dict[str, list[str]] = {}
-    for name, use in [*_mounted(root), *_swapped(root)]:
-        direct.setdefault(name, []).append(use)
-    names = {*above, *direct}
-    return {
-        name: [f"{n} {use}" for n in _and_above(name, above) for use in direct.get(n, _held(n, name))] for name in names
-    }
-
-
-def _held(name: str, below: str) -> list[str]:
-    """A holder that nothing is mounted from still has the disk open."""
-    return [] if name == below else ["holds it"]
-
-
-def _and_above(name: str, above: dict[str, list[str]]) -> Iterator[str]:
-    yield name
-    for holder in above.get(name, []):
-        yield from _and_above(holder, above)
-
-
-def _mounted(root: Path) -> Iterator[tuple[str, str]]:
-    """Name and `mounted at PLACE`; by device number, and by name where a file system has a number of its own."""
-    numbers = {text_of(f).strip(): f.parent.name for f in [*_dev_files(root)]}
-    for line in text_of(root / "proc/self/mountinfo").splitlines():
-        fields = line.split()
-        if len(fields) < 10 or "-" not in fields:
-            continue
-        source = fields[fields.index("-") + 2]
-        place = fields[4].replace("\\040", " ")
-        name = numbers.get(fields[2]) or (Path(os.path.realpath(source)).name if source.startswith("/dev/") else "")
-        if name:
-            yield name, f"mounted at {place}"
-
-
-def _dev_files(root: Path) -> Iterator[Path]:
-    yield from (root / "sys/block").glob("*/dev")
-    yield from (root / "sys/block").glob("*/*/dev")
-
-
-def _swapped(root: Path) -> Iterator[tuple[str, str]]:
-    for line in text_of(root / "proc/swaps").splitlines()[1:]:
-        yield Path(os.path.realpath(line.split()[0])).name, "used for swap"

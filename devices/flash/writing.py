@@ -12,10 +12,12 @@ from pathlib import Path
 from ...errors import InputError, OutputError, UsageError
 
 FIRST = 1 << 20
-"""Bytes at the start that are zeroed first and written last: partition table, boot code, the tables of GPT."""
+"""Bytes at either end that are zeroed first: partition table, boot code, GPT, its second copy."""
 BLOCK = 4 << 20
 ALIGNED = 4096
-"""What O_DIRECT wants of lengths and places; no disk has larger sectors."""
+"""What O_DIRECT wants of lengths and places; no disk has larger sectors. The first such block is written last."""
+PACE = 64 << 20
+"""After so many bytes the disk must have them: progress would tell of memory otherwise, and the end take minutes."""
 
 Told = Callable[[str, int, int], None]
 """Called with `write` or `compare`, bytes done, bytes in all."""
@@ -24,57 +26,76 @@ Told = Callable[[str, int, int], None]
 def write_card(image: Path, target: Path, told: Told = lambda step, done, total: None) -> None:
     """Write an image to a disk or a file that is there, and compare it with what can be read back.
 
-    Whatever ends it early leaves zeros in the first MiB, so that the card does not boot half-written.
+    Everything but the first block is written and compared before that block is, so a card that boots is one that was
+    good: whatever ends it early leaves zeros there. What lay at the card's end, such as an older GPT's second copy, is
+    zeroed too.
 
     Raises:
-        InputError: the image is empty; UsageError: the disk is in use or gone; OutputError: it cannot be written, or
-        reads back other bytes, and then the first of them is named.
+        InputError: the image is empty; UsageError: the disk is in use, gone or too small, and nothing was written;
+        OutputError: it cannot be written, or reads back other bytes or none, and then the first of them is named.
     """
     total = image.stat().st_size
     if not total:
         raise InputError(f"{image} is empty", cause="it was not made to its end", hint=f"ls -l {image}")
     with image.open("rb") as source, _opened(target) as disk:
+        size = os.lseek(disk, 0, os.SEEK_END)
+        if size < total and target.is_block_device():
+            need = f"the image has {total} bytes, {target} has {size}"
+            raise UsageError(f"{target} is too small", cause=need, hint="lsblk, and a larger card")
         try:
-            _write(source.fileno(), disk, total, target, told)
-            bad = first_difference(source.fileno(), target, total, told)
-            if bad is not None:
-                raise _bad(target, bad)
+            with _explained(target):
+                _write_rest(source.fileno(), disk, total, size, told)
+            _compare(source.fileno(), target, ALIGNED, total, told)
+            with _explained(target):
+                _put(disk, _read(source.fileno(), 0, min(ALIGNED, total)), 0)
+                os.fsync(disk)
+            _compare(source.fileno(), target, 0, min(ALIGNED, total))
+            told("compare", total, total)
         except BaseException:
             with suppress(OSError):
-                _blank(disk, total)
+                _blank(disk, 0, min(FIRST, total))
             raise
 
 
-def first_difference(source: int, target: Path, total: int, told: Told = lambda step, done, total: None) -> int | None:
-    """Offset of the first byte that differs, or None; the target is read from the medium and not from memory.
+def _compare(source: int, target: Path, start: int, end: int, told: Told = lambda step, done, total: None) -> None:
+    """Read from the medium, not from memory; raises OutputError with the first offset that differs or cannot be read.
 
     Args:
         source: descriptor of the image.
-        total: bytes that are compared, from the start.
+        start, end: in bytes; start is a multiple of ALIGNED.
     """
     with _direct(target) as disk, mmap.mmap(-1, BLOCK) as buffer:
-        place = 0
-        while place < total:
-            wanted = min(BLOCK, total - place)
+        for place in range(start, end, BLOCK):
+            wanted = min(BLOCK, end - place)
             got = _fill(disk, buffer, place, wanted)
             expected = _read(source, place, wanted)
             if got < wanted or buffer[:wanted] != expected:
-                return place + _differs(buffer[:got], expected)
-            place += wanted
-            told("compare", place, total)
-    return None
+                raise _bad(target, place + _differs(buffer[:got], expected))
+            told("compare", place + wanted, end)
 
 
-def _write(source: int, disk: int, total: int, target: Path, told: Told) -> None:
+def _write_rest(source: int, disk: int, total: int, size: int, told: Told) -> None:
+    """Everything but the first block, which is zeroed."""
+    _blank(disk, 0, min(FIRST, total))
+    _blank(disk, max(min(FIRST, total), size - FIRST), size)
+    waiting = 0
+    for place in range(ALIGNED, total, BLOCK):
+        end = min(place + BLOCK, total)
+        _put(disk, _read(source, place, end - place), place)
+        waiting += end - place
+        if waiting >= PACE:
+            os.fsync(disk)
+            waiting = 0
+        told("write", end, total)
+    os.fsync(disk)
+    told("write", total, total)
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """An OSError while writing as an OutputError."""
     try:
-        _blank(disk, total)
-        for place in [*range(min(FIRST, total), total, BLOCK), 0]:
-            if place == 0:
-                os.fsync(disk)  # everything else is there before the card may boot
-            end = min(FIRST, total) if place == 0 else min(place + BLOCK, total)
-            _put(disk, _read(source, place, end - place), place)
-            told("write", total if place == 0 else end - min(FIRST, total), total)
-        os.fsync(disk)
+        yield
     except OSError as error:
         cause = {errno.ENOSPC: "it is smaller than the image", errno.EIO: "the card or its reader fails"}
         raise OutputError(
@@ -84,9 +105,10 @@ def _write(source: int, disk: int, total: int, target: Path, told: Told) -> None
         ) from error
 
 
-def _blank(disk: int, total: int) -> None:
-    _put(disk, bytes(min(FIRST, total)), 0)
-    os.fsync(disk)
+def _blank(disk: int, start: int, end: int) -> None:
+    if start < end:
+        _put(disk, bytes(end - start), start)
+        os.fsync(disk)
 
 
 def _put(disk: int, data: bytes, place: int) -> None:
@@ -97,26 +119,33 @@ def _put(disk: int, data: bytes, place: int) -> None:
 
 
 def _read(source: int, place: int, count: int) -> bytes:
-    """Exactly so many bytes; an image that got shorter meanwhile is an OSError."""
+    """Exactly so many bytes; raises InputError for an image that got shorter meanwhile."""
     parts = []
     while count:
         part = os.pread(source, count, place)
         if not part:
-            raise OSError(errno.EIO, "the image became shorter while it was read")
+            raise InputError("the image became shorter while it was read", cause="something else writes it")
         parts.append(part)
         place, count = place + len(part), count - len(part)
     return b"".join(parts)
 
 
 def _fill(disk: int, buffer: mmap.mmap, place: int, wanted: int) -> int:
-    """Read into an aligned buffer; how many bytes were there."""
+    """Read into an aligned buffer; how many bytes could be read, to the block."""
     count = -(-wanted // ALIGNED) * ALIGNED
-    got = 0
-    while got < wanted:
-        part = os.preadv(disk, [memoryview(buffer)[got:count]], place + got)
-        if part <= 0:
-            break
-        got += part
+    got, step = 0, count
+    with memoryview(buffer) as view:
+        while got < wanted:
+            with view[got : min(got + step, count)] as part:
+                try:
+                    read = os.preadv(disk, [part], place + got)
+                except OSError:
+                    read = 0
+            if read <= 0 and step > ALIGNED:
+                step = ALIGNED  # once more in small pieces, to find the first that is bad
+            elif read <= 0:
+                break
+            got += max(read, 0)
     return min(got, wanted)
 
 
@@ -151,7 +180,8 @@ def _direct(target: Path) -> Iterator[int]:
         disk = os.open(target, os.O_RDONLY | os.O_DIRECT)
     except OSError as error:
         if error.errno != errno.EINVAL:
-            raise
+            cause = "it was pulled out"
+            raise OutputError(f"{target} cannot be read back: {error.strerror}", cause=cause, hint="lsblk") from error
         disk = os.open(target, os.O_RDONLY)
         os.posix_fadvise(disk, 0, 0, os.POSIX_FADV_DONTNEED)
     try:
@@ -162,7 +192,7 @@ def _direct(target: Path) -> Iterator[int]:
 
 def _bad(target: Path, offset: int) -> OutputError:
     return OutputError(
-        f"{target} reads back other bytes than were written, the first at offset {offset} ({offset / 1e6:.1f} MB)",
-        cause="the card is bad, or smaller than it says",
+        f"{target} does not read back what was written, first at offset {offset} ({offset / 1e6:.1f} MB)",
+        cause="the card is bad, smaller than it says, or was pulled out",
         hint="write another card, or try another reader",
     )

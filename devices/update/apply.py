@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import GateFailed
-from .new_release import check_payload, install_bundle, install_payload, kind_of, payload_name
+from .new_release import check_payload, install_bundle, install_payload, kind_of, payload_name, require_room_for
+from .pack import unpacked
 from .releases import Releases
 from .service import Service, wait_until_healthy
 from .system_files import put_back
@@ -15,6 +17,8 @@ from .trial import Trial, begin, end, settle
 
 LIMIT_S, HOLD_S = 180.0, 20.0
 """For the new release to become healthy, and to stay so."""
+
+Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -38,35 +42,44 @@ def apply_update(
     *,
     limit_s: float = LIMIT_S,
     hold_s: float = HOLD_S,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = lambda words: None,
 ) -> Outcome:
     """Put a payload or a bundle in the place of what runs.
 
     Args:
+        brought: a folder, or what `pack` made of one.
         limit_s, hold_s: see `wait_until_healthy`.
-        told: hears what is done, in sentences.
+        told: hears what is done, in sentences; when nobody listens any more, the update goes on.
 
     Raises:
         InputError, BundleError kinds: refused, nothing was changed; OutputError: no room, nothing was changed;
         GateFailed: the new release did not become healthy and the old one runs again; UsageError: another update runs.
     """
+    say = _whoever_listens(told)
     with releases.alone():
         if (broken := settle(releases)) is not None:
-            told(f"an update from {broken.old} to {broken.new} had been interrupted; went back to {broken.old}")
-        old, kind = releases.current(), kind_of(brought)
-        if kind == "payload":
-            check_payload(brought)
-            new = payload_name(brought)
-        else:
-            new = install_bundle(releases, brought)
-        if new == old:
-            told(f"{new} runs already")
-            return Outcome(old, new, False)
-        told(f"trying {new} in the place of {old}")
-        _try(releases, Trial(old, new), brought if kind == "payload" else None, service, limit_s, hold_s, told)
-        removed = releases.remove_old()
-        told(f"{new} is healthy" + (f"; removed {', '.join(removed)}" if removed else ""))
-        return Outcome(old, new, True)
+            say(f"an update from {broken.old} to {broken.new} had been interrupted; went back to {broken.old}")
+            service.restart()  # it may be the new one that still runs
+        with unpacked(brought, releases.home / "incoming", releases.require_room) as folder:
+            return _put(releases, folder, service, limit_s, hold_s, say)
+
+
+def _put(releases: Releases, folder: Path, service: Service, limit_s: float, hold_s: float, say: Told) -> Outcome:
+    old, payload = releases.current(), folder if kind_of(folder) == "payload" else None
+    if payload is not None:
+        check_payload(payload)
+        require_room_for(releases, payload)
+        new = payload_name(payload)
+    else:
+        new = install_bundle(releases, folder)
+    if new == old:
+        say(f"{new} runs already")
+        return Outcome(old, new, False)
+    say(f"trying {new} in the place of {old}")
+    _try(releases, Trial(old, new), payload, service, limit_s, hold_s, say)
+    removed = releases.remove_old()
+    say(f"{new} is healthy" + (f"; removed {', '.join(removed)}" if removed else ""))
+    return Outcome(old, new, True)
 
 
 def _try(
@@ -76,7 +89,7 @@ def _try(
     service: Service,
     limit_s: float,
     hold_s: float,
-    told: Callable[[str], None],
+    say: Told,
 ) -> None:
     begin(releases, trial)
     try:
@@ -85,27 +98,37 @@ def _try(
         else:
             releases.switch(trial.new)
         service.restart()
-        why = wait_until_healthy(service, limit_s, hold_s)
-    except BaseException:  # Ctrl-C too: nobody is there to see whether the new one is well
+        if why := wait_until_healthy(service, limit_s, hold_s):
+            say(f"{trial.new} did not become healthy ({why}); going back to {trial.old}")
+            raise GateFailed(
+                f"the update did not become healthy and was taken back: {why}", hint="journalctl -u fer-edge -n 50"
+            )
+        end(releases)
+    except BaseException as error:  # Ctrl-C too: nobody is there to see whether the new one is well
         go_back(releases, trial, service)
+        if isinstance(error, GateFailed):
+            after = wait_until_healthy(service, limit_s, 0.0)
+            error.cause = (
+                f"{trial.old} was put back, and is not healthy either: {after}" if after else f"{trial.old} runs again"
+            )
         raise
-    if why:
-        told(f"{trial.new} did not become healthy ({why}); going back to {trial.old}")
-        go_back(releases, trial, service)
-        after = wait_until_healthy(service, limit_s, 0.0)
-        raise GateFailed(
-            f"the update did not become healthy and was taken back: {why}",
-            cause=f"{trial.old} runs again"
-            if not after
-            else f"{trial.old} was put back, and is not healthy either: {after}",
-            hint="journalctl -u fer-edge -n 50",
-        )
-    end(releases)
 
 
 def go_back(releases: Releases, trial: Trial, service: Service) -> None:
-    """Make the old release the current one again, with its unit and rules, and start it."""
+    """Make the old release the current one again, with its unit and rules; start it if another was."""
+    switched = releases.points_at() != trial.old
     releases.switch(trial.old)
     put_back(releases.folder / trial.old, releases.root)
     end(releases)
-    service.restart()
+    if switched:
+        service.restart()
+
+
+def _whoever_listens(told: Told) -> Told:
+    """The way to a person may break, as SSH does; that decides nothing about the update."""
+
+    def say(words: str) -> None:
+        with suppress(OSError):
+            told(words)
+
+    return say

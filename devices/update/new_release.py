@@ -10,14 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...bundle import open_bundle
-from ...bundle.files import sha256_of
+from ...bundle.files import fsync, sha256_of
 from ...errors import InputError, OutputError
-from .releases import Releases, sync_folder
+from .releases import Releases
 
 MARGIN = 64 << 20
 """Bytes that stay free beside a release."""
-SITE_GROWS = 4
-"""An unpacked site is at most so many times as large as site.tar.gz (74 MB gave 195)."""
+PULLED = "the stick was pulled out, or fails"
+ARCHIVES_GROW = 4
+"""What an archive unpacks to is at most so many times as large (site.tar.gz: 74 MB gave 195)."""
 
 
 def kind_of(brought: Path) -> str:
@@ -41,7 +42,7 @@ def payload_name(payload: Path) -> str:
 def check_payload(payload: Path) -> None:
     """Raises InputError unless every file is what SHA256SUMS says, and nothing else is there."""
     listed = {}
-    for line in (payload / "SHA256SUMS").read_text().splitlines():
+    for line in (payload / "SHA256SUMS").read_text(errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         listed[os.path.normpath(name)] = digest
     present = {str(p.relative_to(payload)) for p in payload.rglob("*") if p.is_file()} - {"SHA256SUMS"}
@@ -49,14 +50,28 @@ def check_payload(payload: Path) -> None:
         what = "is missing" if name in listed else "is not in SHA256SUMS"
         raise InputError(f"{payload / name} {what}", cause="the payload was not copied whole", hint="copy it again")
     for name, digest in listed.items():
-        if sha256_of(payload / name) != digest:
+        if _digest(payload / name) != digest:
             cause = "the payload was damaged on its way, or changed"
             raise InputError(f"{payload / name} is not what SHA256SUMS says", cause=cause, hint="copy it again")
 
 
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", cause=PULLED, hint="dmesg | tail") from error
+
+
+def require_room_for(releases: Releases, payload: Path) -> None:
+    """Raises OutputError when a payload that is not installed yet would not fit."""
+    if releases.is_whole(payload_name(payload)):
+        return
+    files = [p for p in payload.rglob("*") if p.is_file()]
+    releases.require_room(MARGIN + sum((ARCHIVES_GROW if p.suffix == ".gz" else 1) * p.stat().st_size for p in files))
+
+
 def install_payload(releases: Releases, payload: Path) -> None:
     """Have the payload's own install.sh unpack it and make it the current release; raises OutputError."""
-    releases.require_room(SITE_GROWS * (payload / "site.tar.gz").stat().st_size + MARGIN)
     elsewhere = [] if releases.root == Path("/") else ["--root", str(releases.root)]
     done = subprocess.run(
         ["sh", str(payload / "install.sh"), "--no-start", *elsewhere], capture_output=True, text=True, check=False
@@ -95,7 +110,7 @@ def install_bundle(releases: Releases, brought: Path) -> str:
         os.sync()
         shutil.rmtree(place, ignore_errors=True)
         os.replace(beside, place)
-        sync_folder(releases.folder)
+        fsync(releases.folder)
     except OSError as error:
         raise OutputError(f"cannot write {place}: {error.strerror}", hint=f"df -h {releases.home}") from error
     finally:

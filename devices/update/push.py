@@ -5,14 +5,18 @@ from __future__ import annotations
 import shlex
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...errors import DeviceFailed, DeviceNotFound, GateFailed
+from ...bundle import open_bundle
+from ...errors import DeviceFailed, DeviceNotFound, GateFailed, UsageError
 from .new_release import check_payload, kind_of
+from .pack import unpacked
 
 NO_SHELL = 255
 """ssh's own exit code, when it did not get so far as to run anything."""
+SUDO = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; $s '
 
 
 def push(
@@ -30,19 +34,30 @@ def push(
         ssh: the command and its options.
 
     Raises:
-        DeviceNotFound: no ssh, or no way to the host; InputError: refused before anything was sent;
-        GateFailed: taken back there; DeviceFailed: anything else that went wrong there.
+        UsageError: `host` is none; DeviceNotFound: no ssh, or no way to the host; InputError, BundleError kinds:
+        refused before anything was sent; GateFailed: taken back there; DeviceFailed: anything else went wrong there.
     """
-    if kind_of(brought) == "payload":
-        check_payload(brought)
+    if not host or host.startswith("-"):
+        raise UsageError(f"{host!r} is no host", hint="fer-edge update push pi@kiosk FOLDER")
+    with (
+        tempfile.TemporaryDirectory(prefix="fer-edge-push-") as beside,
+        unpacked(brought, Path(beside) / "it", lambda size: None) as folder,
+    ):
+        if kind_of(folder) == "payload":
+            check_payload(folder)
+        else:
+            open_bundle(folder)
+        return _push(host, folder, options, ssh, told)
+
+
+def _push(host: str, brought: Path, options: Sequence[str], ssh: Sequence[str], told: Callable[[str], None]) -> str:
     place = _run(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip()
     try:
         told(f"copying {brought.name} to {host}:{place}")
         _send(host, brought, place, ssh)
         words = ["fer-edge", "update", "apply", f"{place}/{brought.name}", *options]
-        sudo = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi'
         told(f"applying it on {host}; that takes some minutes")
-        return _run(host, f"{sudo}; $s {shlex.join(words)} 2>&1", ssh)
+        return _run(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
     finally:
         subprocess.run([*ssh, host, f"rm -rf {shlex.quote(place)}"], capture_output=True, check=False)
 
@@ -55,7 +70,7 @@ def _send(host: str, brought: Path, place: str, ssh: Sequence[str]) -> None:
     assert process.stderr is not None
     try:
         with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|") as archive:
-            archive.add(brought, brought.name)
+            archive.add(brought, brought.name)  # in one stream: no copy of it is made here
     except BrokenPipeError:
         pass  # why is in what it says
     said = process.stderr.read().decode(errors="replace").strip()
@@ -71,19 +86,20 @@ def _run(host: str, command: str, ssh: Sequence[str]) -> str:
         done = subprocess.run([*ssh, host, command], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
-    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
     if done.returncode == NO_SHELL:
         why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         cause = "it is off, in another network, or does not know your key"
         raise DeviceNotFound(f"there is no way to {host}: {why}", cause=cause, hint=f"ssh {host} true")
-    if done.returncode == GateFailed.exit_code:
-        raise GateFailed(
-            f"{host}: {said[0].removeprefix('fer-edge: ') if said else 'it was taken back'}", cause=_rest(said)
-        )
     if done.returncode:
-        raise DeviceFailed(f"{host}: {said[0] if said else command}", cause=_rest(said), hint=f"ssh {host} {command}")
+        kind = GateFailed if done.returncode == GateFailed.exit_code else DeviceFailed
+        message, cause = _wrong((done.stdout.strip() or done.stderr.strip()).splitlines())
+        raise kind(f"{host}: {message}", cause=cause, hint=f"ssh {host} journalctl -u fer-edge -n 50")
     return done.stdout
 
 
-def _rest(said: list[str]) -> str:
-    return "; ".join(line.strip() for line in said[1:4])
+def _wrong(said: list[str]) -> tuple[str, str]:
+    """What is wrong and why, from what was said before and after: `fer-edge: …`, then the likely cause."""
+    start = next((i for i, line in enumerate(said) if line.startswith("fer-edge: ")), 0)
+    message = said[start].removeprefix("fer-edge: ") if said else "no reason was given"
+    causes = [line.strip() for line in said[start + 1 : start + 2]]
+    return message, "".join(causes).removeprefix("likely cause: ")

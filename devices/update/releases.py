@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...bundle.files import fsync
 from ...errors import InputError, OutputError, UsageError
 
 HOME = Path("opt/fer-edge")
@@ -37,6 +38,11 @@ class Releases:
             raise InputError(f"the release {name} in {self.home} is not whole", hint=f"ls {self.folder}")
         return name
 
+    def points_at(self) -> str:
+        """The name that the link `current` says, whole or not; empty without a link."""
+        link = self.home / "current"
+        return Path(os.readlink(link)).name if link.is_symlink() else ""
+
     def is_whole(self, name: str) -> bool:
         """Whether it was unpacked to its end."""
         return (self.folder / name / "complete").is_file()
@@ -46,9 +52,9 @@ class Releases:
         if not self.is_whole(name):
             raise InputError(f"there is no whole release {name} in {self.folder}", hint=f"ls {self.folder}")
         try:
-            before = os.readlink(self.home / "current") if (self.home / "current").is_symlink() else ""
-            if before and Path(before).name != name:
-                self._link("previous", before)
+            before = self.points_at()
+            if before and before != name:
+                self._link("previous", f"releases/{before}")
             self._link("current", f"releases/{name}")
         except OSError as error:
             raise _cannot_write(self.home, error) from error
@@ -94,19 +100,12 @@ class Releases:
         beside.unlink(missing_ok=True)
         os.symlink(target, beside)
         os.replace(beside, self.home / name)
-        sync_folder(self.home)
-
-
-def sync_folder(folder: Path) -> None:
-    """What a folder lists is on the disk afterwards."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        fsync(self.home)
 
 
 def _cannot_write(home: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"cannot write {home}: {error.strerror}", cause="the card is read-only, or this is not root", hint="sudo …"
+        f"cannot write {home}: {error.strerror}",
+        cause="the card is read-only, or this is not root",
+        hint="sudo fer-edge update",
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...errors import DeviceNotFound
+from ...errors import DeviceNotFound, UsageError
 
 UNIT = "fer-edge.service"
 POLL_S = 0.5
+AGAIN_S, HEALTHY_S = 300.0, 60.0
+"""What a start, and a question about health, may take."""
 
 
 class Service(Protocol):
@@ -59,18 +63,38 @@ class SystemdService:
 
 @dataclass(frozen=True)
 class CommandService:
-    """Commands of one's own, where there is no systemd: one starts it anew, one exits with 0 when it is healthy."""
+    """Commands of one's own, where there is no systemd: one starts it anew, one exits with 0 when it is healthy.
+
+    Raises:
+        UsageError: one of them is not there, before anything is changed.
+    """
 
     again: str
     healthy: str
+    healthy_s: float = HEALTHY_S
+
+    def __post_init__(self) -> None:
+        """Look for both programs."""
+        for command in (self.again, self.healthy):
+            try:
+                words = shlex.split(command)
+            except ValueError as error:
+                raise UsageError(f"{command!r} is no command: {error}", hint="fer-edge update --help") from None
+            if not words or shutil.which(words[0]) is None:
+                raise UsageError(f"{command!r} cannot be run: there is no such program", hint=f"command -v {command}")
 
     def restart(self) -> None:
         """See Service."""
-        subprocess.run(shlex.split(self.again), stdout=subprocess.DEVNULL, timeout=300, check=False)
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(shlex.split(self.again), stdout=subprocess.DEVNULL, timeout=AGAIN_S, check=False)
 
     def trouble(self) -> str:
         """See Service."""
-        done = subprocess.run(shlex.split(self.healthy), capture_output=True, text=True, timeout=60, check=False)
+        words = shlex.split(self.healthy)
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=self.healthy_s, check=False)
+        except subprocess.TimeoutExpired:
+            return f"{self.healthy} did not answer within {self.healthy_s:g} s"
         said = (done.stdout + done.stderr).strip().splitlines()
         return "" if done.returncode == 0 else (said[-1] if said else f"{self.healthy} exits with {done.returncode}")
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bundle import write_text
-from .releases import Releases, sync_folder
+from ...bundle.files import fsync
+from .releases import Releases
+from .system_files import put_back
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,18 @@ def end(releases: Releases) -> None:
     """Remove the mark."""
     with suppress(FileNotFoundError):
         os.unlink(mark_path(releases))
-    sync_folder(releases.home)
+    fsync(releases.home)
 
 
 def settle(releases: Releases) -> Trial | None:
-    """Go back from a trial that nobody ended: the power failed, or the update was killed. Says which it was."""
+    """Go back from a trial that nobody ended: the power failed, or the update was killed. Says which it was.
+
+    Nothing is started: what runs may still be the release on trial, and who calls this has to start it anew.
+    """
     trial = running(releases)
     if trial is not None and releases.is_whole(trial.old):
         releases.switch(trial.old)
+        put_back(releases.folder / trial.old, releases.root)
     if mark_path(releases).exists():
         end(releases)
     return trial

@@ -12,6 +12,7 @@ from ..capture.state import Phase, State
 from ..config import KioskConfig
 from ..config.values import masked
 from ..daemon import Daemon, Limits
+from ..health import Condition
 from ..kiosk_store.clock import clock_synchronised
 from ..liveness import Notifier
 from ..publish.metrics import metrics_text
@@ -190,7 +191,8 @@ class Kiosk:
         self.daemon.aggregate.least_group = self.config.privacy.least_group
         self.daemon.pace = pace_of(self.config)
         set_level(self.config.log.level)
-        self._notifier.ready()
+        if self.daemon.health.condition is not Condition.STARTING:  # else the daemon says so, after the first answer
+            self._notifier.ready()
 
     def _publish(self, snapshot: Snapshot) -> None:
         """Keep it for whoever asks, and tell the log when the condition or its reason changed."""

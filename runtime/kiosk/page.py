@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ...errors import InputError
+from ...errors import DeviceFailed, InputError, UsageError
 from ..config import KioskConfig
 from ..publish.metrics import CONTENT_TYPE
 from ..web.server import WebServer
@@ -25,12 +25,17 @@ def open_page(kiosk: Kiosk) -> WebServer | None:
     """Serve; None when the configuration wants no page.
 
     Raises:
-        MissingExtra: aiohttp is absent; InputError: the token cannot be read; UsageError: the address is taken.
+        MissingExtra: aiohttp is absent; InputError: the token cannot be read; DeviceFailed: the address is taken, which
+        may be over when systemd starts the kiosk again.
     """
     web = kiosk.config.web
     if not web.port:
         return None
-    return WebServer(WebSettings(web.listen, web.port, token_of(web.token_file), web.title), desk_of(kiosk))
+    settings = WebSettings(web.listen, web.port, token_of(web.token_file), web.title)
+    try:
+        return WebServer(settings, desk_of(kiosk))
+    except UsageError as error:
+        raise DeviceFailed(error.message, cause=error.cause, hint=error.hint) from error
 
 
 def desk_of(kiosk: Kiosk) -> Desk:

@@ -28,7 +28,7 @@ def figures(samples: Sequence[Sample], frames: int) -> dict[str, float]:
     Megabytes are of 10^6 bytes. Growth of descriptors and threads is the difference between the medians of the third
     and the last quarter, since both swing by one with every request.
     """
-    half = [s for s in samples if s.frames >= frames / 2]
+    half = [s for s in samples if frames / 2 <= s.frames < frames]  # at the last frame it is already closing
     whole = [(s.rss + s.children) / MB for s in half]
     steep, error = slope([s.frames for s in half], whole)
     third = [s for s in half if s.frames < 0.75 * frames]
