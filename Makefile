@@ -19,13 +19,13 @@ test: check ## everything: style, types, tests
 	$(BIN)/python -m pytest
 
 test-boot: $(VENV)/.dev ## flash a card and boot it in an emulator; docs/flash.md says what that needs and proves
-	$(BIN)/python -m pytest -x -p no:cacheprovider tests/boot/boot_proof.py
+	$(BIN)/python -m pytest -x -p no:cacheprovider tests/campaigns/boot/boot_proof.py
 
 faults: $(VENV)/.dev ## hurt a real kiosk in twelve ways, ten rounds each, in at most 20 minutes
-	PYTHONPATH=tests $(BIN)/python -m faults --rounds $(ROUNDS)
+	PYTHONPATH=tests $(BIN)/python -m campaigns.faults --rounds $(ROUNDS)
 
 soak: $(VENV)/.dev ## 200,000 frames through a whole kiosk: does it grow?
-	PYTHONPATH=tests $(BIN)/python -m soak --frames $(FRAMES)
+	PYTHONPATH=tests $(BIN)/python -m campaigns.soak --frames $(FRAMES)
 
 check: $(VENV)/.dev ## style and types
 	$(BIN)/ruff format --check .
@@ -44,7 +44,7 @@ benchmark: $(VENV)/.dev ## measure this machine, with labelled faces in FACES=fo
 	$(BIN)/fer-edge models fetch
 	$(BIN)/fer-edge benchmark --matrix --scope both --threads 1 --clip $(CLIP) --labelled $(FACES) \
 		--out build/benchmark --replace
-	$(BIN)/python -m fer_edge.benchmarks.machine_page --results build/benchmark --clip $(CLIP) --faces $(FACES) \
+	$(BIN)/python -m fer_edge.benchmarks.studies.machine_page --results build/benchmark --clip $(CLIP) --faces $(FACES) \
 		--write docs/benchmarks.md
 
 export: $(VENV)/.dev ## export both models to everything, measured on FACES=folder, into docs/export.md

@@ -1,11 +1,11 @@
 """The contract between the stages: a model with its labels, input spec, hashes and history. Needs numpy only."""
 
-from .files import cache_folder, locked, sha256_of, write_text, writing, writing_folder
+from ..files import cache_folder, locked, sha256_of, write_text, writing, writing_folder
+from .bundle import Bundle, add_artifacts, default_bundle, describe_file, find_bundle, open_bundle, save_bundle
 from .labels import LABELS
 from .logits import Logits, parity, softmax
 from .manifest import Artifact, InputSpec, Manifest
 from .preprocess import Image, face_crop, whole_image
-from .store import Bundle, add_artifacts, default_bundle, describe_file, find_bundle, open_bundle, save_bundle
 
 __all__ = [
     "LABELS",

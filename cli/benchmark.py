@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from ..benchmarks.comparison import as_dict, compare, differences, text
-    from ..benchmarks.results import load_results
+    from ..benchmarks.report.comparison import as_dict, compare, differences, text
+    from ..benchmarks.results.results import load_results
 
     a, b = (load_results(path) for path in args.compare)
     found, different = compare(a, b), differences(a, b)
@@ -66,8 +66,8 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _estimate(args: argparse.Namespace) -> int:
-    from ..benchmarks.estimate_text import render
-    from ..benchmarks.estimates import estimate
+    from ..benchmarks.estimates.estimates import estimate
+    from ..benchmarks.estimates.text import render
 
     if not args.device:
         raise UsageError("whose speed?", hint="fer-edge benchmark estimate --device coral")

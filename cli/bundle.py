@@ -69,7 +69,7 @@ def _show(bundle: Bundle) -> None:
 def _run_each(bundle: Bundle, quiet: bool) -> None:
     """Run every artifact once that this machine's processor can run, and say which it cannot."""
     from ..errors import DeviceNotFound
-    from ..runtime.classify import Classifier, runs_here
+    from ..runtime.inference.classifier import Classifier, runs_here
 
     for artifact in bundle.manifest.artifacts:
         if not runs_here(artifact):
@@ -85,8 +85,8 @@ def _run_each(bundle: Bundle, quiet: bool) -> None:
 
 
 def _add(args: argparse.Namespace, bundle: Bundle) -> int:
-    from ..export.edgetpu import add_compiled
-    from ..train.card import model_card
+    from ..export.targets.edgetpu import add_compiled
+    from ..train.model_card import model_card
 
     if args.file is None or args.log is None:
         raise UsageError(
@@ -97,7 +97,7 @@ def _add(args: argparse.Namespace, bundle: Bundle) -> int:
     if args.json:
         print(json.dumps({"path": artifact.path, "report": dict(artifact.report)}))
     else:
-        from ..export.edgetpu import summary
+        from ..export.targets.edgetpu import summary
 
         print(f"{artifact.path}: {summary(artifact.report)}")
     return 0

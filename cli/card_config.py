@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ..devices.flash.card import Card
+from ..devices.flash.card.card import Card
 from ..errors import InputError
 
 BUNDLE = "/opt/fer-edge/current/bundle"

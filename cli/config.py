@@ -65,7 +65,7 @@ def _examine(args: argparse.Namespace) -> Examined:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..runtime.config.surroundings import surroundings
+    from ..runtime.config.host_checks import surroundings
 
     seen = _examine(args)
     if seen.config is not None:
@@ -122,7 +122,7 @@ def _declare(args: argparse.Namespace) -> Place:
     from datetime import datetime
 
     from ..runtime.config.declaration import refusal
-    from ..runtime.config.relations import declared
+    from ..runtime.config.rules import declared
     from ..runtime.config.sections import Place
 
     missing = [name for name in QUESTIONS if not getattr(args, name)]

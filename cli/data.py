@@ -87,7 +87,7 @@ def _text(wall_ms: int) -> str:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from ..runtime.kiosk_store.reading import summary
+    from ..runtime.storage.query import summary
 
     seen = summary(args.folder)
     if args.json:
@@ -121,8 +121,8 @@ def _amount(event: dict[str, Any]) -> str:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from ..runtime.kiosk_store.export import export_groups, export_rows
-    from ..runtime.kiosk_store.reading import FOREVER
+    from ..runtime.storage.export import export_groups, export_rows
+    from ..runtime.storage.query import FOREVER
 
     span = (
         FOREVER[0] if args.since is None else args.since,
@@ -142,7 +142,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _wipe(args: argparse.Namespace) -> int:
-    from ..runtime.kiosk_store.wipe import wipe
+    from ..runtime.storage.wipe import wipe
 
     done = wipe(args.folder, args.before, round(time.time() * 1000))
     if args.json:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or show one."""
-    from ..devices.present import evidence
+    from ..devices.detect import evidence
     from ..devices.profile import find_profile, load_profiles
 
     profiles = [find_profile(args.name)] if args.name else list(load_profiles().values())
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(p: Profile) -> None:
     """All that is known of one device."""
-    from ..devices.pairs import in_words
+    from ..devices.compatibility import in_words
 
     print(f"  also called: {', '.join(p.aliases) or '-'}")
     print(f"  runs: {p.target} {p.precision}" + (f" for {p.chip}" if p.chip else ""))

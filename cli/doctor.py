@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, print, and return 3 when something is wrong."""
+    from ..devices.detect import devices_here
     from ..devices.doctor import State, examine
-    from ..devices.present import devices_here
     from ..devices.profile import find_profile, load_profiles
 
     profile = find_profile(args.device or "cpu")

@@ -13,8 +13,8 @@ from .progress import watch
 
 if TYPE_CHECKING:
     from ..bundle import Logits
-    from ..runtime.classify import Classifier
-    from ..train.data import Dataset, Sample
+    from ..runtime.inference.classifier import Classifier
+    from ..train.data.dataset import Dataset, Sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from ..bundle import LABELS, write_text
-    from ..train import evaluation, fairness
+    from ..train.evaluation import evaluation, fairness
 
     samples, truth = _truth(_read(args), args)
     logits, about = _logits(args, samples)
@@ -94,7 +94,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
 
 def _read(args: argparse.Namespace, wanted: str = "") -> Dataset:
     """The data with the asked label column, or with the second column that a recipe wants."""
-    from ..train.data import read_dataset
+    from ..train.data.dataset import read_dataset
 
     second = wanted if args.label == "label" else args.label
     if wanted and second != wanted:
@@ -121,8 +121,8 @@ def _truth(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], An
 
 def _corrupted(args: argparse.Namespace, samples: list[Sample], truth: Any) -> dict[str, dict[str, float]]:
     """Accuracy and mean recall under each corruption."""
-    from ..train.corruptions import CORRUPTIONS
-    from ..train.metrics import report
+    from ..train.data.corruptions import CORRUPTIONS
+    from ..train.evaluation.metrics import report
     from .measure import logits_of
 
     if args.checkpoint:
@@ -138,7 +138,7 @@ def _corrupted(args: argparse.Namespace, samples: list[Sample], truth: Any) -> d
 def _open(args: argparse.Namespace) -> Classifier:
     """The bundle's artifact through the runtime's backend."""
     from ..bundle import find_bundle, open_bundle
-    from ..runtime.classify import Classifier, choose_artifact
+    from ..runtime.inference.classifier import Classifier, choose_artifact
 
     bundle = open_bundle(find_bundle(args.bundle))
     return Classifier(bundle, choose_artifact(bundle, args.precision), args.threads)
@@ -149,7 +149,7 @@ def _logits(args: argparse.Namespace, samples: list[Sample]) -> tuple[Logits, di
     began = perf_counter()
     if args.checkpoint:
         from ..train.checkpoint import open_checkpoint
-        from ..train.predict import predict
+        from ..train.evaluation.predict import predict
 
         network, recipe = open_checkpoint(args.checkpoint)
         logits = predict(network, samples, recipe.size, watch=watch)
@@ -173,7 +173,7 @@ def _logits(args: argparse.Namespace, samples: list[Sample]) -> tuple[Logits, di
 
 def _grouped(args: argparse.Namespace, samples: list[Sample], right: list[bool]) -> list[tuple[dict[str, str], bool]]:
     """Each picture's groups and whether it was right; pictures without a row are left out and counted."""
-    from ..train.fairness import read_groups
+    from ..train.evaluation.fairness import read_groups
 
     table = read_groups(args.groups)
     root = args.data if args.data.is_dir() else args.data.parent
@@ -195,9 +195,10 @@ def _repeat(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..bundle import LABELS, write_text
-    from ..train import evaluation, repeat
+    from ..train.evaluation import cross_validation as repeat
+    from ..train.evaluation import evaluation
+    from ..train.evaluation.predict import predict
     from ..train.fit import fit
-    from ..train.predict import predict
     from ..train.recipe import load_recipe
 
     recipe = load_recipe(args.recipe)

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from ..export import run as exporting
     from ..export.calibration import calibration_set, digest_of
     from ..export.job import Job
-    from ..train.card import model_card
+    from ..train.model_card import model_card
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
     bundle = open_bundle(find_bundle(args.bundle))
@@ -115,7 +115,7 @@ def calibration_faces(folder: Path | None, count: int, seed: int, command: str) 
     Raises:
         UsageError, DatasetError: no folder, or nothing usable in it.
     """
-    from ..train.data import SUFFIXES, balanced, read_dataset, read_image
+    from ..train.data.dataset import SUFFIXES, balanced, read_dataset, read_image
 
     if folder is None:
         raise UsageError(
@@ -135,7 +135,7 @@ def evaluation(args: argparse.Namespace) -> Evaluate | None:
     """What runs an artifact over the labelled set."""
     if args.labelled is None:
         return None
-    from ..train.data import read_dataset
+    from ..train.data.dataset import read_dataset
     from .measure import measure
 
     dataset = read_dataset(args.labelled, "", args.seed, lambda s: watch(s, desc="reading pictures"))

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _init(args: argparse.Namespace) -> int:
     from ..bundle import write_text
-    from ..devices.flash.card_page import first_card_toml
+    from ..devices.flash.card.template import first_card_toml
 
     path: Path = args.path or Path("card.toml")
     if path.exists() and not args.replace:
@@ -109,10 +109,10 @@ def _probe(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..bundle.files import sha256_of
     from ..devices.flash.expected import read_receipt, receipt_path
-    from ..devices.flash.probe import probe
+    from ..devices.flash.image.probe import probe
     from ..devices.flash.verify import verify_paths
+    from ..files import sha256_of
 
     image = _image(args)
     receipt = read_receipt(receipt_path(image))

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..bundle.files import sha256_of, write_text, writing
 from ..devices.flash.apply import apply
 from ..devices.flash.expand import expand
 from ..devices.flash.expected import Receipt, expected, receipt_path
-from ..devices.flash.grow import grow
+from ..devices.flash.image.grow import grow
+from ..devices.flash.image.probe import Probed, make_clean, probe
+from ..devices.flash.image.unpack import packing, unpack
 from ..devices.flash.plan import ROUTES, Plan
-from ..devices.flash.probe import Probed, make_clean, probe
-from ..devices.flash.unpack import packing, unpack
 from ..devices.flash.verify import verify
 from ..errors import UsageError
+from ..files import sha256_of, write_text, writing
 from .progress import StatusLine
 
 if TYPE_CHECKING:
-    from ..devices.flash.disks import Disk
+    from ..devices.flash.disk.disks import Disk
     from .flash_payload import Parts
 
 STEPS = ("unpack", "probe", "plan", "apply", "verify", "write")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..devices.flash.disks import Disk
+    from ..devices.flash.disk.disks import Disk
     from .flash_card import Steps
 
 NO_SERIAL = "none"
@@ -24,7 +24,7 @@ def confirmed(args: argparse.Namespace) -> Disk:
     Raises:
         UsageError: it is in use, not removable or read-only, or nobody confirmed it; DeviceNotFound: there is none.
     """
-    from ..devices.flash.disks import find_disk, refusal
+    from ..devices.flash.disk.disks import find_disk, refusal
 
     if not sys.platform.startswith("linux"):
         raise UsageError("--to writes disks on Linux alone", hint="--out card.img, and any program that writes cards")
@@ -46,7 +46,7 @@ def confirmed(args: argparse.Namespace) -> Disk:
 
 def check_size(disk: Disk, size: int) -> None:
     """Raises UsageError when an image of `size` bytes is larger than the disk."""
-    from ..devices.flash.disks import refusal
+    from ..devices.flash.disk.disks import refusal
 
     if (wrong := refusal(disk, size)) is not None:
         raise wrong
@@ -54,8 +54,8 @@ def check_size(disk: Disk, size: int) -> None:
 
 def write_disk(image: Path, disk: Disk, steps: Steps) -> None:
     """Write an image, and read every byte back; raises as `write_card` does."""
-    from ..devices.flash.disks import look_again
-    from ..devices.flash.writing import write_card
+    from ..devices.flash.disk.disks import look_again
+    from ..devices.flash.disk.write import write_card
 
     disk = look_again(disk, loops=disk.bus == "loop")  # another card may be there now, or it may be mounted
     check_size(disk, image.stat().st_size)

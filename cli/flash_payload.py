@@ -12,11 +12,11 @@ from ..errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
-    from ..devices.flash.card import Card
-    from ..devices.flash.facts import Facts
+    from ..devices.flash.card.card import Card
+    from ..devices.flash.image.facts import Facts
+    from ..devices.flash.image.probe import Probed
+    from ..devices.flash.payload.wheels import Wheelhouse
     from ..devices.flash.plan import Plan
-    from ..devices.flash.probe import Probed
-    from ..devices.flash.wheels import Wheelhouse
     from ..devices.profile import Profile
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
@@ -42,10 +42,10 @@ class Parts:
 
     def plan(self, image: Path, probed: Probed, work: Path) -> Plan:
         """The plan for an image, its payload built in `work`; raises whatever speaks against it."""
-        from ..devices.flash.facts import read_facts
-        from ..devices.flash.grow import check_growth
+        from ..devices.flash.first_boot.route import changes_for
+        from ..devices.flash.image.facts import read_facts
+        from ..devices.flash.image.grow import check_growth
         from ..devices.flash.plan import Plan, check_room, choose_route
-        from ..devices.flash.route import changes_for
 
         route = choose_route(probed, board_of(self.profile), self.args.direct)
         if self.growth:
@@ -62,7 +62,7 @@ class Parts:
         return plan
 
     def _payload(self, probed: Probed, work: Path) -> Path:
-        from ..devices.flash.payload import build_payload, packaging_folder
+        from ..devices.flash.payload.payload import build_payload, packaging_folder
 
         archive: Path | None = self.args.own_python
         if probed.board == "jetson" and archive is None:
@@ -80,8 +80,8 @@ class Parts:
 def ready(args: argparse.Namespace) -> Parts:
     """Open everything that can be looked at before the image; raises for the first thing that is wrong."""
     from ..bundle import find_bundle, open_bundle
-    from ..devices.flash.card import Card, load_card
-    from ..devices.flash.grow import read_size
+    from ..devices.flash.card.card import Card, load_card
+    from ..devices.flash.image.grow import read_size
     from ..devices.profile import find_profile
     from .card_config import config_toml
 
@@ -114,7 +114,7 @@ def python_for(args: argparse.Namespace, probed: Probed) -> str:
 def wheelhouse(args: argparse.Namespace, python: str, probed: Probed) -> Wheelhouse:
     """--wheelhouse, which needs no network; else the one in the cache, filled when it has nothing for this Python."""
     from ..bundle import cache_folder
-    from ..devices.flash.wheels import fetch, open_wheelhouse
+    from ..devices.flash.payload.wheels import fetch, open_wheelhouse
 
     if not probed.glibc:
         raise InputError(
@@ -134,7 +134,7 @@ def wheelhouse(args: argparse.Namespace, python: str, probed: Probed) -> Wheelho
 
 def fetch_for(args: argparse.Namespace, folder: Path) -> Wheelhouse:
     """Fill a folder for an image, or for a Python and C library that are named."""
-    from ..devices.flash.wheels import fetch
+    from ..devices.flash.payload.wheels import fetch
     from .flash_card import opened
 
     if args.os_image is None:
@@ -146,7 +146,7 @@ def fetch_for(args: argparse.Namespace, folder: Path) -> Wheelhouse:
 
 def detector_weights() -> list[Path]:
     """YuNet's weights where they were fetched; without them the kiosk finds faces by Haar."""
-    from ..runtime.models import REGISTRY, find_model
+    from ..runtime.vision.detectors.weights import REGISTRY, find_model
 
     return [path for name in REGISTRY if (path := find_model(name, required=False)) is not None]
 

@@ -28,9 +28,9 @@ def run_kiosk(args: argparse.Namespace) -> int:
     _alone(args)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no picture reaches the disk in a crashed process's memory image
     from ..runtime.config import load_config
-    from ..runtime.kiosk.journal import start_log, stop_log
     from ..runtime.kiosk.kiosk import Kiosk
-    from ..runtime.liveness import Notifier
+    from ..runtime.kiosk.logs import start_log, stop_log
+    from ..runtime.kiosk.systemd import Notifier
 
     def read() -> KioskConfig:
         return load_config(args.config, os.environ, args.set)

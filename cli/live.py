@@ -10,7 +10,7 @@ from ..errors import SourceError
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
-    from ..train.live import Result, Take
+    from ..train.evaluation.live_check import Result, Take
 
 SECONDS = 4.0
 """How long an expression is held before the camera."""
@@ -21,7 +21,7 @@ def run_live(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from ..bundle import find_bundle, open_bundle, write_text
-    from ..train import live
+    from ..train.evaluation import live_check as live
 
     bundle = open_bundle(find_bundle(args.bundle))
     camera = args.live.startswith("camera:") or args.live.isdigit()
@@ -42,12 +42,12 @@ def watch_take(args: argparse.Namespace, bundle: Bundle, take: Take, source_text
     """Run the default pipeline over one take and count what it showed."""
     from itertools import takewhile
 
-    from ..runtime.classify import Classifier, choose_artifact
-    from ..runtime.detectors import open_detector
+    from ..runtime.inference.classifier import Classifier, choose_artifact
     from ..runtime.pipeline import Pipeline, run
-    from ..runtime.smoothing import open_smoother
     from ..runtime.sources import open_source
-    from ..train.live import Result
+    from ..runtime.vision.detectors import open_detector
+    from ..runtime.vision.smoothing import open_smoother
+    from ..train.evaluation.live_check import Result
 
     classifier = Classifier(bundle, choose_artifact(bundle, args.precision), args.threads)
     pipeline = Pipeline(open_detector()[0], classifier, open_smoother("exponential", bundle.labels))

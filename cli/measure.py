@@ -9,9 +9,9 @@ from .progress import watch
 
 if TYPE_CHECKING:
     from ..bundle import Image, Logits
-    from ..runtime.classify import Classifier
-    from ..train.corruptions import Corruption
-    from ..train.data import Dataset, Sample
+    from ..runtime.inference.classifier import Classifier
+    from ..train.data.corruptions import Corruption
+    from ..train.data.dataset import Dataset, Sample
 
 
 def logits_of(classifier: Classifier, samples: Sequence[Sample], alter: Corruption | None = None) -> Logits:
@@ -28,7 +28,7 @@ def logits_of(classifier: Classifier, samples: Sequence[Sample], alter: Corrupti
 
 
 def _picture(sample: Sample, place: int, alter: Corruption | None) -> Image:
-    from ..train.data import read_image
+    from ..train.data.dataset import read_image
 
     picture = read_image(sample.path)
     return picture if alter is None else alter(picture, place)
@@ -42,8 +42,8 @@ def measure(classifier: Classifier, dataset: Dataset, split: str, name: str) -> 
     """
     import numpy as np
 
-    from ..train.copies import copied
-    from ..train.metrics import report
+    from ..train.data.duplicates import copied
+    from ..train.evaluation.metrics import report
 
     used = [s for s in dataset.split(split) if s.label is not None or s.second is not None]
     logits = logits_of(classifier, used)

@@ -19,22 +19,22 @@ from .main import INTERRUPTED
 from .progress import StatusLine
 
 if TYPE_CHECKING:
-    from ..benchmarks.literature import Figure
-    from ..benchmarks.measuring import Judge
-    from ..benchmarks.results import Results, Row
-    from ..benchmarks.singlestream import Rules
-    from ..benchmarks.subject import Subject
+    from ..benchmarks.measure.model_row import Judge
+    from ..benchmarks.measure.singlestream import Rules
+    from ..benchmarks.measure.system_under_test import Subject
+    from ..benchmarks.published.literature import Figure
+    from ..benchmarks.results.results import Results, Row
     from ..devices.profile import Profile
-    from ..runtime.classify import Classifier
+    from ..runtime.inference.classifier import Classifier
 
 MATRIX_OUT = Path("benchmark")
 
 
 def measure_devices(args: argparse.Namespace) -> int:
     """Measure what was asked for; 0 done, 1 unreal figures, 3 absent, 4 failed, 130 interrupted."""
-    from ..benchmarks import matrix
-    from ..benchmarks.literature import read_published
-    from ..benchmarks.singlestream import RULES
+    from ..benchmarks.measure import matrix
+    from ..benchmarks.measure.singlestream import RULES
+    from ..benchmarks.published.literature import read_published
     from ..devices.cpu import default_threads
 
     rules = RULES["quick" if args.quick else "strict" if args.strict else "default"]
@@ -86,10 +86,10 @@ class Bench:
         return row
 
     def _measured(self, profile: Profile, model: str, scope: str) -> Row:
-        from ..benchmarks.matrix import against_published, vendors_estimate
-        from ..benchmarks.measuring import model_row
-        from ..benchmarks.whole_pipeline import pipeline_row
-        from ..devices.present import is_here
+        from ..benchmarks.measure.matrix import against_published, vendors_estimate
+        from ..benchmarks.measure.model_row import model_row
+        from ..benchmarks.measure.pipeline_row import pipeline_row
+        from ..devices.detect import is_here
 
         if not (self.args.simulate or self.args.fallback == "cpu" or is_here(profile)):
             return _absent(profile, model, scope)
@@ -104,9 +104,9 @@ class Bench:
         return against_published(row, self.figures)
 
     def _subject(self, profile: Profile, model: str) -> Subject:
-        from ..benchmarks.models import find_model, wanted_precision
-        from ..benchmarks.subject import Subject
-        from ..benchmarks.verdicts import TABLE_MODELS
+        from ..benchmarks.measure.models import find_model, wanted_precision
+        from ..benchmarks.measure.system_under_test import Subject
+        from ..benchmarks.published.verdicts import TABLE_MODELS
 
         args = self.args
         name, bundle = find_model(model, profile, args.input, args.precision, self.say)
@@ -118,7 +118,7 @@ class Bench:
         return subject
 
     def _simulator(self, subject: Subject) -> Callable[[], Classifier]:
-        from ..benchmarks.simulated import simulator
+        from ..benchmarks.measure.simulated import simulator
         from ..export.calibration import calibration_set
         from .export import calibration_faces
 
@@ -135,7 +135,7 @@ class Bench:
 
 def _devices(args: argparse.Namespace) -> tuple[list[Profile], list[str]]:
     """Profiles to measure, and names of all devices that are here."""
-    from ..devices.present import evidence
+    from ..devices.detect import evidence
     from ..devices.profile import find_profile
 
     here = [p for p in _all_profiles() if evidence(p)]
@@ -153,8 +153,8 @@ def _all_profiles() -> list[Profile]:
 
 def _models(args: argparse.Namespace, profile: Profile) -> list[str]:
     """Those asked for; else all in a matrix, and otherwise the one of ours that was made for the device."""
-    from ..benchmarks.models import OWN
-    from ..benchmarks.verdicts import TABLE_MODELS
+    from ..benchmarks.measure.models import OWN
+    from ..benchmarks.published.verdicts import TABLE_MODELS
 
     return args.model or (
         [*OWN, *TABLE_MODELS] if args.matrix else ["edgetpu" if profile.target == "edgetpu" else "default"]
@@ -163,14 +163,14 @@ def _models(args: argparse.Namespace, profile: Profile) -> list[str]:
 
 def _scopes(args: argparse.Namespace, model: str) -> list[str]:
     """In a matrix the table's models, of random weights, are timed alone: a pipeline depends on the faces it finds."""
-    from ..benchmarks.verdicts import TABLE_MODELS
+    from ..benchmarks.published.verdicts import TABLE_MODELS
 
     wanted = ["model", "pipeline"] if args.scope == "both" else [args.scope]
     return [s for s in wanted if s == "model" or not args.matrix or model not in TABLE_MODELS]
 
 
 def _judge(args: argparse.Namespace) -> Judge | None:
-    from ..benchmarks.measuring import Judge
+    from ..benchmarks.measure.model_row import Judge
     from .export import evaluation
 
     evaluate = evaluation(args)
@@ -179,8 +179,8 @@ def _judge(args: argparse.Namespace) -> Judge | None:
 
 def _start(rules: Rules, threads: int) -> Results:
     from .. import __version__
-    from ..benchmarks.board import environment
-    from ..benchmarks.results import Results
+    from ..benchmarks.measure.board import environment
+    from ..benchmarks.results.results import Results
 
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     least: dict[str, float] = {"queries": rules.queries, "seconds": rules.seconds}
@@ -193,14 +193,14 @@ def _check_folder(folder: Path | None, replacing: bool) -> None:
 
 
 def _keep(folder: Path | None, results: Results) -> None:
-    from ..benchmarks.report import write_report
+    from ..benchmarks.report.report import write_report
 
     if folder:
         write_report(folder, results)
 
 
 def _absent(profile: Profile, model: str, scope: str) -> Row:
-    from ..devices.present import looked_for
+    from ..devices.detect import looked_for
 
     error = FerEdgeError(
         f"{profile.name} is not here: looked for {looked_for(profile)}", hint=f"fer-edge doctor --device {profile.name}"
@@ -210,9 +210,9 @@ def _absent(profile: Profile, model: str, scope: str) -> Row:
 
 def _foretold(row: Row, profile: Profile, model: str) -> Row:
     """The row with what the vendor's compiler expects of the bundle's artifact, if there is one that says."""
-    from ..benchmarks.matrix import vendors_estimate
+    from ..benchmarks.measure.matrix import vendors_estimate
     from ..bundle import find_bundle, open_bundle
-    from ..runtime.device import artifact_for
+    from ..runtime.inference.open_device import artifact_for
 
     try:
         return vendors_estimate(row, artifact_for(profile, open_bundle(find_bundle(model))))
@@ -221,7 +221,7 @@ def _foretold(row: Row, profile: Profile, model: str) -> Row:
 
 
 def _without(profile: Profile, model: str, scope: str, error: FerEdgeError) -> Row:
-    from ..benchmarks.results import ABSENT, Row
+    from ..benchmarks.results.results import ABSENT, Row
 
     reason = f"{error.message}" + (f" ({error.cause})" if error.cause else "")
     return Row(profile.name, model, 0, scope, ABSENT, profile.title, reason=reason, hint=error.hint)
@@ -229,7 +229,7 @@ def _without(profile: Profile, model: str, scope: str, error: FerEdgeError) -> R
 
 def _say_rows(results: Results, rows: list[Row]) -> None:
     """The tables of these rows, without the columns in which nothing stands."""
-    from ..benchmarks.tables import tables_of
+    from ..benchmarks.report.tables import tables_of
 
     for table in tables_of(replace(results, rows=tuple(rows))):
         names = [n for n in (table.rows[0] if table.rows else ()) if any(row[n] for row in table.rows)]
@@ -243,8 +243,8 @@ _WORDS = ("device", "model", "precision", "scope", "notes", "verdict", "state", 
 
 def _conclude(args: argparse.Namespace, results: Results, bench: Bench, folder: Path | None) -> int:
     """Print, and turn the rows into an exit code."""
-    from ..benchmarks.report import notice
-    from ..benchmarks.results import ABSENT, FAILED
+    from ..benchmarks.report.report import notice
+    from ..benchmarks.results.results import ABSENT, FAILED
 
     states = [row.state for row in bench.done]
     if args.json:

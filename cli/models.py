@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it and say where the files are."""
     from ..errors import UsageError
-    from ..runtime import models
+    from ..runtime.vision.detectors import weights as models
 
     if args.action == "add":
         if args.name is None:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from ..bundle import sha256_of
-    from ..runtime import models
+    from ..runtime.vision.detectors import weights as models
 
     rows = []
     for model in models.REGISTRY.values():

@@ -10,7 +10,7 @@ from ..errors import OutputError
 
 if TYPE_CHECKING:
     from ..runtime.pipeline import Pipeline, Sink
-    from ..runtime.session.video import VideoSink
+    from ..runtime.report.video import VideoSink
     from ..runtime.sources import Source
 
 
@@ -24,10 +24,10 @@ class Outputs:
         self.folder: Path | None = args.out
         if args.out is None:
             return
-        from ..runtime.session import store_path
-        from ..runtime.session.facts import session_facts
-        from ..runtime.session.store import StoreSink
-        from ..runtime.session.video import VideoSink, find_video
+        from ..runtime.report.video import VideoSink, find_video
+        from ..runtime.storage import store_path
+        from ..runtime.storage.session import StoreSink
+        from ..runtime.storage.session_facts import session_facts
 
         self.store = StoreSink(args.out, session_facts(source.name, source.fps, pipeline), args.replace)
         self.sinks.append(self.store)

@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
             cause="parts: " + ", ".join(CHOICES),
             hint=f"fer-edge report {args.session} --only csv",
         )
-    from ..runtime.session.report import write_report
-    from ..runtime.session.store import open_session
+    from ..runtime.report.report import write_report
+    from ..runtime.storage.session import open_session
 
     made = write_report(open_session(args.session), parts)
     if args.json:

@@ -17,8 +17,8 @@ from .progress import StatusLine
 
 if TYPE_CHECKING:
     from ..runtime.pipeline import Pipeline, Tally
-    from ..runtime.records import Frame, Observation
     from ..runtime.sources import Source
+    from ..runtime.types import Frame, Observation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,9 +95,9 @@ def _check(args: argparse.Namespace) -> None:
 def _open_pipeline(args: argparse.Namespace, threads: int, kind: type[Pipeline]) -> tuple[Pipeline, str]:
     from ..bundle import find_bundle, open_bundle
     from ..devices.profile import find_profile
-    from ..runtime.detectors import open_detector
-    from ..runtime.device import open_device
-    from ..runtime.smoothing import open_smoother
+    from ..runtime.inference.open_device import open_device
+    from ..runtime.vision.detectors import open_detector
+    from ..runtime.vision.smoothing import open_smoother
 
     bundle = open_bundle(find_bundle(args.bundle))
     profile = find_profile(args.device)

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..bundle import write_text
     from ..train import sweep
-    from ..train.data import read_dataset
+    from ..train.data.dataset import read_dataset
     from ..train.recipe import load_recipe
 
     base = load_recipe(args.recipe)

@@ -14,11 +14,11 @@ from .measure import measure
 from .progress import watch
 
 if TYPE_CHECKING:
-    from ..runtime.classify import Classifier
-    from ..train.data import Dataset
+    from ..runtime.inference.classifier import Classifier
+    from ..train.data.dataset import Dataset
+    from ..train.distillation import Teacher
     from ..train.fit import Fitted
     from ..train.recipe import Recipe
-    from ..train.student import Teacher
     from ..train.tracking import Tracker
 
 CALIBRATION_PICTURES = 512
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
-    from ..train.data import read_dataset
+    from ..train.data.dataset import read_dataset
     from ..train.fit import fit, is_main_process
     from ..train.network import import_torch
     from ..train.recipe import load_recipe
@@ -103,7 +103,7 @@ def _teacher(args: argparse.Namespace, recipe: Recipe) -> Teacher | None:
         return None
     from ..bundle import open_bundle
     from ..devices.cpu import usable_cores
-    from ..runtime.classify import Classifier, choose_artifact
+    from ..runtime.inference.classifier import Classifier, choose_artifact
 
     bundle = open_bundle(args.teacher)
     if bundle.manifest.input.size != recipe.size:
@@ -133,7 +133,7 @@ def _tracker(args: argparse.Namespace, recipe: Recipe, work: Path) -> Tracker:
 def _pictures(work: Path, fitted: Fitted, metrics: Mapping[str, Any]) -> list[Path]:
     """Confusion matrix and curves, as files in the work folder."""
     from ..bundle import LABELS
-    from ..train.evaluation import plot_confusion, plot_history
+    from ..train.evaluation.evaluation import plot_confusion, plot_history
 
     plot_confusion(dict(metrics), LABELS, work / "confusion.png")
     plot_history(fitted.history, work / "curves.png")
@@ -154,8 +154,8 @@ def _silent(line: str) -> None:
 
 def _tell_data(dataset: Dataset, dedupe: bool, say: Any) -> Dataset:
     """Say what the data holds and what is wrong with it; returns it without copies if so asked."""
-    from ..train import copies
-    from ..train.data import counts
+    from ..train.data import duplicates as copies
+    from ..train.data.dataset import counts
 
     for split in ("train", "valid", "test"):
         samples = dataset.split(split)
@@ -182,8 +182,8 @@ def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fi
     """Export and measure the trained network and write the bundle."""
     from ..bundle import LABELS, whole_image
     from ..export.package import package
-    from ..train.card import model_card
-    from ..train.data import balanced, read_image
+    from ..train.data.dataset import balanced, read_image
+    from ..train.model_card import model_card
     from ..train.network import fold_luma
 
     split = "test" if dataset.split("test") else "valid"
@@ -219,8 +219,8 @@ def _provenance(
 
     from .. import __version__
     from ..bundle import sha256_of
-    from ..train import copies
-    from ..train.data import picture_facts
+    from ..train.data import duplicates as copies
+    from ..train.data.dataset import picture_facts
 
     init = args.init or "random"
     if args.init and args.init != "timm":

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..runtime.classify import Classifier
+    from ..runtime.inference.classifier import Classifier
 
 LEAST_AGREEMENT = 0.9
 """Of the labels on the golden crops, which are not faces and lie closer to the borders between labels."""
@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from ..devices.cpu import model_name
     from ..devices.doctor import examine
     from ..devices.profile import find_profile
-    from ..runtime import acceptance
-    from ..runtime.device import open_device
+    from ..runtime.inference import acceptance
+    from ..runtime.inference.open_device import open_device
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
     profile = find_profile(args.device)
@@ -77,7 +77,7 @@ def _judge(result: dict[str, Any]) -> bool:
 
 def _replug(classifier: Classifier, say: Any) -> dict[str, Any]:
     """Work until the device has failed once and answered again, or the time is up."""
-    from ..runtime import acceptance
+    from ..runtime.inference import acceptance
 
     say(f"unplug the device now, wait for three seconds, and plug it in again ({REPLUG_S:.0f} s)")
     end, faults = monotonic() + REPLUG_S, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .present import text_of
+from .detect import text_of
 
 
 def flags(root: Path = Path("/")) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .pairs import ROW_KEYS
+from .compatibility import ROW_KEYS
 
 ISOLATIONS = ("none", "process")
 IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")

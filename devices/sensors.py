@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .present import entries, number_of, text_of
+from .detect import entries, number_of, text_of
 
 HOT_C = 80.0
 """Raspberry Pis throttle from 80 degrees Celsius on; a zone that states where it begins to throttle is held to that."""

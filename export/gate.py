@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..bundle import Artifact, Logits, parity
 from ..errors import GateFailed
-from ..runtime.classify import Classifier
+from ..runtime.inference.classifier import Classifier
 
 Evaluate = Callable[[Classifier], Mapping[str, Any]]
 """Runs an opened artifact over a labelled set and returns its figures, with the set's name under `set`."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, parity, save_bundle
-from ..runtime.classify import Classifier
+from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set
 from .gate import Evaluate
 from .onnx import export_network, store_float16

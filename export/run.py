@@ -12,26 +12,26 @@ import numpy as np
 
 from ..bundle import Artifact, Bundle, Manifest, add_artifacts
 from ..errors import DeviceNotFound, UsageError
-from ..runtime.classify import Classifier
+from ..runtime.inference.classifier import Classifier
 from .consumers import check_form
 from .gate import Evaluate, Gate
 from .job import Built, Job, Target
 
 TARGETS = {
-    "onnx": "onnx_files",
+    "onnx": "onnx_runtime",
     "openvino": "openvino_ir",
     "edgetpu": "edgetpu",
     "tensorrt": "tensorrt",
     "rknn": "rknn",
     "ethos-u": "ethos_u",
 }
-"""Target -> module of this package."""
+"""Target -> module of `targets`."""
 ALL = "all"
 
 
 def target_module(name: str) -> Target:
     """The module of a target."""
-    return cast(Target, importlib.import_module(f"{__package__}.{TARGETS[name]}"))
+    return cast(Target, importlib.import_module(f"{__package__}.targets.{TARGETS[name]}"))
 
 
 def choose(wanted: str, precision: str | None, chip: str | None, options: Mapping[str, object]) -> list[str]:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Image
-from .baseline import Baseline
-from .detectors import Detector
-from .follow import FlowFollower
-from .records import Box, Frame, Observation, Track
-from .smoothing import FORGET_S, Smoother
-from .tracker import IouTracker
+from .types import Box, Frame, Observation, Track
+from .vision.detectors import Detector
+from .vision.optical_flow import FlowFollower
+from .vision.resting_face import Baseline
+from .vision.smoothing import FORGET_S, Smoother
+from .vision.tracker import IouTracker
 
 
 class FaceClassifier(Protocol):

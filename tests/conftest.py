@@ -52,7 +52,7 @@ def yunet_file() -> Path:
 @pytest.fixture
 def yunet(yunet_file: Path, own_cache: Path) -> Path:
     """YuNet in this test's cache."""
-    from fer_edge.runtime.models import add_model
+    from fer_edge.runtime.vision.detectors.weights import add_model
 
     return add_model(yunet_file)
 
@@ -126,7 +126,7 @@ def kept() -> Path:
 def calibration(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """256 labelled faces in class folders."""
     from fer_edge.bundle import LABELS
-    from fer_edge.train.data import balanced, read_dataset
+    from fer_edge.train.data.dataset import balanced, read_dataset
 
     folder = tmp_path_factory.mktemp("calibration")
     for sample in balanced(read_dataset(faces).split("train"), 256, 7):

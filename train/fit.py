@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingExtra, TrainingDiverged, UsageError
-from .batches import EpochLoader, draw_order
 from .checkpoint import Progress
-from .copies import copied
-from .data import Dataset
+from .data.batches import EpochLoader, draw_order
+from .data.dataset import Dataset
+from .data.duplicates import copied
+from .data.targets import label_share, sampling_weights, training_targets
+from .distillation import Teacher, imitation
+from .evaluation.metrics import fit_temperature
+from .evaluation.predict import Watch, labelled, predict, validate
 from .losses import make_loss, mix
-from .metrics import fit_temperature
 from .network import adjust_classifier, build_network, import_torch
-from .predict import Watch, labelled, predict, validate
 from .recipe import Recipe
-from .student import Teacher, imitation
-from .targets import label_share, sampling_weights, training_targets
 
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
 """Told after each epoch: its row of the history, and timings in milliseconds."""

@@ -84,7 +84,7 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
 def _inherit(body: Any, recipe: Recipe, path: Path) -> None:
     """Take the weights of a checkpoint, classifier included; raises UsageError where colours or layers differ."""
     from .checkpoint import open_checkpoint
-    from .student import inherit
+    from .distillation import inherit
 
     parent, theirs = open_checkpoint(path)
     if theirs.color != recipe.color:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import evidence
+from ..detect import evidence
 from ..profile import Profile
 from . import bus, cameras, jetson, software, system
 from .finding import Finding, State

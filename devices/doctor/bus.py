@@ -7,17 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import (
-    SLOW_MBPS,
-    UsbDevice,
-    driver_nodes,
-    entries,
-    evidence,
-    looked_for,
-    number_of,
-    text_of,
-    usb_devices,
-)
+from ..detect import SLOW_MBPS, UsbDevice, driver_nodes, entries, evidence, looked_for, number_of, text_of, usb_devices
 from ..profile import Profile
 from .finding import Finding, ok, problem, unchecked
 

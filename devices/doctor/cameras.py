@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..present import entries, number_of, text_of
+from ..detect import entries, number_of, text_of
 from .commands import LATE, Answer, ask
 from .finding import Finding, ok, problem, unchecked
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from ..present import number_of, text_of
+from ..detect import number_of, text_of
 
 RECORDED = "commands"
 LIMIT_S = 10.0

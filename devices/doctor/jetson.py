@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import entries, memory_mib, number_of, text_of
+from ..detect import entries, memory_mib, number_of, text_of
 from ..profile import Profile
 from .commands import ask
 from .finding import Finding, ok, problem, unchecked

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from ..present import entries, text_of
+from ..detect import entries, text_of
 from ..profile import Profile
 from .commands import ask
 from .finding import Finding, ok, problem

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..pairs import Fit, command_for, judge
-from ..present import text_of
+from ..compatibility import Fit, command_for, judge
+from ..detect import text_of
 from ..profile import Profile
 from . import libraries
 from .bus import driver_version

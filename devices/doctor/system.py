@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..present import entries, text_of
+from ..detect import entries, text_of
 from ..sensors import COLDEST_C, CONSTANT, HOT_C, HOTTEST_C, bits_of, throttled, zones
 from .commands import ask
 from .finding import Finding, ok, problem, unchecked

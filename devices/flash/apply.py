@@ -10,9 +10,9 @@ from typing import BinaryIO
 from ...errors import UsageError
 from .changes import Change, Place, WriteFile
 from .expand import Single, expand
-from .ext4 import Ext4
-from .fat import Fat
-from .probe import Probed, make_clean
+from .ext4.filesystem import Ext4
+from .fat.filesystem import Fat
+from .image.probe import Probed, make_clean
 
 Told = Callable[[int, int], None]
 """Changes that are done, and how many there are; each folder, file and link of a tree is one."""

@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import InputError, OutputError
 from .changes import Change, MakeLink, Place, UnpackTree, WriteFile
 from .expand import Single, expand, size_of
-from .probe import BOARDS, Probed
+from .image.probe import BOARDS, Probed
 
 ROUTES = {
     "cloud-init": "cloud-init of the image starts the first boot",

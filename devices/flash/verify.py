@@ -10,11 +10,11 @@ from ...errors import GateFailed
 from .apply import open_boot
 from .changes import Change, Place
 from .expected import Expected, expected
-from .ext4 import Ext4
-from .fat import Fat
-from .fat_check import check_fat
-from .outside import outside
-from .probe import Probed
+from .ext4.filesystem import Ext4
+from .fat.check import check_fat
+from .fat.filesystem import Fat
+from .image.outside import outside
+from .image.probe import Probed
 from .tools import find_tool, run_tool
 
 

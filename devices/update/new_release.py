@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...bundle import open_bundle
-from ...bundle.files import fsync, sha256_of
 from ...errors import InputError, OutputError
+from ...files import fsync, sha256_of
 from .releases import Releases
 
 MARGIN = 64 << 20

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ...bundle import open_bundle
-from ...bundle.files import cannot_write, writing
 from ...errors import InputError, UsageError
+from ...files import cannot_write, writing
 from .new_release import PULLED, check_payload, kind_of
 
 ENDING = ".tar"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...bundle.files import fsync
 from ...errors import InputError, OutputError, UsageError
+from ...files import fsync
 
 HOME = Path("opt/fer-edge")
 """Below the root of the system."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bundle import write_text
-from ...bundle.files import fsync
+from ...files import fsync
 from .releases import Releases
 from .system_files import put_back
 

@@ -15,7 +15,7 @@ from .keys import Entry
 from .layers import Given, Origin, from_environment, from_file, from_flags
 from .lines import unfinished
 from .problems import Problem
-from .relations import relations
+from .rules import relations
 from .sections import KioskConfig, entries
 from .values import checked, parsed
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...bundle import Artifact, Bundle, cache_folder, locked, sha256_of, write_text, writing
+from ...devices.detect import memory_mib
 from ...devices.doctor.system import MORE_SWAP
-from ...devices.present import memory_mib
 from ...errors import DeviceFailed
 from .tools import EngineTool
 

@@ -8,19 +8,17 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FerEdgeError
-from ..capture.state import Phase, State
 from ..config import KioskConfig
 from ..config.values import masked
-from ..daemon import Daemon, Limits
-from ..health import Condition
-from ..kiosk_store.clock import clock_synchronised
-from ..liveness import Notifier
-from ..publish.metrics import metrics_text
-from ..session.facts import session_facts
-from ..snapshot import Snapshot
-from .figures import broker_figures, machine_figures, store_figures
-from .journal import set_level
-from .opening import (
+from ..sources.state import Phase, State
+from ..status.health import Condition
+from ..status.prometheus import metrics_text
+from ..status.snapshot import Snapshot
+from ..storage.clock import clock_synchronised
+from ..storage.session_facts import session_facts
+from .commands import Requests
+from .daemon import Daemon, Limits
+from .factory import (
     aggregate_of,
     between_inferences,
     limits_of,
@@ -30,14 +28,16 @@ from .opening import (
     open_store,
     pace_of,
 )
-from .pausing import PauseMark
-from .recording import Recorder
-from .reloading import read_again
-from .requests import Requests
+from .logs import set_level
+from .metrics import broker_figures, machine_figures, store_figures
+from .pause import PauseMark
+from .recorder import Recorder
+from .reload import read_again
+from .systemd import Notifier
 
 if TYPE_CHECKING:
-    from ..capture.capture import Capture
-    from ..publish.mqtt import MqttPublisher
+    from ..mqtt.publisher import MqttPublisher
+    from ..sources.capture import Capture
     from ..web.server import WebServer
     from .button import PauseButton
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DeviceFailed, InputError, UsageError
 from ..config import KioskConfig
-from ..publish.metrics import CONTENT_TYPE
+from ..status.prometheus import CONTENT_TYPE
 from ..web.server import WebServer
 from ..web.settings import Desk, Notice, WebSettings
 
@@ -68,7 +68,7 @@ def picture_of(kiosk: Kiosk) -> bytes | None:
     """The newest frame as JPEG with what is seen drawn into it, made in memory; None while paused."""
     import cv2
 
-    from ..session.video import annotate
+    from ..report.video import annotate
 
     newest = kiosk.daemon.newest
     if newest is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import SourceError
-from ..records import Frame
+from ..types import Frame
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 """Suffixes taken as still pictures. A .gif is a video."""
@@ -54,8 +54,8 @@ def open_source(text: str) -> Source:
 
         return CameraSource.parse(text)
     if text.startswith("picamera:"):
-        from ..capture.readers import picamera
-        from ..capture.source import ReaderSource
+        from .reader_source import ReaderSource
+        from .readers import picamera
 
         return ReaderSource(picamera(text))
     if text.lower().startswith(STREAMS):
@@ -70,7 +70,7 @@ def open_source(text: str) -> Source:
             hint=f"ls -l {path.parent}",
         )
     if path.is_dir() or path.suffix.lower() in PICTURES:
-        from .stills import StillSource
+        from .images import StillSource
 
         return StillSource(path)
     from .video import VideoSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import DeviceNotFound, UsageError
-from ..records import Frame
+from ..types import Frame
 from .video import ASSUMED_FPS, live_frames
 
 

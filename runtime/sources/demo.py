@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...bundle import Image
 from ...errors import MissingExtra, UsageError
-from ..records import Frame
+from ..types import Frame
 
 WIDTH, HEIGHT, FPS = 640, 480, 30
 DEFAULT_SECONDS = 12.0

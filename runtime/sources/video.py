@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import SourceError
-from ..records import Frame
+from ..types import Frame
 
 OPEN_TIMEOUT_MS = READ_TIMEOUT_MS = 10_000
 """How long a stream may take to answer, and between frames."""

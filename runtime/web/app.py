@@ -9,14 +9,14 @@ from importlib import resources
 from aiohttp import web
 
 from ...errors import FerEdgeError
-from ..health import Condition
+from ..status.health import Condition
 from .events import Events
-from .filled import Filled
 from .guard import MOST_BODY, Guard
-from .login import COOKIE, VALID_S, Doorkeeper
+from .page_values import Filled
 from .pages import ICON, Page, login_page
 from .preview import Preview
 from .settings import Desk, WebSettings
+from .token_auth import COOKIE, VALID_S, Doorkeeper
 
 BODY_S = 5.0
 """How long a body may take to come."""

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from .login import COOKIE, Doorkeeper
 from .settings import WebSettings, known_host
+from .token_auth import COOKIE, Doorkeeper
 
 MOST_BODY = 4096
 """Bytes; the longest body we take is a token or two words of JSON."""

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, UsageError
-from ..publish.state import state_json
-from ..snapshot import Snapshot
+from ..status.snapshot import Snapshot
+from ..status.snapshot_json import state_json
 from .settings import Desk, WebSettings
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class WebServer:
 
         from .app import application
         from .events import Events
-        from .watch import Watch
+        from .idle_connections import Watch
 
         self._loop, self._events = asyncio.get_running_loop(), Events()
         events = self._events

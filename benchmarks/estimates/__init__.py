@@ -1,0 +1,1 @@
+"""What a device that is not here would take: computed from published figures."""

@@ -1,0 +1,1 @@
+"""One measurement after the other on the machine at hand."""

@@ -1,0 +1,1 @@
+"""What others published, and what ours says about it."""

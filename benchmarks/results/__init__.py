@@ -1,0 +1,1 @@
+"""The results file: its rows, its schema, its figures."""

@@ -1,0 +1,228 @@
+"""Opening, checking and saving bundles: a folder, or the same folder as one .zip."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+
+from ..errors import BundleDamaged, BundleError, LabelMismatch, UsageError
+from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
+from .manifest import Artifact, Manifest
+
+MANIFEST = "bundle.json"
+CARD = "MODEL_CARD.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened and verified bundle."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order of the logits."""
+        return self.manifest.labels
+
+    @property
+    def reference(self) -> Artifact:
+        """The canonical graph, against which every other artifact is held: float ONNX, else the first ONNX there is."""
+        onnx = sorted((a for a in self.manifest.artifacts if a.target == "onnx"), key=lambda a: a.path != "model.onnx")
+        if not onnx:
+            raise BundleError(f"the bundle {self.manifest.name} has no ONNX graph", hint="export or train it again")
+        return onnx[0]
+
+    def path(self, artifact: Artifact) -> Path:
+        """Where an artifact's file lies."""
+        return self.folder / artifact.path
+
+    def artifact(self, target: str, precision: str) -> Artifact:
+        """The artifact for a target and precision.
+
+        Raises:
+            BundleError: there is none; the message lists what there is.
+        """
+        for candidate in self.manifest.artifacts:
+            if (candidate.target, candidate.precision) == (target, precision):
+                return candidate
+        there = [f"{a.target} {a.precision}" for a in self.manifest.artifacts]
+        known = any(a.target == target for a in self.manifest.artifacts)
+        export = f"fer-edge export {self.folder} --target {target} --precision {precision} --calibration FACES"
+        raise BundleError(
+            f"the bundle {self.manifest.name} has no {target} artifact in {precision}",
+            cause=f"it holds only: {', '.join(there)}",
+            hint="choose one of these with --precision" if known else export,
+        )
+
+    def size(self, artifact: Artifact) -> int:
+        """Bytes of an artifact, companions included."""
+        return sum((self.folder / name).stat().st_size for name in artifact.files)
+
+    def check_outputs(self, count: int) -> None:
+        """Hold the number of logits a graph gives against the labels; raises LabelMismatch."""
+        if count != len(self.labels):
+            raise LabelMismatch(
+                f"the bundle {self.manifest.name} names {len(self.labels)} labels but its graph gives {count} logits",
+                cause="labels and model come from different trainings",
+                hint="train or export the bundle again",
+            )
+
+
+def default_bundle(name: str = "default") -> Path:
+    """Folder of a bundle that ships inside the package: `default`, or `edgetpu`, small enough for that chip."""
+    return Path(str(resources.files(__package__))) / name
+
+
+def find_bundle(words: str | Path | None) -> Path:
+    """A bundle by its path, or, where no such path exists, by the name of one that ships; None is the default one."""
+    path = Path(words or "default")
+    shipped = default_bundle(path.name)
+    named = not path.exists() and len(path.parts) == 1 and (shipped / MANIFEST).is_file()
+    return shipped if words is None or named else path
+
+
+def open_bundle(path: Path, cache: Path | None = None) -> Bundle:
+    """Open a bundle folder or .zip, checking schema, sizes and hashes of every file.
+
+    Args:
+        path: the folder or .zip.
+        cache: where a .zip is unpacked, by content; the user's cache when None.
+
+    Raises:
+        BundleError: nothing there, or no bundle; BundleSchemaError, BundleDamaged: as their names say.
+    """
+    if path.is_file():
+        path = _unpack(path, cache)
+    manifest_file = path / MANIFEST
+    if not manifest_file.is_file():
+        raise BundleError(
+            f"{path} is not a bundle: there is no {MANIFEST} in it",
+            cause="the path is wrong" if not path.exists() else "the folder holds something else",
+            hint="leave --bundle out to use the model that comes with fer-edge",
+        )
+    try:
+        text = manifest_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(manifest_file, f"cannot be read ({error})") from None
+    manifest = Manifest.from_json(text)
+    for artifact in manifest.artifacts:
+        _check_file(path, artifact)
+    return Bundle(path, manifest)
+
+
+def save_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> Bundle:
+    """Write a bundle folder in one step.
+
+    Args:
+        folder: the bundle to make or replace.
+        manifest: what it says of itself; its artifacts' hashes must be those of the files.
+        files: path inside the bundle -> file to copy from; artifacts and companions such as MODEL_CARD.md.
+
+    Raises:
+        OutputError: the place cannot be written; BundleDamaged: a file does not match the manifest.
+        UsageError: the place exists and is not a bundle.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise UsageError(
+            f"{folder} exists and is not a bundle",
+            cause="a bundle is only ever written to a new place or over an older bundle",
+            hint=f"choose another --out, or remove {folder}",
+        )
+    with writing_folder(folder) as temporary:
+        for name, source in files.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, temporary / name)
+        for artifact in manifest.artifacts:
+            _check_file(temporary, artifact)
+        write_text(temporary / MANIFEST, manifest.to_json())
+    return Bundle(folder, manifest)
+
+
+def add_artifacts(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    files: Mapping[str, Path],
+    card: Callable[[Manifest], str] | None = None,
+) -> Bundle:
+    """Put artifacts into a bundle in one step, each in the place of an older one of the same kind.
+
+    The rest of the bundle is what it is at that moment, so two that add at once both succeed.
+
+    Args:
+        folder: the bundle folder.
+        artifacts: their entries in the manifest.
+        files: path inside the bundle -> file to copy from, for all their `files`.
+        card: writes MODEL_CARD.md from the new manifest, for a bundle that has one.
+
+    Raises:
+        OutputError: the place cannot be written; BundleError: the bundle is gone or damaged.
+    """
+    with locked(folder):
+        bundle = open_bundle(folder)
+        kinds = {a.kind for a in artifacts}
+        kept = tuple(a for a in bundle.manifest.artifacts if a.kind not in kinds)
+        dropped = {f for a in bundle.manifest.artifacts if a not in kept for f in a.files}
+        ours = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST}
+        content = {name: p for name, p in ours.items() if name not in dropped} | dict(files)
+        manifest = replace(bundle.manifest, artifacts=_in_order([*kept, *artifacts]))
+        with tempfile.TemporaryDirectory() as aside:
+            if card and CARD in content:
+                content[CARD] = Path(aside) / CARD
+                content[CARD].write_text(card(manifest), encoding="utf-8")
+            return save_bundle(folder, manifest, content)
+
+
+def _in_order(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """The canonical graph first, then by target and precision."""
+    return tuple(sorted(artifacts, key=lambda a: (a.path != "model.onnx", a.target != "onnx", *a.kind)))
+
+
+def describe_file(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file, as an artifact records them."""
+    return sha256_of(path), path.stat().st_size
+
+
+def _check_file(folder: Path, artifact: Artifact) -> None:
+    """Refuse an artifact one of whose files is missing, cut short or altered, or lies outside the bundle."""
+    for name, digest in {artifact.path: artifact.sha256, **artifact.companions}.items():
+        file = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise _damaged(file, "lies outside the bundle")
+        if not file.is_file():
+            raise _damaged(file, "is missing")
+        size = file.stat().st_size
+        if name == artifact.path and size != artifact.size:
+            word = "truncated" if size < artifact.size else "too long"
+            raise _damaged(file, f"is {word}: {size} bytes instead of {artifact.size}")
+        if sha256_of(file) != digest:
+            raise _damaged(file, "does not have the hash its manifest states")
+
+
+def _damaged(file: Path, what: str) -> BundleDamaged:
+    return BundleDamaged(
+        f"{file} {what}",
+        cause="an interrupted copy, a bad disk, or a file changed after export",
+        hint="copy the bundle again from where it came",
+    )
+
+
+def _unpack(archive: Path, cache: Path | None) -> Path:
+    """Unpack a .zip bundle once, into a folder named by its content, and return that folder."""
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            names = zipped.namelist()
+            if any(Path(n).is_absolute() or ".." in Path(n).parts for n in names):
+                raise _damaged(archive, "holds a path that leads outside the bundle")
+            folder = (cache or cache_folder() / "bundles") / sha256_of(archive)[:16]
+            if not (folder / MANIFEST).is_file() and MANIFEST in names:
+                with writing_folder(folder) as temporary:
+                    zipped.extractall(temporary)
+            return folder if MANIFEST in names else archive
+    except (zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        raise _damaged(archive, f"is not a readable .zip ({error})") from None

@@ -1,0 +1,1 @@
+"""card.toml: what a person wants of a card."""

@@ -1,0 +1,85 @@
+"""Wi-Fi: a pass phrase becomes its key before it leaves this computer, and a file of NetworkManager."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .values import check_line
+
+PSK = re.compile(r"[0-9a-f]{64}")
+KEYS = ("ssid", "passphrase", "psk", "hidden")
+CONNECTION = "/etc/NetworkManager/system-connections/fer-edge.nmconnection"
+
+
+@dataclass(frozen=True)
+class Wifi:
+    """A network; without an ssid there is none.
+
+    Attributes:
+        ssid: 1 to 32 bytes in UTF-8.
+        psk: 64 hex digits; empty for an open network.
+        hidden: it does not say its name.
+    """
+
+    ssid: str = ""
+    psk: str = field(default="", repr=False)
+    hidden: bool = False
+
+
+def psk_of(passphrase: str, ssid: str) -> str:
+    """The key of a WPA pass phrase, 64 hex digits: PBKDF2-HMAC-SHA1, 4096 rounds (IEEE 802.11-2016, J.4)."""
+    return hashlib.pbkdf2_hmac("sha1", passphrase.encode("ascii"), ssid.encode("utf-8"), 4096, 32).hex()
+
+
+def check_wifi(table: Mapping[str, Any]) -> Wifi:
+    """The section [wifi]; raises ValueError with the key and the end of a sentence, never with a secret."""
+    for name in table:
+        if name not in KEYS:
+            raise ValueError(f"wifi.{name}", f"is no key of [wifi]; there are {', '.join(KEYS)}")
+    ssid = check_line("wifi.ssid", table.get("ssid", ""))
+    if len(ssid.encode("utf-8")) > 32:
+        raise ValueError("wifi.ssid", f"has {len(ssid.encode('utf-8'))} bytes; 32 is the most")
+    hidden = table.get("hidden", False)
+    if not isinstance(hidden, bool):
+        raise ValueError("wifi.hidden", "must be true or false")
+    psk = _psk(ssid, table)
+    if psk and not ssid:
+        raise ValueError("wifi.ssid", "is missing")
+    return Wifi(ssid, psk, hidden)
+
+
+def _psk(ssid: str, table: Mapping[str, Any]) -> str:
+    passphrase = table.get("passphrase", "")
+    psk = check_line("wifi.psk", table.get("psk", ""), secret=True).lower()
+    if passphrase and psk:
+        raise ValueError("wifi.psk", "and wifi.passphrase are both given; one is enough")
+    if psk and not PSK.fullmatch(psk):
+        raise ValueError("wifi.psk", f"must have 64 hex digits, not {len(psk)} characters")
+    if not passphrase:
+        return psk
+    if not isinstance(passphrase, str):
+        raise ValueError("wifi.passphrase", "must be a text in quotes")
+    if not 8 <= len(passphrase) <= 63:
+        raise ValueError("wifi.passphrase", f"has {len(passphrase)} characters; WPA asks for 8 to 63")
+    if not all(32 <= ord(c) <= 126 for c in passphrase):
+        raise ValueError("wifi.passphrase", "has a character that is not printable ASCII, which WPA does not allow")
+    return psk_of(passphrase, ssid)
+
+
+def keyfile(wifi: Wifi) -> bytes:
+    """The connection as NetworkManager keeps it; it must have mode 0600 (nm-settings-keyfile(5)).
+
+    The name is written as its bytes, so that no quoting is needed; the identifier depends on the name alone.
+    """
+    name = "".join(f"{byte};" for byte in wifi.ssid.encode("utf-8"))
+    lines = ["[connection]", "id=fer-edge", f"uuid={uuid.uuid5(uuid.NAMESPACE_DNS, wifi.ssid)}", "type=wifi"]
+    lines += ["", "[wifi]", "mode=infrastructure", f"ssid={name}"]
+    lines += ["hidden=true"] if wifi.hidden else []
+    lines += ["", "[wifi-security]", "key-mgmt=wpa-psk", f"psk={wifi.psk}"] if wifi.psk else []
+    lines += ["", "[ipv4]", "method=auto", "", "[ipv6]", "method=auto", "addr-gen-mode=default", ""]
+    return "\n".join(lines).encode("ascii")

@@ -1,0 +1,1 @@
+"""The machine's disks, and writing to one of them."""

@@ -1,0 +1,82 @@
+"""What of the running system is on a disk: mounts, swap and what holds it open, through LVM, RAID and encryption."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...detect import text_of
+
+
+def uses_of_disks(root: Path) -> dict[str, list[str]]:
+    """Kernel name of a disk or partition -> what uses it, such as `sdb1 mounted at /media/card`.
+
+    Args:
+        root: of the file system to read; tests give recorded trees.
+    """
+    above: dict[str, list[str]] = {}
+    for below, holder in [*_holders(root), *_looped(root)]:
+        above.setdefault(below, []).append(holder)
+    direct: dict[str, list[str]] = {}
+    for name, use in [*_mounted(root), *_swapped(root)]:
+        direct.setdefault(name, []).append(use)
+    names = {*above, *direct}
+    return {
+        name: [f"{n} {use}" for n in _and_above(name, above) for use in direct.get(n, _held(n, name))] for name in names
+    }
+
+
+def disk_behind(loop: Path, root: Path) -> str:
+    """Kernel name of the disk or partition that a loop device lies over; empty when it is a file, as it should be."""
+    behind = text_of(loop / "loop/backing_file").strip("\0 \n")
+    name = Path(behind).name
+    known = behind == f"/dev/{name}" and name in {f.parent.name for f in _dev_files(root)}
+    return name if known or (behind and (root / behind.lstrip("/")).is_block_device()) else ""
+
+
+def _holders(root: Path) -> Iterator[tuple[str, str]]:
+    for holder in [*(root / "sys/block").glob("*/holders/*"), *(root / "sys/block").glob("*/*/holders/*")]:
+        yield holder.parent.parent.name, holder.name
+
+
+def _looped(root: Path) -> Iterator[tuple[str, str]]:
+    """A loop device over a disk holds it too, and the kernel does not list it among the holders."""
+    for loop in (root / "sys/block").glob("loop*"):
+        if behind := disk_behind(loop, root):
+            yield behind, loop.name
+
+
+def _held(name: str, below: str) -> list[str]:
+    """A holder that nothing is mounted from still has the disk open."""
+    return [] if name == below else ["holds it"]
+
+
+def _and_above(name: str, above: dict[str, list[str]]) -> Iterator[str]:
+    yield name
+    for holder in above.get(name, []):
+        yield from _and_above(holder, above)
+
+
+def _mounted(root: Path) -> Iterator[tuple[str, str]]:
+    """Name and `mounted at PLACE`; by device number, and by name where a file system has a number of its own."""
+    numbers = {text_of(f).strip(): f.parent.name for f in [*_dev_files(root)]}
+    for line in text_of(root / "proc/self/mountinfo").splitlines():
+        fields = line.split()
+        if len(fields) < 10 or "-" not in fields:
+            continue
+        source = fields[fields.index("-") + 2]
+        place = fields[4].replace("\\040", " ")
+        name = numbers.get(fields[2]) or (Path(os.path.realpath(source)).name if source.startswith("/dev/") else "")
+        if name:
+            yield name, f"mounted at {place}"
+
+
+def _dev_files(root: Path) -> Iterator[Path]:
+    yield from (root / "sys/block").glob("*/dev")
+    yield from (root / "sys/block").glob("*/*/dev")
+
+
+def _swapped(root: Path) -> Iterator[tuple[str, str]]:
+    for line in text_of(root / "proc/swaps").splitlines()[1:]:
+        yield Path(os.path.realpath(line.split()[0])).name, "used for swap"

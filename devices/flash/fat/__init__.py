@@ -1,0 +1,1 @@
+"""FAT inside an image."""

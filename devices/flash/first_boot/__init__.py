@@ -1,0 +1,1 @@
+"""What each operating system's first boot asks for."""

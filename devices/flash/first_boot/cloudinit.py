@@ -1,0 +1,48 @@
+"""Raspberry Pi OS from 2025-11-24 on: cloud-init reads user-data and meta-data of the boot partition.
+
+cloud-init does one thing for us: at every boot, until we are done, it has systemd start first-boot.sh. It would run a
+`runcmd` once, even if the power fails in its middle (its semaphore is written before), and it would keep what user-data
+says, so settings and secrets are left to first-boot.sh, which can begin again and removes them. At its end it switches
+cloud-init off. network-config stays as the image has it, without a word: the network is NetworkManager's.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..card.card import Card
+from ..changes import Change, Place, WriteFile
+from ..image.facts import Facts
+from .cmdline import PATH, cmdline
+from .settings import FOLDER, SCRIPT, first_boot_folder, folder_id, settings_of
+
+SCRIPT_PATH = f"/boot/firmware{FOLDER}/{SCRIPT}"
+ARM = f"[ ! -f {SCRIPT_PATH} ] || sh {SCRIPT_PATH} --arm"
+
+
+def user_data() -> str:
+    """YAML without anything of the card in it. `users: []`: first-boot.sh makes the user; nor may it name the host."""
+    command = json.dumps(["sh", "-c", ARM])  # a JSON list is YAML
+    return f"#cloud-config\npreserve_hostname: true\nusers: []\nbootcmd:\n  - {command}\n"
+
+
+def meta_data(identity: str) -> str:
+    """A new instance-id makes cloud-init look at user-data, even where an image has been booted before."""
+    return f"instance-id: fer-edge-{identity}\ndsmode: local\n"
+
+
+def changes(card: Card, payload: Path, facts: Facts) -> tuple[Change, ...]:
+    """What goes onto the boot partition; user-data comes last, for it is what sets the rest off.
+
+    Raises:
+        InputError: the image has no cmdline.txt.
+    """
+    identity = folder_id(settings_of(card), payload)
+    words = (f"ds=nocloud;i=fer-edge-{identity}",)
+    return (
+        *first_boot_folder(card, payload),
+        WriteFile(Place.BOOT, PATH, cmdline(facts, card.country, words), why="names this first boot; the country"),
+        WriteFile(Place.BOOT, "/meta-data", meta_data(identity).encode(), why="names this first boot"),
+        WriteFile(Place.BOOT, "/user-data", user_data().encode(), why="has systemd start the first boot"),
+    )

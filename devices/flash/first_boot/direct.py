@@ -1,0 +1,140 @@
+"""Everything written into the root file system: no step at the first boot, nothing secret on FAT.
+
+What install.sh does is done by install.sh itself, into a folder of this computer, so both ways end in the same files.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ....errors import DeviceFailed, DeviceNotFound, InputError
+from ..card.card import Card
+from ..card.wifi import CONNECTION, keyfile
+from ..changes import Change, MakeFolder, MakeLink, Place, UnpackTree, WriteFile
+from ..image.facts import Facts
+from .accounts import SYSTEM, Accounts
+from .cmdline import PATH, cmdline
+from .direct_user import hosts, user_changes, with_card_user
+
+WANTS = "/etc/systemd/system/multi-user.target.wants"
+INSTALLED = (
+    ("/usr/local/bin/fer-edge", 0o755),
+    ("/etc/systemd/system/fer-edge.service", 0o644),
+    ("/etc/systemd/system/fer-edge-settle.service", 0o644),
+    ("/etc/udev/rules.d/60-fer-edge.rules", 0o644),
+    ("/etc/modules-load.d/fer-edge.conf", 0o644),
+)
+STATE = "/var/lib/NetworkManager/NetworkManager.state"
+
+
+def stage(payload: Path, into: Path) -> Path:
+    """Install a payload into a new folder, by its own install.sh; the folder.
+
+    Raises:
+        DeviceNotFound: this computer has not the programs; DeviceFailed: install.sh failed, with what it said.
+    """
+    if sys.platform != "linux":
+        raise DeviceNotFound("--direct needs Linux, whose install.sh it runs", hint="leave --direct out")
+    root = into / "staged"
+    command = ["sh", str(payload / "install.sh"), "--root", str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise DeviceFailed(
+            f"install.sh failed: {done.stderr.strip()}", cause="the payload or the disk of this computer"
+        )
+    return root
+
+
+def changes(card: Card, staged: Path, facts: Facts) -> tuple[Change, ...]:
+    """What goes into the root file system, and the radio's country into cmdline.txt of a Raspberry Pi.
+
+    Args:
+        staged: as `stage` made it.
+
+    Raises:
+        InputError: the image has no account files, or does not know the card's time zone.
+    """
+    accounts = with_card_user(kiosk_accounts(facts), card, facts)
+    return (
+        *installed(staged, accounts),
+        *system_changes(card, facts),
+        *user_changes(card, accounts, facts),
+        *secret_files(card, accounts),
+    )
+
+
+def kiosk_accounts(facts: Facts) -> Accounts:
+    """The image's accounts with the groups and the user that install.sh makes on a board."""
+    texts = [facts.root.get(f"/etc/{name}", "") for name in ("passwd", "group", "shadow", "gshadow")]
+    accounts = Accounts.parse(*texts)
+    for group in ("video", "render", "plugdev", "gpio"):
+        accounts = accounts.with_group(group, SYSTEM)
+    return accounts.with_user("fer-edge", SYSTEM, "/var/lib/fer-edge", "/usr/sbin/nologin")
+
+
+def installed(staged: Path, accounts: Accounts) -> Iterator[Change]:
+    """What install.sh put into the folder, and what it would have done to a running system."""
+    place = Place.ROOT
+    yield UnpackTree(place, "/opt/fer-edge", staged / "opt/fer-edge", why="fer-edge and what it needs")
+    for path, mode in INSTALLED:
+        yield WriteFile(place, path, staged / path.lstrip("/"), mode, why="installed")
+    if (staged / "var/cache/fer-edge").is_dir():
+        yield UnpackTree(place, "/var/cache/fer-edge", staged / "var/cache/fer-edge", why="the face detector")
+    config = staged / "etc/fer-edge/config.toml"
+    yield MakeFolder(place, "/etc/fer-edge", why="the kiosk's configuration")
+    if config.is_file():
+        group = accounts.group_number("fer-edge") or 0
+        yield WriteFile(place, "/etc/fer-edge/config.toml", config, 0o640, 0, group, secret=True, why="the kiosk's")
+    yield MakeFolder(place, WANTS)
+    for unit in ("fer-edge.service", "fer-edge-settle.service"):
+        yield MakeLink(place, f"{WANTS}/{unit}", f"/etc/systemd/system/{unit}", why="starts at boot")
+    for path, text in accounts.files().items():
+        shadow = path in ("/etc/shadow", "/etc/gshadow")
+        group = (accounts.group_number("shadow") or 0) if shadow else 0
+        mode = 0o640 if shadow else 0o644
+        yield WriteFile(place, path, text.encode(), mode, 0, group, secret=shadow, why="accounts")
+
+
+def system_changes(card: Card, facts: Facts) -> Iterator[Change]:
+    """Host name, time zone, Wi-Fi and its country; cloud-init, which would set up others, is off."""
+    place = Place.ROOT
+    if card.hostname:
+        yield WriteFile(place, "/etc/hostname", f"{card.hostname}\n".encode(), why="the card's host name")
+        yield WriteFile(place, "/etc/hosts", hosts(facts, card.hostname).encode(), why="the card's host name")
+    if card.time_zone:
+        if not facts.zones:
+            raise InputError(f"the image knows no time zone {card.time_zone}", hint="ls /usr/share/zoneinfo")
+        yield MakeLink(place, "/etc/localtime", f"/usr/share/zoneinfo/{card.time_zone}", why="the card's time zone")
+        yield WriteFile(place, "/etc/timezone", f"{card.time_zone}\n".encode(), why="the card's time zone")
+    if "/usr/bin/cloud-init" in facts.signs:
+        yield WriteFile(place, "/etc/cloud/cloud-init.disabled", b"", why="all is set up already")
+    if card.country and PATH in facts.boot:
+        yield WriteFile(Place.BOOT, PATH, cmdline(facts, card.country), why="the radio's country")
+    if card.wifi.ssid:
+        yield from _wifi(card, facts)
+
+
+def _wifi(card: Card, facts: Facts) -> Iterator[Change]:
+    place = Place.ROOT
+    if "/etc/NetworkManager" not in facts.signs:
+        raise InputError(
+            "the image has no NetworkManager, which Wi-Fi is set up with",
+            hint="leave [wifi] out of card.toml and use a cable",
+        )
+    yield WriteFile(place, CONNECTION, keyfile(card.wifi), 0o600, secret=True, why="Wi-Fi")
+    if STATE in facts.root:
+        text = facts.root[STATE].replace("WirelessEnabled=false", "WirelessEnabled=true")
+        yield WriteFile(place, STATE, text.encode(), 0o600, why="the radio is on")
+    for switch in facts.switches:
+        yield WriteFile(place, switch, b"0\n", why="the radio is on")
+
+
+def secret_files(card: Card, accounts: Accounts) -> Iterator[Change]:
+    """Files of one line below /etc/fer-edge that the kiosk alone reads."""
+    group = accounts.group_number("fer-edge") or 0
+    for name, value in card.secrets.items():
+        path = f"/etc/fer-edge/{name}"
+        yield WriteFile(Place.ROOT, path, f"{value}\n".encode(), 0o640, 0, group, secret=True, why="the kiosk's")

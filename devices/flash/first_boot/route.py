@@ -1,0 +1,34 @@
+"""What each way through a first boot changes in an image; `plan.choose_route` says which way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..card.card import Card
+from ..changes import Change
+from ..image.facts import Facts
+from . import cloudinit, direct, firstrun, jetson
+
+
+def changes_for(
+    route: str, card: Card, payload: Path, facts: Facts, scratch: Path, engine: bool = True
+) -> tuple[Change, ...]:
+    """What a way changes.
+
+    Args:
+        route: cloud-init, firstrun, direct or jetson.
+        payload: as `build_payload` made it.
+        scratch: a folder that stays until the changes were applied and verified.
+        engine: for a Jetson, whether the bundle has a TensorRT artifact.
+
+    Raises:
+        InputError, UsageError, DeviceFailed: as the ways themselves do.
+    """
+    if route == "cloud-init":
+        return cloudinit.changes(card, payload, facts)
+    if route == "firstrun":
+        return firstrun.changes(card, payload, facts)
+    staged = direct.stage(payload, scratch)
+    if route == "jetson":
+        return jetson.changes(card, staged, facts, engine)
+    return direct.changes(card, staged, facts)

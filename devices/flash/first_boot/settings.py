@@ -1,0 +1,78 @@
+"""A card's settings as the first boot reads them: a folder with one value a file, so that no shell has to unquote."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..card.card import Card
+from ..card.wifi import keyfile
+from ..changes import Change, Place, WriteFile
+
+FOLDER = "/fer-edge"
+"""On the boot partition, which is mounted at /boot/firmware."""
+SCRIPT = "first-boot.sh"
+UNIT = "fer-edge-first-boot.service"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value."""
+
+    name: str
+    content: bytes = field(repr=False)
+    secret: bool = False
+
+
+def settings_of(card: Card) -> tuple[Setting, ...]:
+    """What the card says beyond the kiosk's configuration; names as packaging/first-boot.sh reads them."""
+    return tuple(_settings(card))
+
+
+def _settings(card: Card) -> Iterator[Setting]:
+    for name in ("hostname", "time_zone"):
+        if value := getattr(card, name):
+            yield Setting(name, f"{value}\n".encode())
+    if card.user.name:
+        yield Setting("user", f"{card.user.name}\n".encode())
+    if card.user.password_hash:
+        yield Setting("password", f"{card.user.password_hash}\n".encode(), secret=True)
+    if card.user.ssh_keys:
+        yield Setting("authorized_keys", "".join(f"{key}\n" for key in card.user.ssh_keys).encode())
+    if card.wifi.ssid:
+        yield Setting("wifi.nmconnection", keyfile(card.wifi), secret=True)
+    for name, value in card.secrets.items():
+        yield Setting(name, f"{value}\n".encode(), secret=True)
+
+
+def first_boot_folder(card: Card, payload: Path) -> tuple[Change, ...]:
+    """The folder of the boot partition that packaging/first-boot.sh works through: settings, payload, script, id.
+
+    Args:
+        payload: as `build_payload` makes it; its packaging files are taken from it.
+    """
+    settings = settings_of(card)
+    changes: list[Change] = [
+        WriteFile(
+            Place.BOOT, f"{FOLDER}/settings/{s.name}", s.content, 0o600, secret=s.secret, why=f"the card's {s.name}"
+        )
+        for s in settings
+    ]
+    for path in sorted(p for p in payload.rglob("*") if p.is_file()):
+        name = path.relative_to(payload).as_posix()
+        secret = name == "config.toml"  # a camera's URL may hold a password
+        changes.append(WriteFile(Place.BOOT, f"{FOLDER}/payload/{name}", path, secret=secret, why="payload"))
+    for name in (SCRIPT, UNIT):
+        changes.append(WriteFile(Place.BOOT, f"{FOLDER}/{name}", payload / name, 0o755, why="the first boot"))
+    changes.append(WriteFile(Place.BOOT, f"{FOLDER}/id", f"{folder_id(settings, payload)}\n".encode(), why="its name"))
+    return tuple(changes)
+
+
+def folder_id(settings: tuple[Setting, ...], payload: Path) -> str:
+    """A name for this very first boot, so that steps of another one do not count as done; 16 hex digits."""
+    digest = hashlib.sha256((payload / "SHA256SUMS").read_bytes())
+    for setting in settings:
+        digest.update(f"{setting.name}\0".encode() + hashlib.sha256(setting.content).digest())
+    return digest.hexdigest()[:16]

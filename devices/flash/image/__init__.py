@@ -1,0 +1,1 @@
+"""A card image as a file: unpacked, looked into, grown."""

@@ -1,0 +1,95 @@
+"""The payload: the folder that packaging/install.sh installs, put together on this computer for a board's Python."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ....errors import InputError
+from ....files import sha256_of, write_text, writing, writing_folder
+from .own_python import check_python
+from .site_archive import write_site
+from .wheels import Wheelhouse
+
+FILES = (
+    "install.sh",
+    "fer-edge.service",
+    "60-fer-edge.rules",
+    "modules-load.conf",
+    "first-boot.sh",
+    "fer-edge-first-boot.service",
+    "settle.sh",
+    "fer-edge-settle.service",
+)
+
+
+def packaging_folder() -> Path:
+    """packaging/, in a checkout and in an installed wheel alike; raises InputError when it is not there."""
+    folder = Path(__file__).resolve().parents[3] / "packaging"
+    if not all((folder / name).is_file() for name in FILES):
+        raise InputError(
+            f"{folder} is not complete", cause="the installation is damaged", hint="pip install -U fer-edge"
+        )
+    return folder
+
+
+def build_payload(
+    wheelhouse: Wheelhouse,
+    bundle: Path,
+    config_toml: str,
+    packaging: Path,
+    into: Path,
+    python_archive: Path | None = None,
+    models: Iterable[Path] = (),
+) -> Path:
+    """Write the payload into a new folder, which takes the place of one that is there; the folder.
+
+    The same inputs give the same bytes, so that installing it again changes nothing.
+
+    Args:
+        bundle: a bundle's folder.
+        config_toml: the kiosk's configuration; empty: none.
+        python_archive: a relocatable Python where the board's own is too old: a .tar.gz of one folder with bin/python3.
+        models: files of face detectors.
+
+    Raises:
+        InputError: the bundle, a wheel or the Python is not what it should be.
+        OutputError: the folder cannot be written.
+    """
+    if not (bundle / "bundle.json").is_file():
+        raise InputError(f"{bundle} is no bundle's folder", hint="fer-edge bundle show")
+    if python_archive is not None:
+        check_python(python_archive, wheelhouse.target)
+    with writing_folder(into) as folder:
+        for name in FILES:
+            _copy(packaging / name, folder / name)
+        shutil.copytree(bundle, folder / "bundle", copy_function=shutil.copyfile)
+        if config_toml:
+            write_text(folder / "config.toml", config_toml)
+        if python_archive is not None:
+            shutil.copyfile(python_archive, folder / "python.tar.gz")
+        for model in models:
+            (folder / "models").mkdir(exist_ok=True)
+            shutil.copyfile(model, folder / "models" / model.name)
+        with writing(folder / "site.tar.gz") as part:
+            write_site(wheelhouse.wheels, part)
+        write_text(folder / "SHA256SUMS", sums(folder))
+    return into
+
+
+def sums(folder: Path) -> str:
+    """SHA256SUMS over every file of a folder but itself, as `sha256sum --check` reads it."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
+    return "".join(f"{sha256_of(path)}  ./{path.relative_to(folder).as_posix()}\n" for path in files)
+
+
+def release_of(payload: Path) -> str:
+    """The name that install.sh gives to a payload's release, 16 hex digits."""
+    return hashlib.sha256((payload / "SHA256SUMS").read_bytes()).hexdigest()[:16]
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(0o755 if source.suffix == ".sh" else 0o644)

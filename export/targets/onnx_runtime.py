@@ -1,0 +1,41 @@
+"""ONNX for ONNX Runtime: float32, float16-stored, or int8 with quantise and dequantise nodes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from ..consumers import check_graph
+from ..job import Built, Job, entry, missing_packages
+from ..onnx import store_float16
+from ..quantize import quantize_int8
+
+PRECISIONS = ("float16", "float32", "int8")
+USUAL = ("float16", "int8")
+
+
+def missing(options: Mapping[str, Any]) -> str:
+    """How to get what is missing, or an empty string."""
+    return missing_packages("export", "onnx", "onnxruntime")
+
+
+def build(job: Job, precision: str, chip: str) -> Built:
+    """Check the graph against everyone who reads ONNX, and write it; the bundle's own graph is checked and kept."""
+    check_graph(job.graph)
+    own = job.bundle.reference
+    if own.precision == precision:
+        shutil.copyfile(job.bundle.path(own), job.file(own.path))
+        return Built(own)
+    path = f"onnx/model_{precision}.onnx"
+    source, target = job.file("onnx/source.onnx"), job.file(path)
+    source.write_bytes(job.graph.SerializeToString())
+    settings: dict[str, Any] = {}
+    if precision == "float32":
+        source.replace(target)
+    elif precision == "float16":
+        store_float16(source, target)
+    else:
+        settings = quantize_int8(source, target, job.pictures)
+    source.unlink(missing_ok=True)
+    return Built(entry(job, path, "onnx", precision, "uint8", settings, ("onnx", "onnxruntime")))

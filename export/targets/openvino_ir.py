@@ -1,0 +1,101 @@
+"""OpenVINO IR: float16-stored, or int8 by NNCF."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...bundle import Image
+from ...errors import ConversionFailed, MissingExtra
+from ..job import Built, Job, entry, missing_packages
+
+PRECISIONS = ("float16", "int8")
+USUAL = PRECISIONS
+
+
+def missing(options: Mapping[str, Any]) -> str:
+    """How to get what is missing, or an empty string."""
+    return missing_packages("openvino", "openvino", "nncf")
+
+
+def build(job: Job, precision: str, chip: str) -> Built:
+    """Write openvino/model_<precision>.xml and .bin."""
+    openvino = import_openvino()
+    stem = f"openvino/model_{precision}"
+    model = read_graph(openvino, job)
+    settings: dict[str, Any] = {}
+    if precision == "int8":
+        model, settings = quantise(openvino, model, job.pictures)
+    openvino.save_model(model, str(job.file(f"{stem}.xml")), compress_to_fp16=precision == "float16")
+    artifact = entry(
+        job,
+        f"{stem}.xml",
+        "openvino",
+        precision,
+        "uint8",
+        settings,
+        ("openvino", "nncf") if settings else ("openvino",),
+        companions=(f"{stem}.bin",),
+    )
+    return Built(artifact)
+
+
+def import_openvino() -> Any:
+    """openvino; raises MissingExtra."""
+    try:
+        import openvino
+    except ImportError:
+        raise MissingExtra("openvino", "openvino") from None
+    return openvino
+
+
+def read_graph(openvino: Any, job: Job) -> Any:
+    """The bundle's graph with float32 weights, as OpenVINO sees it; raises ConversionFailed."""
+    onnx_file: Path = job.file("openvino/source.onnx")
+    onnx_file.write_bytes(job.graph.SerializeToString())
+    try:
+        # Not convert_model, which reports to Intel: read_model gives the same graph.
+        return openvino.Core().read_model(str(onnx_file))
+    except RuntimeError as error:
+        raise ConversionFailed(f"OpenVINO cannot read the graph: {str(error).splitlines()[-1]}") from error
+    finally:
+        onnx_file.unlink()
+
+
+def quantise(openvino: Any, model: Any, pictures: Sequence[Image]) -> tuple[Any, dict[str, Any]]:
+    """The graph in int8 and the settings, for the manifest; raises MissingExtra, ConversionFailed."""
+    os.environ["NNCF_CI"] = "1"  # NNCF otherwise reports each call to Intel without asking
+    try:
+        import nncf
+    except ImportError:
+        raise MissingExtra("nncf", "openvino") from None
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    dataset = nncf.Dataset(list(pictures), lambda picture: picture[None])
+    try:
+        with _QuietProgress():
+            result = nncf.quantize(model, dataset, subset_size=len(pictures))
+    except Exception as error:  # NNCF raises kinds of its own
+        raise ConversionFailed(f"NNCF cannot quantise the graph: {str(error).splitlines()[0]}") from error
+    method = "NNCF: min-max weights, averaged min-max activations, fast bias correction"
+    return result, {
+        "pictures": len(pictures),
+        "activations": "int8 per tensor",
+        "weights": "int8 per channel",
+        "method": method,
+    }
+
+
+class _QuietProgress:
+    """NNCF draws its progress bars with rich; they go nowhere while inside."""
+
+    def __enter__(self) -> None:
+        import rich
+
+        self._console = rich.get_console()
+        self._console.quiet = True
+
+    def __exit__(self, *_: object) -> None:
+        self._console.quiet = False

@@ -1,0 +1,205 @@
+"""Rockchip NPU: Rockchip's own compiler and simulator, in an interpreter of their own.
+
+rknn-toolkit2 wants older libraries than anything else here, so it lives in a virtual environment that this module
+prepares once in the user's cache, or in one that --rknn-python names.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bundle import cache_folder, locked
+from ...errors import ConversionFailed, DeviceNotFound, FerEdgeError, UsageError
+from ...runtime.backends import backend_file
+from ...runtime.inference.worker_client import RemoteBackend
+from ..job import Built, Job, entry
+
+PRECISIONS = USUAL = ("int8",)
+CHIPS = ("rk3588", "rk3566")
+VERSIONS = ((3, 11), (3, 12), (3, 10))
+"""Pythons that the toolkit has wheels for and that have the packages it needs, the one it was tried with first."""
+LIMIT_S = 3600.0
+"""For compiling, and for a whole set of pictures: the simulator takes its time."""
+TOOLKIT = "rknn-toolkit2==2.5.0"
+NEEDS = (
+    "numpy<2",
+    "onnx==1.16.1",
+    "onnxruntime<1.27",
+    "protobuf==4.25.4",
+    "setuptools<80",  # the toolkit imports pkg_resources
+    "opencv-python-headless<4.12",
+    "scipy<1.18",
+    "ruamel.yaml",
+    "psutil",
+    "tqdm",
+    "fast-histogram",
+    "torch==2.13.0",  # the toolkit states <= 2.4 and runs with this one, of which there is a build without CUDA
+)
+"""What rknn-toolkit2 needs, in versions it was seen to run with; it is installed without its own, older, list."""
+
+
+def missing(options: Mapping[str, Any]) -> str:
+    """How to get what is missing, or an empty string."""
+    there = options.get("rknn_python") or _ready(prepared())
+    return "" if there else "fer-edge export … --target rknn (prepares an environment of about 1.5 GB)"
+
+
+def prepare(options: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Make the environment if there is none and none was given; raises DeviceNotFound, ConversionFailed."""
+    given = options.get("rknn_python")
+    if given:
+        if not _imports(Path(given)):
+            raise UsageError(
+                f"{given} does not run rknn-toolkit2",
+                cause="it is no Python interpreter, or `from rknn.api import RKNN` fails in it",
+                hint="leave --rknn-python out, and an environment is prepared",
+            )
+        return
+    folder = prepared()
+    if not _ready(folder):
+        say(f"preparing an environment for {TOOLKIT}, about 1.5 GB, in {folder}")
+        with locked(folder):
+            if not _ready(folder):
+                _install(folder)
+
+
+def prepared() -> Path:
+    """Where the prepared environment is, or would be."""
+    return cache_folder() / f"rknn-{TOOLKIT.split('==')[1]}"
+
+
+def build(job: Job, precision: str, chip: str) -> Built:
+    """Compile for one chip; the simulator then stands in for the board."""
+    path = f"rknn/model_int8_{chip}.rknn"
+    python = Path(job.options.get("rknn_python") or prepared() / "bin" / "python")
+    simulator = Simulator(job, python, job.file(path), chip)
+    artifact = entry(
+        job,
+        path,
+        "rknn",
+        precision,
+        "uint8",
+        {"pictures": len(job.pictures), "method": "rknn-toolkit2: per channel, normal"},
+        (),
+        report={"chip": chip, "compiled": True, "parity_by": "the vendor's simulator, not a board"},
+    )
+    artifact.built_with["rknn-toolkit2"] = simulator.version  # type: ignore[index]
+    return Built(artifact, backend=simulator)
+
+
+class Simulator:
+    """The backend `rknn` as a simulator, in the toolkit's own interpreter and a folder of its own."""
+
+    def __init__(self, job: Job, python: Path, target: Path, chip: str) -> None:
+        """Compile into `target` and start the simulator; raises ConversionFailed."""
+        self._folder = tempfile.TemporaryDirectory(prefix="fer-edge-rknn-")
+        work = Path(self._folder.name)
+        graph = work / "model.onnx"
+        graph.write_bytes(job.headless.SerializeToString())
+        settings = {
+            "chip": chip,
+            "mean": [float(v) for v in job.stem.mean],
+            "std": [float(v) for v in job.stem.std],
+            "dataset": str(_dataset(job, work)),
+            "out": str(target),
+        }
+        try:
+            self._backend = RemoteBackend(
+                backend_file("rknn"), graph, {"simulate": settings}, str(python), LIMIT_S, LIMIT_S, folder=work
+            )
+        except FerEdgeError as error:
+            self._folder.cleanup()
+            raise ConversionFailed(error.message, cause=error.cause or "see --debug") from error
+
+    @property
+    def version(self) -> str:
+        """Of the toolkit."""
+        return str(self.describe()["version"])
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 (N, classes) of uint8 (N, S, S, 3), as the simulator computes them."""
+        return self._backend.infer(batch)
+
+    def describe(self) -> dict[str, Any]:
+        """What runs where."""
+        return self._backend.describe()
+
+    def close(self) -> None:
+        """End the process; calling it twice is harmless."""
+        self._backend.close()
+        self._folder.cleanup()
+
+
+def _dataset(job: Job, work: Path) -> Path:
+    """The calibration pictures, and the file that names them."""
+    names = []
+    for i, picture in enumerate(job.pictures):
+        np.save(work / f"{i}.npy", picture.transpose(2, 0, 1)[None])
+        names.append(f"{work}/{i}.npy")
+    path = work / "dataset.txt"
+    path.write_text("\n".join(names) + "\n")
+    return path
+
+
+def _ready(folder: Path) -> bool:
+    return (folder / "ready").is_file()
+
+
+def _imports(python: Path) -> bool:
+    try:
+        done = subprocess.run([python, "-c", "from rknn.api import RKNN"], capture_output=True, timeout=120)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _install(folder: Path) -> None:
+    """A virtual environment with the toolkit; removed again when a step fails."""
+    python = _base_python()
+    shutil.rmtree(folder, ignore_errors=True)
+    inside = folder / "bin" / "python"
+    pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    try:
+        for command in ([python, "-m", "venv", folder], [*pip, "--no-deps", TOOLKIT], [*pip, *NEEDS]):
+            done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+            if done.returncode:
+                raise _not_prepared(folder, done.stderr)
+        if not _imports(inside):
+            raise _not_prepared(folder, "from rknn.api import RKNN fails")
+        (folder / "ready").touch()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _base_python() -> str:
+    """An interpreter that the toolkit has wheels for: this one, else one on PATH."""
+    if sys.version_info[:2] in VERSIONS:
+        return sys.executable
+    for major, minor in VERSIONS:
+        found = shutil.which(f"python{major}.{minor}")
+        if found:
+            return found
+    raise DeviceNotFound(
+        "rknn-toolkit2 needs Python 3.8 to 3.12, and there is none here",
+        cause="its maker offers no wheel for newer ones",
+        hint="fer-edge export … --target rknn --rknn-python PATH",
+    )
+
+
+def _not_prepared(folder: Path, words: str) -> ConversionFailed:
+    lines = [line for line in words.strip().splitlines() if line.strip()]
+    return ConversionFailed(
+        f"the environment for rknn-toolkit2 could not be made in {folder}",
+        cause=lines[-1] if lines else "no network, or no room on the disk",
+        hint="make one by hand and give it with --rknn-python PATH",
+    )

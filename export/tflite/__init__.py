@@ -1,0 +1,1 @@
+"""From ONNX to full-int8 TFLite, and what a .tflite file holds."""

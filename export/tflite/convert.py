@@ -1,0 +1,144 @@
+"""From the canonical graph to a full-integer TFLite file: int8 in and out, NHWC, no float tensor.
+
+The ONNX graph is rebuilt operator by operator in TensorFlow, channels last, and quantised by TFLite's own converter.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bundle import Image
+from ...errors import ConversionFailed, MissingExtra, UnsupportedGraph
+from ..graph import NORMALISED, Stem
+from ..job import Job
+from ..onnx import import_onnx
+from .twin import Twin
+
+
+def import_tensorflow() -> Any:
+    """tensorflow, quiet; raises MissingExtra."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its notice cannot be silenced otherwise
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    try:
+        import tensorflow
+    except ImportError:
+        raise MissingExtra("tensorflow", "edgetpu") from None
+    return tensorflow
+
+
+def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path) -> None:
+    """Write an int8 TFLite file whose input is the pixel less 128.
+
+    The normalisation is not an operator: it is the scale and zero point of the input tensor.
+
+    Args:
+        model: the graph from its first layer on, as `without_stem` gives it.
+        stem: what the pictures go through before.
+        pictures: calibration crops, uint8 (S, S, 3).
+        target: the file to write.
+
+    Raises:
+        UnsupportedGraph: an operator without a counterpart, named with its layer; ConversionFailed: the converter
+        gave up; MissingExtra: tensorflow is absent.
+    """
+    tf = import_tensorflow()
+    grey, scale = input_grid(stem)
+    twin = Twin(tf, centred(model, stem, grey, scale))
+    side = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+    low, high = -grey / scale, (255 - grey) / scale
+
+    @tf.function(input_signature=[tf.TensorSpec((1, side, side, 3), tf.float32)])  # type: ignore[untyped-decorator]
+    def forward(x: Any) -> Any:
+        return twin(tf.quantization.fake_quant_with_min_max_args(x, low, high))
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], twin)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([_float(p, grey, scale)] for p in pictures)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    # Edge TPU tool chains scale a fully-connected layer as a whole; per-channel scales there are said to be misread.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    target.write_bytes(_convert(converter))
+
+
+def int8_file(job: Job) -> tuple[Path, dict[str, Any]]:
+    """The job's int8 TFLite file and its settings; made once, however many targets want it."""
+    path = job.work / "shared" / "model_int8.tflite"
+    if not path.is_file():
+        convert_int8(job.headless, job.stem, job.pictures, job.file("shared/model_int8.tflite"))
+    return path, settings_for(job.pictures)
+
+
+def settings_for(pictures: Sequence[Image]) -> dict[str, Any]:
+    """How `convert_int8` quantises, for the manifest."""
+    return {
+        "pictures": len(pictures),
+        "activations": "int8 per tensor",
+        "weights": "int8 per channel, fully-connected per tensor",
+        "method": "min-max",
+    }
+
+
+def input_grid(stem: Stem) -> tuple[int, float]:
+    """The grey level that becomes 0, a whole number because zero points are, and the deviation common to R, G and B."""
+    return round(float(stem.mean.mean())), float(stem.std.mean())
+
+
+def centred(model: Any, stem: Stem, grey: int, scale: float) -> Any:
+    """The graph with its first convolution changed to take (x - grey) / scale instead of (x - mean) / std.
+
+    Exact inside the picture; in the padding, at its border, the fraction of a grey level between the two means remains.
+    """
+    onnx = import_onnx()
+    result = type(model).FromString(model.SerializeToString())
+    first = next(n for n in result.graph.node if NORMALISED in n.input)
+    tensors = {t.name: t for t in result.graph.initializer}
+    if first.op_type != "Conv" or len(first.input) < 3:
+        raise UnsupportedGraph(f"the first layer, {first.name}, is a {first.op_type} and not a convolution with a bias")
+    weight, bias = (onnx.numpy_helper.to_array(tensors[n]) for n in first.input[1:3])
+    shift = ((grey - stem.mean) / stem.std)[None, :, None, None]
+    changed = {
+        first.input[1]: weight * (scale / stem.std)[None, :, None, None],
+        first.input[2]: bias + (weight * shift).sum(axis=(1, 2, 3)),
+    }
+    for name, values in changed.items():
+        tensors[name].CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), name))
+    return result
+
+
+def _float(picture: Image, grey: int, scale: float) -> NDArray[np.float32]:
+    return ((picture[None].astype(np.float32) - grey) / scale).astype(np.float32)
+
+
+def _convert(converter: Any) -> bytes:
+    """Run the converter, whose C++ part writes to standard error, and give its bytes."""
+    with tempfile.TemporaryFile() as log:
+        try:
+            return bytes(_aside(converter.convert, log))
+        except Exception as error:  # the converter raises kinds of its own
+            log.seek(0)
+            last = log.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise ConversionFailed(
+                f"TFLite's converter gave up: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+                cause=last[0] if last else "an operator it cannot quantise",
+                hint="the same command with --debug",
+            ) from error
+
+
+def _aside(work: Callable[[], Any], log: Any) -> Any:
+    """Call `work` with standard error, the file descriptor, turned into `log`."""
+    kept = os.dup(2)
+    os.dup2(log.fileno(), 2)
+    try:
+        return work()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

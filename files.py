@@ -1,0 +1,157 @@
+"""Writing files so that a reader sees the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import OutputError
+
+
+def cache_folder() -> Path:
+    """The user's cache of fer-edge: $FER_EDGE_CACHE, else fer-edge under $XDG_CACHE_HOME or ~/.cache."""
+    own = os.environ.get("FER_EDGE_CACHE")
+    if own:
+        return Path(own).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-edge"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path`; on success fsync it and rename it to `path`, on any error remove it.
+
+    The temporary name keeps the suffix of `path`, because video writers choose their container by it.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        fsync(temporary)
+        os.replace(temporary, path)
+        fsync(path.parent)
+    except OSError as error:
+        if isinstance(error, OutputError) or not _concerns(error, temporary, path):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):  # where its folder is a file, say; the error on its way out says more
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to `path` in one step; raises OutputError."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on success it takes the place of `path`, on any error it is removed.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                fsync(file)
+        _swap(temporary, path)
+    except OSError as error:
+        if isinstance(error, OutputError) or not _concerns(error, temporary, path):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the right to change `path`, waiting for whoever has it; the lock file beside it stays.
+
+    Raises:
+        OutputError: the lock file cannot be made.
+    """
+    import fcntl  # not on Windows, where nothing calls this
+
+    lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The OutputError for a failed write to `path`."""
+    return OutputError(
+        f"cannot write {path}: {error.strerror or error}",
+        cause="the disk is full, or the folder is missing or belongs to somebody else",
+        hint=f"df -h {path.parent} && ls -ld {path.parent}",
+    )
+
+
+def _concerns(error: OSError, *paths: Path) -> bool:
+    """Whether an OSError is about one of these paths, or names none (a full disk does not name its file).
+
+    A copy names two, the file read and the file written.
+    """
+    named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return not named or any(name.startswith(str(p)) for name in named for p in (*paths, paths[-1].parent))
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put a folder in the place of another, which is removed afterwards; in one step where the kernel can."""
+    if path.exists() and _exchange(temporary, path):
+        shutil.rmtree(temporary, ignore_errors=True)
+    elif path.exists():
+        old = temporary.with_suffix(".old")
+        os.replace(path, old)
+        os.replace(temporary, path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(temporary, path)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """What a file holds, or a folder lists, is on the disk afterwards."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places at once; False where the C library or the file system does not know how."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    return rename is not None and rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0

@@ -1,0 +1,78 @@
+"""What `fer-edge config check` looks at on the machine: folders, files, bundle and device that the keys name."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...errors import FerEdgeError
+from .keys import value_of
+from .problems import Problem
+from .sections import KioskConfig, entries
+from .values import masked
+
+
+def surroundings(config: KioskConfig, path: Path) -> list[Problem]:
+    """Problems that show themselves only here; no secret is read."""
+    return [*_files(config), *_own_file(config, path), *_folder(config.store.folder), *_names(config)]
+
+
+def _files(config: KioskConfig) -> Iterator[Problem]:
+    for full, entry in entries().items():
+        file = value_of(config, full) if entry.kind == "Path | None" else None
+        if file is None:
+            continue
+        try:
+            seen = file.stat()
+        except OSError as error:
+            yield Problem(full, f"{file} cannot be found ({error.strerror})", hint=f"ls -l {file}")
+            continue
+        if not stat.S_ISREG(seen.st_mode) or not os.access(file, os.R_OK):
+            yield Problem(full, f"{file} cannot be read by {_user()}", hint=f"ls -l {file}")
+        elif not seen.st_size:
+            yield Problem(full, f"{file} is empty")
+        if entry.about.secret and seen.st_mode & stat.S_IRWXO:
+            yield Problem(full, f"{file} can be opened by everybody", False, f"chmod o= {file}")
+
+
+def _own_file(config: KioskConfig, path: Path) -> Iterator[Problem]:
+    """A camera's URL has its password in it; nothing else in the file is secret."""
+    if masked(config.source.what) != config.source.what and path.exists() and path.stat().st_mode & stat.S_IRWXO:
+        yield Problem("source.what", "may hold a password, and everybody can read the file", False, f"chmod o= {path}")
+
+
+def _folder(folder: Path) -> Iterator[Problem]:
+    """Whether it can be written, or made."""
+    there = next(p for p in (folder, *folder.parents) if os.path.exists(p))  # Path.exists raises behind a locked folder
+    if not there.is_dir():
+        yield Problem("store.folder", f"{there} is a file, not a folder", hint=f"ls -l {there}")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        hint = "sudo -u fer-edge fer-edge config check, as the service would"
+        yield Problem("store.folder", f"{folder} cannot be written by {_user()}", hint=hint)
+
+
+def _names(config: KioskConfig) -> Iterator[Problem]:
+    from ...bundle import find_bundle, open_bundle
+    from ...devices.profile import find_profile
+    from ..inference.open_device import artifact_for
+
+    full = "model.device"
+    try:
+        profile = find_profile(config.model.device)
+        full = "model.bundle"
+        bundle = open_bundle(find_bundle(config.model.bundle or None))
+        full = "model.precision"
+        artifact_for(profile, bundle, config.model.precision)
+    except FerEdgeError as error:
+        what = f"does not do: {error.message}" + (f" ({error.cause})" if error.cause else "")
+        yield Problem(full, what, hint=error.hint)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, in a container
+        return f"user {os.getuid()}"

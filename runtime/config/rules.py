@@ -1,0 +1,111 @@
+"""What keys ask of each other, and what is allowed but worth a word. Pure: the machine is not looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from ...errors import UsageError
+from ..mqtt.settings import MqttSettings
+from .declaration import KINDS, PROHIBITED, caution, refusal
+from .problems import Problem
+from .sections import KioskConfig, Mqtt, Place, Web
+
+
+def relations(config: KioskConfig) -> list[Problem]:
+    """Problems of keys together, errors and warnings."""
+    return [
+        *declared(config.place),
+        *_pictures(config),
+        *_kept(config),
+        *_mqtt(config.mqtt),
+        *_web(config.web, config.privacy.preview),
+    ]
+
+
+def declared(place: Place) -> Iterator[Problem]:
+    """Whether place and purpose are declared, and may be."""
+    for name in ("name", "kind", "purpose", "declared"):
+        if not str(getattr(place, name) or "").strip():
+            what = f"is missing: where the kiosk stands and what for has to be declared{_kinds(name)}"
+            yield Problem(f"place.{name}", what, hint="fer-edge config init FILE asks, and writes it down")
+    if why := refusal(place.kind, place.purpose_exception):
+        hint = 'place.purpose_exception = "medical" or "safety", if that is the reason'
+        yield Problem("place.kind", why, hint=hint)
+    elif word := caution(place.kind, place.purpose_exception):
+        yield Problem("place.purpose_exception", word, serious=False)
+
+
+def _kinds(name: str) -> str:
+    return f"; one of {', '.join(k for k in KINDS if k not in PROHIBITED)}" if name == "kind" else ""
+
+
+def _pictures(config: KioskConfig) -> Iterator[Problem]:
+    source, width = config.source, config.model.detect_width
+    if bool(source.width) != bool(source.height):
+        yield Problem("source.width" if source.width else "source.height", "needs the other one too: both, or both 0")
+    if 0 < width < 64:
+        yield Problem("model.detect_width", f"must be 0 or at least 64, not {width}: faces vanish in smaller pictures")
+
+
+def _kept(config: KioskConfig) -> Iterator[Problem]:
+    if not config.store.keep_days and not config.store.keep_mib:
+        yield Problem("store.keep_days", "and keep_mib are 0: everything is kept until the disk is full", False)
+    elif not config.store.keep_days:
+        yield Problem("store.keep_days", "is 0: observations of any age are kept", serious=False)
+    record, store = config.record, config.store
+    if record.on and store.folder in (record.folder, *record.folder.parents):
+        yield Problem("record.folder", f"lies in store.folder ({store.folder}), which is for the store alone")
+    if record.on and record.video:
+        yield Problem(
+            "record.video", "is true: pictures of people are written when somebody asks for it", serious=False
+        )
+    if config.privacy.least_group == 1:
+        yield Problem("privacy.least_group", "is 1: what a person alone shows leaves the kiosk", serious=False)
+
+
+def _mqtt(mqtt: Mqtt) -> Iterator[Problem]:
+    for name in ("topic", "discovery_prefix"):
+        try:
+            MqttSettings(host="", **{name: getattr(mqtt, name)})
+        except UsageError as error:
+            yield Problem(f"mqtt.{name}", f"cannot be a topic: {error.cause}", hint=error.hint)
+    if mqtt.password_file and not mqtt.user:
+        yield Problem("mqtt.password_file", "needs mqtt.user: MQTT knows no password without a name")
+    if mqtt.password_file and mqtt.host and not mqtt.tls and not is_loopback(mqtt.host):
+        what = "is false: the password crosses the network in clear text"
+        yield Problem("mqtt.tls", what, serious=False, hint="mqtt.tls = true and mqtt.port = 8883")
+    if mqtt.ca_file and not mqtt.tls:
+        yield Problem("mqtt.ca_file", "has no effect while mqtt.tls is false", serious=False)
+
+
+def _web(web: Web, preview: bool) -> Iterator[Problem]:
+    hint = 'head -c 24 /dev/urandom | base64 > TOKEN && chmod 600 TOKEN, and web.token_file = "TOKEN"'
+    if not _is_address(web.listen):
+        yield Problem("web.listen", f"must be an address of this machine such as 127.0.0.1 or ::1, not {web.listen!r}")
+        return
+    if not web.port:
+        return
+    outside = not is_loopback(web.listen)
+    if outside and not web.token_file:
+        yield Problem("web.listen", f"{web.listen} is open to other machines and needs web.token_file", hint=hint)
+    elif outside:
+        what = f"{web.listen} is open to other machines: pages and token cross the network in clear text"
+        yield Problem("web.listen", what, serious=False)
+    if preview and not web.token_file:
+        yield Problem("privacy.preview", "shows faces and needs web.token_file", hint=hint)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine as seen by itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return host == "localhost" or bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False

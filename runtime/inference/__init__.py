@@ -1,0 +1,1 @@
+"""From face crops to probabilities, on whatever device."""

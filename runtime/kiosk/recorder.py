@@ -1,0 +1,148 @@
+"""A session recorded on request: a store, and a video where the configuration allows pictures on the disk."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import FerEdgeError, OutputError, UsageError
+from ..config.sections import Record
+from ..pipeline import Sink
+from ..report.video import VideoSink
+from ..storage.session import StoreSink
+from ..types import Frame, Observation
+
+LEAST_FREE = 64 << 20
+"""Bytes that must be free to begin."""
+_NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """A sink that writes while somebody asked for it; it fails by ending, and says so."""
+
+    def __init__(
+        self,
+        settings: Record,
+        facts: Callable[[], Mapping[str, Any]],
+        fps: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            facts: what is true of a whole session.
+            fps: of the frames, for the video; frames keep their own times.
+            clock: seconds, never running backwards.
+        """
+        self.settings, self._facts, self._fps, self._clock = settings, facts, fps, clock
+        self._sinks: list[Sink] = []
+        self._began_s = self._first_s = 0.0
+        self._frames = 0
+        self._trouble = ""
+        self.folder: Path | None = None
+        """Of the newest session."""
+
+    @property
+    def active(self) -> bool:
+        """Whether one is being recorded."""
+        return bool(self._sinks)
+
+    def start(self) -> None:
+        """Begin one; a second request while it runs changes nothing. A failure shows in `check`."""
+        if self.active:
+            return
+        try:
+            self._start()
+        except (FerEdgeError, OSError) as error:
+            self._end("failed", f"no session is recorded: {getattr(error, 'message', error)}")
+
+    def _start(self) -> None:
+        if not self.settings.on:
+            raise UsageError("the configuration does not allow it (record.on)")
+        remove_old(self.settings.folder, self.settings.keep_days, time.time())
+        self.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if shutil.disk_usage(self.settings.folder).free < LEAST_FREE:
+            raise OutputError(f"less than {LEAST_FREE >> 20} MiB are free in {self.settings.folder}")
+        self.folder = _fresh(self.settings.folder)
+        self._frames, self._began_s, self._trouble = 0, self._clock(), ""
+        self._sinks = [StoreSink(self.folder, self._facts())]
+        if self.settings.video:
+            self._sinks.append(VideoSink(self.folder, self._fps or 25.0))
+        log.warning("a session is recorded in %s%s", self.folder, ", with pictures" if self.settings.video else "")
+
+    def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
+        """Take a frame's observations while a session is recorded; its times count from the session's beginning."""
+        if not self._sinks:
+            return
+        if self._clock() - self._began_s >= 60 * self.settings.minutes:
+            self.stop("the longest time was reached")
+            return
+        self._first_s = frame.time_s if not self._frames else self._first_s
+        own = replace(frame, index=self._frames, time_s=frame.time_s - self._first_s)
+        self._frames += 1
+        try:
+            for sink in self._sinks:
+                sink.write(own, [replace(o, frame=own.index, time_s=own.time_s) for o in observations])
+        except (FerEdgeError, OSError) as error:
+            self._end("failed", f"the recording ended: {getattr(error, 'message', error)}")
+
+    def stop(self, why: str = "stopped on request") -> None:
+        """Finish it; without one, nothing happens."""
+        if self._sinks:
+            self._end(why, "")
+
+    def close(self) -> None:
+        """Finish what is being recorded."""
+        self.stop("the kiosk ended")
+
+    def check(self) -> str:
+        """Why the last one failed, until another begins; empty otherwise."""
+        return self._trouble
+
+    def _end(self, why: str, trouble: str) -> None:
+        """Close every sink, whatever the others do."""
+        sinks, self._sinks, self._trouble = self._sinks, [], trouble
+        for sink in reversed(sinks):
+            try:
+                if isinstance(sink, StoreSink):
+                    sink.commit()
+                    sink.note({"frames": self._frames, "ended": why})
+                sink.close()
+            except (FerEdgeError, OSError) as error:
+                self._trouble = self._trouble or f"the recording is not whole: {getattr(error, 'message', error)}"
+        if sinks:
+            give_memory_back()
+            log.warning("the recording in %s ended: %s", self.folder, self._trouble or why)
+
+
+def remove_old(folder: Path, days: float, now_s: float) -> list[Path]:
+    """Remove sessions that are older than so many days (0: none), and say which; other folders are left alone."""
+    gone = []
+    for session in sorted(folder.glob("*")) if days and folder.is_dir() else ():
+        if _NAME.fullmatch(session.name) and session.is_dir() and now_s - session.stat().st_mtime > days * 86400:
+            shutil.rmtree(session)
+            gone.append(session)
+    return gone
+
+
+def give_memory_back() -> None:
+    """Have the C library return what an encoder used: glibc keeps it otherwise, in pieces that nobody uses again."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _fresh(folder: Path) -> Path:
+    """A new session's folder, named by the wall clock, which may stand where it stood before."""
+    stem = datetime.now().strftime("%Y%m%d-%H%M%S")
+    names = (stem, *(f"{stem}-{n}" for n in range(2, 1000)))
+    return next(folder / name for name in names if not (folder / name).exists())

@@ -1,0 +1,1 @@
+"""What a person looks at: the annotated video, plots and the report."""

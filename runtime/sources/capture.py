@@ -1,0 +1,164 @@
+"""The thread that keeps a source open: reads it, stamps its frames, looks at them, and comes back when it is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+
+from ..types import Frame, Stamped
+from .mailbox import Mailbox
+from .picture import Picture
+from .picture_check import Eye
+from .readers import Reader
+from .state import Phase, State, sentence
+from .waits import Backoff, Pacer
+
+DEADLINE_S = 5.0
+OPEN_S = 20.0
+"""Deadlines: opening means starting an interpreter, loading OpenCV and, for a stream, 10 s of FFmpeg's own patience."""
+STEADY_S = 10.0
+"""A source that delivered for so long is tried again soon when it is lost; another waits longer each time."""
+JOIN_S, KILLED_S = 0.5, 1.2
+"""What `close` gives the thread to end by itself, and after its reader was killed; together under 2 s."""
+
+
+class Capture:
+    """Frames of a source that may come and go; what daemon.Frames asks for."""
+
+    def __init__(
+        self,
+        make: Callable[[], Reader],
+        *,
+        deadline_s: float = DEADLINE_S,
+        open_s: float = OPEN_S,
+        eye: Eye | None = None,
+        backoff: Backoff | None = None,
+        every: bool = False,
+        told: Callable[[State], None] = lambda state: None,
+    ) -> None:
+        """Start to capture.
+
+        Args:
+            make: gives a reader for every attempt, such as `partial(reader_for, "camera:0")`.
+            deadline_s: without a picture for so long, the source is lost and opened again.
+            open_s: for each attempt to open it.
+            eye: looks at every picture; None: one that knows whether the source is live.
+            every: wait until each frame was taken before the next is read; for files, whose frames come at the pace of
+                their time stamps otherwise. Nothing is dropped then.
+            told: called in the capture's thread at each change of phase; must return at once.
+        """
+        self._make, self._deadline_s, self._open_s = make, deadline_s, open_s
+        self._eye, self._backoff, self._every, self._told = eye, backoff or Backoff(), every, told
+        self._mailbox, self._stop = Mailbox(), threading.Event()
+        self._reader: Reader | None = None
+        self._start_s = monotonic()
+        self._state = State(Phase.OPENING, since_s=self._start_s)
+        self._frames, self._last_s, self._base_s, self._seen = 0, -1.0, 0.0, ""
+        self._asked_s: float | None = None
+        self.dropped = 0
+        """Frames that a newer one replaced before anybody took them."""
+        self.reopened = 0
+        """How often the source was opened again, in vain or not."""
+        self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> State:
+        """What the source does now; a read that blocks where nothing can interrupt it is told too."""
+        state, asked = self._state, self._asked_s
+        if state.phase is Phase.DELIVERING and asked is not None and monotonic() - asked > self._deadline_s:
+            return State(Phase.LOST, f"no picture came within {self._deadline_s:.1f} s", asked)
+        return state
+
+    def take(self, timeout_s: float) -> Stamped | None:
+        """The newest frame that was not taken yet, or None when none comes in time."""
+        return self._mailbox.take(timeout_s)
+
+    def ended(self) -> bool:
+        """Whether no frame will ever come again: a file was read to its end, or this was closed."""
+        return self._mailbox.drained
+
+    def check(self) -> str:
+        """What is wrong with the source or its picture, in a sentence; empty when nothing is."""
+        state = self.state
+        return state.reason if state.phase is not Phase.DELIVERING else self._seen
+
+    def close(self) -> None:
+        """End the thread and its reader, within 2 s whatever the source does; calling it twice is harmless."""
+        self._stop.set()
+        self._mailbox.close()
+        self._thread.join(JOIN_S)
+        reader = self._reader
+        if self._thread.is_alive() and reader is not None:
+            reader.interrupt()
+            self._thread.join(KILLED_S)
+
+    def _work(self) -> None:
+        try:
+            while not self._attempt() and not self._stop.wait(self._backoff.next_s()):
+                self.reopened += 1
+        finally:
+            self._mailbox.close()
+
+    def _attempt(self) -> bool:
+        """Open the source once and read it; True when there is nothing more to be had."""
+        reader: Reader | None = None
+        begun = self._frames
+        try:
+            reader = self._reader = self._make()
+            if not self._stop.is_set():
+                reader.open(self._open_s)
+            return self._read_on(reader)
+        except Exception as error:  # a fault of a reader is a reason, not this thread's end
+            file_broke = reader is not None and not reader.live and self._frames > begun
+            self._become(Phase.ENDED if file_broke else Phase.LOST, sentence(error))
+            return file_broke or self._stop.is_set()
+        finally:
+            self._reader, self._asked_s = None, None
+            if reader is not None:
+                with suppress(Exception):  # what cannot be let go of shows at the next attempt
+                    reader.close()
+
+    def _read_on(self, reader: Reader) -> bool:
+        """Deliver until the end, or until stopped: True."""
+        eye = self._eye = self._eye or Eye(frozen=reader.live)
+        began, steady, pace = monotonic(), False, Pacer(self._stop)
+        self._base_s = max(0.0, self._last_s)
+        while not self._stop.is_set():
+            self._asked_s = monotonic()
+            picture = reader.read(self._deadline_s)
+            self._asked_s = None
+            if picture is None:
+                self._become(Phase.ENDED, "")
+                break
+            if picture.time_s is not None and not self._every:
+                pace.wait(picture.time_s)
+            self._deliver(picture)
+            self._seen = eye.look(picture.image, picture.at_s)
+            if not steady and picture.at_s - began >= STEADY_S:
+                steady = True
+                self._backoff.reset()
+        return True
+
+    def _deliver(self, picture: Picture) -> None:
+        now = picture.at_s if picture.time_s is None else monotonic()
+        time_s = now - self._start_s if picture.time_s is None else self._base_s + picture.time_s
+        self._last_s = max(time_s, self._last_s + 1e-6)  # whatever a source says, time does not run backwards
+        self._mailbox.put(Stamped(Frame(self._frames, self._last_s, picture.image), now))
+        self._frames += 1
+        self.dropped = self._mailbox.dropped
+        self._become(Phase.DELIVERING, "")
+        if self._every:
+            self._mailbox.wait_taken()
+
+    def _become(self, phase: Phase, reason: str) -> None:
+        if self._stop.is_set():
+            return
+        known = self._state
+        if phase is not known.phase:
+            self._state = State(phase, reason, monotonic())
+            self._told(self._state)
+        elif reason != known.reason:
+            self._state = State(phase, reason, known.since_s)

@@ -1,0 +1,151 @@
+"""The store as a table: CSV, JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ...bundle import writing
+from ...errors import MissingExtra
+from .query import FOREVER, groups, labels_of, reading, rows
+
+_CHUNK = 5000
+_ROW_COLUMNS = {
+    "seq": "int64",
+    "time": "string",
+    "clock_ok": "bool_",
+    "run": "int64",
+    "track": "int64",
+    "label": "string",
+    "confidence": "float64",
+    "probabilities": "string",
+}
+_GROUP_COLUMNS = {"from": "string", "to": "string", "clock_ok": "bool_", "faces": "int64", "observations": "int64"}
+
+Columns = Mapping[str, str]
+"""Name -> type, as pyarrow calls it."""
+Cells = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: lines, and stretches of time that were withheld because too few faces were seen."""
+
+    lines: int
+    withheld: int = 0
+
+
+def time_text(wall_ms: int) -> str:
+    """A stamp as ISO 8601 in UTC, to the millisecond."""
+    seconds, rest = divmod(wall_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def export_rows(folder: Path, kind: str, out: Path, span: tuple[int, int] = FOREVER) -> Exported:
+    """Write every observation of a span of stamps, in the order in which they were made.
+
+    Raises:
+        InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
+    """
+    with reading(folder) as database:
+        table = (
+            (
+                r.seq,
+                time_text(r.wall_ms),
+                r.clock_ok,
+                r.run,
+                r.track,
+                r.label,
+                r.confidence,
+                None if r.probabilities is None else json.dumps({k: round(v, 6) for k, v in r.probabilities.items()}),
+            )
+            for r in rows(database, span)
+        )
+        return Exported(_write(kind, out, _ROW_COLUMNS, table))
+
+
+def export_groups(
+    folder: Path, kind: str, out: Path, minutes: float, least: int, span: tuple[int, int] = FOREVER
+) -> Exported:
+    """Write one line a stretch of `minutes` with at least `least` faces; raises as `export_rows`."""
+    with reading(folder) as database:
+        kept, withheld = groups(database, minutes, least, span)
+    labels = labels_of(kept)
+    length = round(minutes * 60_000)
+    table = (
+        (
+            time_text(g.from_ms),
+            time_text(g.from_ms + length),
+            g.clock_ok,
+            g.faces,
+            g.observations,
+            *(round(g.shares.get(label, 0.0), 4) for label in labels),
+        )
+        for g in kept
+    )
+    columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
+    return Exported(_write(kind, out, columns, table), withheld)
+
+
+def _write(kind: str, out: Path, columns: Columns, table: Iterable[Cells]) -> int:
+    counted = _Counted(table)
+    with writing(out) as temporary:
+        FORMATS[kind](temporary, columns, counted)
+    return counted.lines
+
+
+def _write_csv(path: Path, columns: Columns, table: Iterable[Cells]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(columns)
+        lines.writerows([int(c) if isinstance(c, bool) else c for c in cells] for cells in table)
+
+
+def _write_jsonl(path: Path, columns: Columns, table: Iterable[Cells]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for cells in table:
+            line = dict(zip(columns, cells, strict=True))
+            if line.get("probabilities"):
+                line["probabilities"] = json.loads(line["probabilities"])
+            file.write(json.dumps(line) + "\n")
+
+
+def _write_parquet(path: Path, columns: Columns, table: Iterable[Cells]) -> None:
+    try:
+        pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")  # without types
+    except ImportError:
+        raise MissingExtra("pyarrow", "parquet") from None
+    schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])
+    lines = iter(table)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while chunk := list(islice(lines, _CHUNK)):
+            arrays = [
+                pyarrow.array(cells, type=f.type) for cells, f in zip(zip(*chunk, strict=True), schema, strict=True)
+            ]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+FORMATS: Mapping[str, Callable[[Path, Columns, Iterable[Cells]], None]] = {
+    "csv": _write_csv,
+    "jsonl": _write_jsonl,
+    "parquet": _write_parquet,
+}
+
+
+class _Counted:
+    """Counts what is taken from it."""
+
+    def __init__(self, table: Iterable[Cells]) -> None:
+        self._table, self.lines = table, 0
+
+    def __iter__(self) -> Iterator[Cells]:
+        for cells in self._table:
+            self.lines += 1
+            yield cells

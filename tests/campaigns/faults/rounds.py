@@ -1,0 +1,91 @@
+"""One round of a fault: from a kiosk that is well, through the fault, to one that is well again, and what that cost."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from dataclasses import dataclass
+from time import monotonic, sleep
+
+from fer_edge.runtime.sources.capture import STEADY_S
+
+from . import ledger
+from .bench import Bench
+from .fault import Fault, Over
+from .stalls import Stalls
+
+LIMIT_S = 60.0
+"""A kiosk that is not well so long after a fault does not come back by itself."""
+ROWS = 5
+"""Observations that must follow, so that the gap has an end."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round gave.
+
+    Attributes:
+        wrong: what was not as it should be, in a sentence; empty when all was.
+        recovery_s: from the fault's end to ok; gap_s: the longest time without observations.
+        allowed_s: the documented gap, and what the machine itself stood still meanwhile.
+        lost: acknowledged observations and queued snapshots that are not there.
+    """
+
+    fault: str
+    wrong: str
+    recovery_s: float = 0.0
+    gap_s: float = 0.0
+    allowed_s: float = 0.0
+    lost: int = 0
+
+
+def one_round(bench: Bench, fault: Fault, chance: random.Random, stalls: Stalls) -> Outcome:
+    """Do it once; never raises for what the kiosk does."""
+    try:
+        settle(bench, fault)
+        sleep(chance.uniform(0.0, 1.0))  # at any moment between two commits
+        before = ledger.place(bench.store)
+        known = bench.acknowledged()
+        begun = monotonic()
+        over = fault.act(bench, chance)
+        recovery_s = recovered(bench, fault, begun, over)
+        bench.flows(ROWS, LIMIT_S)
+        lost = max(0, known - ledger.rows_of(bench.store, before.run)) + len(bench.missing())
+        gap_s = ledger.longest_gap_s(bench.store, over.since or before.seq)
+        allowed_s = fault.gap_s + stalls.since(begun)
+        wrong = ledger.damage(bench.store)
+    except (AssertionError, sqlite3.Error, OSError, KeyError) as error:
+        return Outcome(fault.name, f"{error}" or type(error).__name__)
+    finally:
+        if fault.camera:
+            bench.camera_lost_s = monotonic()
+    if lost:
+        wrong = f"{lost} lost; {wrong}"
+    if gap_s > allowed_s:
+        wrong = f"{gap_s:.1f} s without observations, {allowed_s:.1f} s are allowed; {wrong}"
+    return Outcome(fault.name, wrong, recovery_s, gap_s, allowed_s, lost)
+
+
+def settle(bench: Bench, fault: Fault) -> None:
+    """Wait until all is well, and, where waits grow with each loss, until they have begun anew."""
+    bench.flows(ROWS, LIMIT_S)
+    if fault.camera:
+        sleep(max(0.0, bench.camera_lost_s + STEADY_S + 1 - monotonic()))
+
+
+def recovered(bench: Bench, fault: Fault, begun: float, over: Over) -> float:
+    """Seconds from the end of the fault until the kiosk said ok; 0 when it never said anything else, or said it before.
+
+    Raises AssertionError when it did not notice what it should notice, or does not come back.
+    """
+    if fault.told:
+        bench.until(lambda: _left(bench, begun) is not None, "the kiosk never said that something is wrong", LIMIT_S)
+    bench.until(lambda: bench.supervisor.condition == "ok", "the kiosk did not come back to ok", LIMIT_S)
+    ok = [e.at_s for e in bench.supervisor.since(begun, "status") if e.text.startswith("ok")]
+    return max(0.0, ok[-1] - over.at_s) if ok else 0.0
+
+
+def _left(bench: Bench, begun: float) -> float | None:
+    """When it stopped to be ok."""
+    told = [*bench.supervisor.since(begun, "status"), *bench.supervisor.since(begun, "exit")]
+    return next((e.at_s for e in told if e.kind == "exit" or not e.text.startswith("ok")), None)

@@ -1,0 +1,188 @@
+"""card.toml: what it may say, what is refused and how, and the kiosk's configuration that comes of it."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from datetime import date
+from pathlib import Path
+
+import pytest
+from fer_edge.cli.card_config import config_toml
+from fer_edge.devices.flash.card.card import Card, load_card
+from fer_edge.devices.flash.card.template import first_card_toml
+from fer_edge.devices.flash.card.wifi import keyfile, psk_of
+from fer_edge.errors import InputError
+from fer_edge.runtime.config import load_config
+
+KEY = (
+    "ssh-ed25519 "
+    + base64.b64encode(struct.pack(">I", 11) + b"ssh-ed25519" + struct.pack(">I", 32) + bytes(32)).decode()
+)
+HASH = "$6$saltsalt$" + "a" * 86
+GOOD = f"""
+hostname = "kiosk-1"
+time_zone = "Europe/Berlin"
+country = "de"
+[user]
+name = "anna"
+password_hash = "{HASH}"
+ssh_keys = ["{KEY} anna@pc"]
+[wifi]
+ssid = "IEEE"
+passphrase = "password"
+[place]
+name = "foyer"
+kind = "museum"
+purpose = "counts"
+[mqtt]
+host = "broker.lan"
+tls = true
+port = 8883
+user = "kiosk"
+password = "geheim-1"
+[web]
+listen = "0.0.0.0"
+token = "0123456789abcdef"
+[config.source]
+what = "camera:1"
+"""
+
+
+def card(folder: Path, text: str) -> Card:
+    path = folder / "card.toml"
+    path.write_text(text)
+    return load_card(path)
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "ssid", "psk"),
+    [  # IEEE 802.11-2016, J.4.2, "Test vectors"
+        ("password", "IEEE", "f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e"),
+        ("ThisIsAPassword", "ThisIsASSID", "0dc0d6eb90555ed6419756b9a15ec3e3209b63df707dd508d14581f8982721af"),
+        ("a" * 32, "Z" * 32, "becb93866bb8c3832cb777c2f559807c8c59afcb6eae734885001300a981cc62"),
+    ],
+)
+def test_the_key_of_a_pass_phrase_is_that_of_the_standard(passphrase: str, ssid: str, psk: str) -> None:
+    assert psk_of(passphrase, ssid) == psk
+
+
+def test_a_whole_card(tmp_path: Path) -> None:
+    read = card(tmp_path, GOOD)
+    assert (read.hostname, read.country, read.user.name) == ("kiosk-1", "DE", "anna")
+    assert read.user.ssh_keys == (f"{KEY} anna@pc",)
+    assert read.secrets == {"mqtt-password": "geheim-1", "web-token": "0123456789abcdef"}
+    assert "password" not in read.mqtt
+    for secret in ("geheim-1", "0123456789abcdef", HASH, read.wifi.psk):
+        assert secret not in repr(read)
+
+
+def test_networkmanagers_file_has_the_key_and_a_name_that_needs_no_quotes(tmp_path: Path) -> None:
+    read = card(tmp_path, 'country = "DE"\n[wifi]\nssid = "caf\\u00e9; #1"\npassphrase = "password"\nhidden = true')
+    text = keyfile(read.wifi).decode("ascii")
+    assert "ssid=99;97;102;195;169;59;32;35;49;\n" in text
+    assert f"psk={read.wifi.psk}\n" in text
+    assert "password" not in text
+    assert "hidden=true" in text
+    assert text == keyfile(read.wifi).decode("ascii")
+    assert "wifi-security" not in keyfile(card(tmp_path, 'country = "DE"\n[wifi]\nssid = "open"').wifi).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('hostname = "-kiosk"', "hostname '-kiosk' is no host name"),
+        ('hostname = "a.b"', "hostname 'a.b' is no host name"),
+        ('hostnam = "a"', "hostnam is no key of a card"),
+        ('country = "Germany"', "country 'Germany' is no country"),
+        ('time_zone = "../../etc"', "time_zone '../../etc' is no time zone"),
+        ('[user]\nname = "root"\npassword_hash = "x"', "user.name 'root' cannot be a user's name"),
+        ('[user]\nname = "Anna"', "user.name 'Anna' cannot be a user's name"),
+        ('[user]\nname = "anna"', "user has neither password_hash nor ssh_keys"),
+        ('[user]\nname = "anna"\npassword = "x"', "openssl passwd -6"),
+        ('[user]\nname = "anna"\npassword_hash = "hunter2"', "user.password_hash is no hash"),
+        ('[user]\nname = "anna"\nssh_keys = ["ssh-ed25519 AAAA"]', "user.ssh_keys has a ssh-ed25519 key"),
+        (f'[user]\nname = "anna"\nssh_keys = ["ssh-rsa {KEY[12:]}"]', "cut short or of another kind"),
+        ('[user]\nname = "anna"\nssh_keys = ["-----BEGIN OPENSSH PRIVATE KEY-----"]', "has a private key"),
+        ('[user]\nname = "anna"\nssh_keys = ["hello"]', "no kind of key"),
+        ('[wifi]\nssid = "x"\npassphrase = "password"', "country is missing"),
+        ('country = "DE"\n[wifi]\nssid = "x"\npassphrase = "1234567"', "has 7 characters; WPA asks for 8 to 63"),
+        (f'country = "DE"\n[wifi]\nssid = "x"\npassphrase = "{"x" * 64}"', "has 64 characters"),
+        ('country = "DE"\n[wifi]\nssid = "x"\npassphrase = "pässword"', "not printable ASCII"),
+        (f'country = "DE"\n[wifi]\nssid = "{"x" * 33}"', "wifi.ssid has 33 bytes"),
+        ('country = "DE"\n[wifi]\nssid = "x"\npsk = "abc"', "wifi.psk must have 64 hex digits"),
+        ('[wifi]\npassphrase = "password"', "wifi.ssid is missing"),
+        ('wifi = "x"', "wifi must be a section"),
+        ('[config.mqtt]\nhost = "x"', "config.mqtt belongs into [mqtt]"),
+        ('[mqtt]\npassword = "a\\nb"', "mqtt.password holds a line break"),
+        ("hostname = ", "is not valid TOML"),
+    ],
+)
+def test_what_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as found:
+        card(tmp_path, text)
+    assert says in str(found.value)
+    assert "card.toml" in found.value.message
+
+
+def test_a_refusal_repeats_no_secret(tmp_path: Path) -> None:
+    for text in (
+        '[user]\nname = "anna"\npassword_hash = "hunter2"',
+        'country = "DE"\n[wifi]\nssid = "x"\npsk = "hunter2"',
+    ):
+        with pytest.raises(InputError) as found:
+            card(tmp_path, text)
+        assert "hunter2" not in str(found.value)
+
+
+def test_a_card_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_card(tmp_path / "card.toml")
+
+
+def test_the_first_page_is_a_card_and_its_examples_are_too(tmp_path: Path) -> None:
+    assert card(tmp_path, first_card_toml()).hostname == "fer-edge"
+    lines = [
+        line[1:] if line[:1] == "#" and line[1:2] not in (" ", "") else line for line in first_card_toml().split("\n")
+    ]
+    text = "\n".join(line for line in lines if not line.startswith(("psk", "passphrase")))
+    text = text.replace("$6$...", HASH).replace("ssh-ed25519 AAAA...", KEY)
+    read = card(tmp_path, text)
+    assert read.user.name == "kiosk"
+    assert config_toml(read)
+
+
+def test_the_kiosk_starts_with_what_the_card_says(tmp_path: Path) -> None:
+    text = config_toml(card(tmp_path, GOOD), "rpi5", date(2026, 11, 25))
+    assert "geheim-1" not in text
+    assert "0123456789abcdef" not in text
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    config = load_config(path, {})
+    assert (config.place.name, config.place.kind, config.place.declared) == ("foyer", "museum", date(2026, 11, 25))
+    assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("broker.lan", 8883, True)
+    assert config.mqtt.password_file == Path("/etc/fer-edge/mqtt-password")
+    assert config.web.token_file == Path("/etc/fer-edge/web-token")
+    assert config.source.what == "camera:1"
+    assert config.model.device == "rpi5"
+    assert config.model.bundle == "/opt/fer-edge/current/bundle"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("museum", "workplace"), "place.kind workplace is refused"),
+        (('purpose = "counts"', ""), "place.purpose is missing"),
+        (("[mqtt]\nhost", "[mqtt]\nhots"), "mqtt.hots is not a key of [mqtt]; host"),
+        (("port = 8883", "port = 0"), "mqtt.port must be a whole number from 1 to 65535"),
+        (("[config.source]", "[config.sourec]"), "[sourec] is no section"),
+        (("0123456789abcdef", "short"), "web.token has 5 characters; 16 is the least"),
+    ],
+)
+def test_a_configuration_that_the_kiosk_would_not_start_with(
+    change: tuple[str, str], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as found:
+        config_toml(card(tmp_path, GOOD.replace(*change)))
+    assert says.split("; host")[0] in str(found.value)
+    assert "card.toml" in found.value.message

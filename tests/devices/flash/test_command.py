@@ -1,0 +1,353 @@
+"""`fer-edge flash`: a card made each way, and every bad input refused before anything is written."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import lzma
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fer_edge.bundle import default_bundle
+from fer_edge.cli import main as front
+from fer_edge.cli.flash_card import Steps
+from fer_edge.cli.flash_disk import confirmed, write_disk
+from fer_edge.devices.flash.disk import disks
+from fer_edge.devices.flash.image.partitions import read_table
+from fer_edge.errors import UsageError
+from support.card_images import BOOKWORM, DEBIAN, JETSON, MIB, MISSING, REASON, TRIXIE, Kind, elf, make_image, run
+from support.small_wheels import make_wheelhouse
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=REASON)
+PASSPHRASE = "correct horse battery"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl anna@pc"
+CARD = f"""
+hostname = "kiosk-1"
+time_zone = "Europe/Berlin"
+country = "DE"
+accept_nvidia_licence = true
+[user]
+name = "anna"
+ssh_keys = ["{KEY}"]
+[place]
+name = "foyer"
+kind = "museum"
+purpose = "counts"
+"""
+WIFI = f'[wifi]\nssid = "net"\npassphrase = "{PASSPHRASE}"\n'
+Flash = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("stock")
+    kinds = {"bookworm": BOOKWORM, "trixie": TRIXIE, "jetson": JETSON, "debian": DEBIAN}
+    return {name: make_image(folder, kind, f"{name}.img") for name, kind in kinds.items()}
+
+
+@pytest.fixture(scope="module")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "small", 800)
+
+
+def make_bundle(folder: Path, size: int) -> Path:
+    """A bundle whose hashes are right and whose graph is nonsense: no step here runs it."""
+    folder.mkdir()
+    manifest = json.loads((default_bundle() / "bundle.json").read_text())
+    content = b"no graph" * (size // 8)
+    (folder / "model.onnx").write_bytes(content)
+    first = next(a for a in manifest["artifacts"] if a["path"] == "model.onnx")
+    first |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    manifest["artifacts"] = [first]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture
+def flash(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Flash:
+    """Run the verb in an empty folder that has card.toml and a wheelhouse for bookworm."""
+    monkeypatch.setitem(front.COMMANDS, "flash", "make a card")
+    monkeypatch.chdir(tmp_path)
+    Path("card.toml").write_text(CARD)
+    make_wheelhouse(Path("wheels"))
+    usual = {"device": "rpi5", "config": "card.toml", "wheelhouse": "wheels", "bundle": small_bundle, "out": "card.img"}
+
+    def go(image: Path, *words: object, **options: object) -> int:
+        merged = {**usual, "os-image": image, **{k.replace("_", "-"): v for k, v in options.items()}}
+        given = [f"--{k}" + ("" if v is True else f"={v}") for k, v in merged.items() if v is not None]
+        return front.main(["flash", *given, *map(str, words)])
+
+    return go
+
+
+def own_python(folder: Path) -> Path:
+    """An archive like those of python-build-standalone."""
+    path = folder / "python.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        program = tarfile.TarInfo("python/bin/python3.11")
+        program.size, program.mode = len(elf()), 0o755
+        tar.addfile(program, io.BytesIO(elf()))
+        link = tarfile.TarInfo("python/bin/python3")
+        link.type, link.linkname = tarfile.SYMTYPE, "python3.11"
+        tar.addfile(link)
+    return path
+
+
+def fat_file(image: Path, name: str) -> str:
+    return run("mtype", "-i", f"{image}@@{read_table(image)[0].start}", f"::{name}")
+
+
+def root_file(image: Path, name: str) -> str:
+    return run("debugfs", "-R", f"cat {name}", f"{image}?offset={read_table(image)[-1].start}")
+
+
+def test_bookworm_by_firstrun(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("card.toml").write_text(CARD + WIFI)
+    assert flash(images["bookworm"]) == 0
+    said = capsys.readouterr()
+    for step in ("1/6 unpack", "2/6 probe", "3/6 plan", "4/6 apply", "5/6 verify", "card.img is ready"):
+        assert step in said.out
+    assert "systemd.run=" in fat_file(Path("card.img"), "cmdline.txt")
+    assert fat_file(Path("card.img"), "fer-edge/payload/bundle/bundle.json").startswith("{")
+    assert sorted(p.name for p in Path().iterdir()) == ["card.img", "card.img.json", "card.toml", "wheels"]
+    everything = said.out + said.err + Path("card.img.json").read_text()
+    assert PASSPHRASE not in everything
+    assert PASSPHRASE.encode() not in Path("card.img").read_bytes()
+    assert flash(images["bookworm"]) == 2  # it is there now
+    assert "--replace" in capsys.readouterr().err
+    assert front.main(["flash", "check", "card.img"]) == 0
+    assert "not a byte differs" in capsys.readouterr().out
+
+
+def test_trixie_by_cloud_init(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    make_wheelhouse(Path("wheels"), "3.13", "2.41")
+    capsys.readouterr()
+    assert flash(images["trixie"], json=True) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["ok"], answer["route"], answer["device"]) == (True, "cloud-init", "rpi5")
+    assert answer["sha256"] == hashlib.sha256(Path("card.img").read_bytes()).hexdigest()
+    assert fat_file(Path("card.img"), "user-data").startswith("#cloud-config")
+    assert "ds=nocloud;i=" in fat_file(Path("card.img"), "cmdline.txt")
+
+
+@pytest.mark.parametrize("name", ["bookworm", "debian"])
+def test_directly_into_the_root_file_system(flash: Flash, images: dict[str, Path], name: str) -> None:
+    device = "rpi5" if name == "bookworm" else "cpu"
+    assert flash(images[name], direct=True, device=device) == 0
+    assert root_file(Path("card.img"), "/etc/hostname") == "kiosk-1\n"
+    assert KEY in root_file(Path("card.img"), "/home/anna/.ssh/authorized_keys")
+    assert 'name = "foyer"' in root_file(Path("card.img"), "/etc/fer-edge/config.toml")
+    if name == "bookworm":
+        listed = run("mdir", "-b", "-i", f"card.img@@{read_table(Path('card.img'))[0].start}", "::")
+        assert "fer-edge" not in listed
+
+
+def test_jetson_with_a_python_of_its_own(flash: Flash, images: dict[str, Path], tmp_path: Path) -> None:
+    make_wheelhouse(Path("wheels"), "3.11", "2.27")
+    assert flash(images["jetson"], device="jetson-nano", own_python=own_python(tmp_path)) == 0
+    assert "anna" in root_file(Path("card.img"), "/etc/passwd")
+
+
+def test_a_packed_image_grows_and_keeps_its_source(flash: Flash, images: dict[str, Path]) -> None:
+    Path("stock.img.xz").write_bytes(lzma.compress(images["bookworm"].read_bytes(), preset=0))
+    before = Path("stock.img.xz").read_bytes()
+    right = hashlib.sha256(before).hexdigest()
+    assert flash(Path("stock.img.xz"), direct=True, grow="200MiB", sha256=right) == 0
+    assert Path("card.img").stat().st_size == 200 * MIB
+    assert read_table(Path("card.img"))[1].end > 198 * MIB
+    assert Path("stock.img.xz").read_bytes() == before
+
+
+def test_a_dry_run_writes_nothing(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    before = hashlib.sha256(images["bookworm"].read_bytes()).hexdigest()
+    assert flash(images["bookworm"], dry_run=True, json=True) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["route"] == "firstrun"
+    assert "/cmdline.txt" in [row["path"] for row in plan["changes"]]
+    assert flash(images["bookworm"], dry_run=True, out=None) == 0
+    assert "/cmdline.txt" in capsys.readouterr().out
+    assert sorted(p.name for p in Path().iterdir()) == ["card.toml", "wheels"]
+    assert hashlib.sha256(images["bookworm"].read_bytes()).hexdigest() == before
+
+
+def refused(flash: Flash, capsys: pytest.CaptureFixture[str], image: Path, *words: str, **options: object) -> None:
+    """Exit code 2 with these words, nothing left behind, and what was at --out as it was."""
+    Path("card.img").write_bytes(b"an older card")
+    there = set(Path().rglob("*"))
+    capsys.readouterr()
+    assert flash(image, replace=True, **options) == 2
+    said = capsys.readouterr().err
+    for word in (*words, "try: "):
+        assert word in said, said
+    assert Path("card.img").read_bytes() == b"an older card"
+    assert set(Path().rglob("*")) == there
+
+
+def test_bad_images_are_refused(
+    flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    aside = tmp_path_factory.mktemp("bad")
+    page = aside / "page.img"
+    page.write_text("<html>not found</html>" * 200)
+    refused(flash, capsys, page, "is no card image")
+    refused(flash, capsys, aside / "none.img", "cannot be read")
+    packed = aside / "cut.img.xz"
+    whole = lzma.compress(images["bookworm"].read_bytes(), preset=0)
+    packed.write_bytes(whole[: len(whole) // 2])
+    refused(flash, capsys, packed, "cannot be unpacked", "cut short")
+    refused(flash, capsys, images["bookworm"], "has the SHA-256", sha256="ab" * 32)
+    refused(flash, capsys, images["debian"], "sets nothing up at its first boot", "--direct", device="cpu")
+    refused(flash, capsys, images["jetson"], "the image is for a Jetson, the device is a Raspberry Pi")
+    refused(flash, capsys, images["bookworm"], "the device is a Jetson", device="jetson-nano")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        (replace(BOOKWORM, program=elf(40, wide=False)), {}, "the image is 32 bit"),
+        (replace(BOOKWORM, program=elf(62)), {}, "another processor: x86_64"),
+        (replace(BOOKWORM, root={}), {}, "first boot is not known"),
+        (replace(BOOKWORM, python="3.12"), {}, "Python 3.12"),
+        (replace(BOOKWORM, python=""), {}, "has no Python"),
+    ],
+)
+def test_unfit_systems_are_refused(
+    flash: Flash, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory, kind: Kind,
+    options: dict[str, object], words: str,
+) -> None:  # fmt: skip
+    refused(flash, capsys, make_image(tmp_path_factory.mktemp("unfit"), kind), words, **options)
+
+
+def test_too_little_room_is_refused_with_what_helps(
+    flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    big = make_bundle(tmp_path_factory.mktemp("bundles") / "big", 40 * MIB)
+    refused(flash, capsys, images["bookworm"], "boot partition is too full", "--direct", bundle=big)
+    refused(flash, capsys, images["bookworm"], "image is too small", "--grow 1G", bundle=big, direct=True)
+    assert flash(images["bookworm"], replace=True, bundle=big, direct=True, grow="256MiB") == 0
+
+
+def test_bad_cards_are_refused(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    for text, words in (
+        (CARD + WIFI.replace(PASSPHRASE, "short"), "passphrase"),
+        (CARD.replace("kiosk-1", "kiosk_1"), "hostname"),
+        (CARD.replace("AAAAC3", "BAAAC3"), "ssh_keys"),
+        (CARD.replace('kind = "museum"', 'kind = "moon"'), "place.kind"),
+        (CARD[: CARD.index("[place]")], "place.name"),
+        (CARD.replace("Berlin", "Atlantis"), "knows no time zone"),
+    ):
+        Path("card.toml").write_text(text)
+        refused(flash, capsys, images["bookworm"], words)
+
+
+def test_odd_options_are_refused(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    stock = images["bookworm"]
+    refused(flash, capsys, stock, "is no size", grow="big")
+    refused(flash, capsys, stock, "cannot grow to 0.02 GB", grow="20M")
+    refused(flash, capsys, stock, "is the stock image itself", out=stock)
+    refused(flash, capsys, stock, "needs --out FILE or --to DISK", out=None)
+    refused(flash, capsys, stock, "has no wheels for Python 3.11", wheelhouse="elsewhere")
+    assert flash(stock, device="rpi6", replace=True) == 3
+    assert flash(stock, to="/dev/null", replace=True) == 3
+    assert front.main(["flash", "--device=rpi5", "--out=x.img"]) == 2
+
+
+def test_check_finds_what_was_changed(
+    flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert front.main(["flash", "check", str(images["bookworm"])]) == 2
+    assert "is no receipt" in capsys.readouterr().err
+    assert flash(images["bookworm"]) == 0
+    start = read_table(Path("card.img"))[0].start
+    Path("other").write_text("quiet\n")
+    run("mcopy", "-o", "-i", f"card.img@@{start}", "other", "::cmdline.txt")
+    capsys.readouterr()
+    assert front.main(["flash", "check", "card.img"]) == 1
+    assert "/cmdline.txt of the boot partition differs" in capsys.readouterr().err
+
+
+def test_init_writes_a_card_that_loads(flash: Flash, capsys: pytest.CaptureFixture[str]) -> None:
+    from fer_edge.devices.flash.card.card import load_card
+
+    assert front.main(["flash", "init", "new.toml"]) == 0
+    assert load_card(Path("new.toml")).hostname == "fer-edge"
+    assert front.main(["flash", "init", "new.toml"]) == 2
+    assert "--replace" in capsys.readouterr().err
+    assert front.main(["flash", "fetch", "somewhere"]) == 2
+    assert "for which Python" in capsys.readouterr().err
+
+
+def test_probe_says_what_an_image_is(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert front.main(["flash", "probe", str(images["trixie"])]) == 0
+    assert "debian 13 (trixie), aarch64, Python 3.13" in capsys.readouterr().out
+    assert front.main(["flash", "probe", str(images["jetson"]), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["first_boot"] == "jetson"
+
+
+CARD_READER = disks.Disk("sdz", 64 * MIB, True, "Reader", "0042", "usb", False, ())
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A disk that is a file."""
+    node = tmp_path / "sdz"
+    node.write_bytes(bytes(64 * MIB))
+    monkeypatch.setattr(disks.Disk, "path", property(lambda self: node))
+    monkeypatch.setattr(disks, "find_disk", lambda text, root=None, loops=False: CARD_READER)
+    return node
+
+
+@pytest.mark.parametrize(("answer", "right"), [("sdz\n", True), ("yes\n", False), ("", False)])
+def test_a_person_confirms_by_the_name(
+    reader: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, right: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    asked = argparse.Namespace(to="/dev/sdz", yes=False, serial="")
+    if right:
+        assert confirmed(asked) == CARD_READER
+    else:
+        with pytest.raises(UsageError, match="not confirmed"):
+            confirmed(asked)
+    assert "serial 0042" in capsys.readouterr().err
+
+
+def test_yes_needs_the_serial_number(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert confirmed(argparse.Namespace(to="/dev/sdz", yes=True, serial="0042")) == CARD_READER
+    for serial in ("", "42"):
+        with pytest.raises(UsageError, match="needs the serial number"):
+            confirmed(argparse.Namespace(to="/dev/sdz", yes=True, serial=serial))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("sdz\n"))
+    with pytest.raises(UsageError, match="nobody is there"):
+        confirmed(argparse.Namespace(to="/dev/sdz", yes=False, serial="0042"))
+
+
+def test_a_card_is_written_to_a_disk(flash: Flash, images: dict[str, Path], reader: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("--to writes disks on Linux alone")
+    assert flash(images["debian"], device="cpu", direct=True, to="/dev/sdz", yes=True, serial="0042") == 0
+    length = Path("card.img").stat().st_size
+    assert reader.read_bytes()[:length] == Path("card.img").read_bytes()
+
+
+def test_a_disk_that_is_too_small_is_refused_before_it_is_touched(
+    flash: Flash, images: dict[str, Path], reader: Path, tmp_path: Path
+) -> None:
+    reader.write_bytes(b"old" * 1000)
+    assert flash(images["bookworm"], direct=True, grow="100MiB", to="/dev/sdz", yes=True, serial="0042") == 2
+    assert reader.read_bytes() == b"old" * 1000
+    assert not Path("card.img").exists()
+    with (tmp_path / "long.img").open("wb") as file:
+        file.truncate(65 * MIB)
+    with pytest.raises(UsageError, match="too small"):
+        write_disk(tmp_path / "long.img", CARD_READER, Steps(quiet=True))

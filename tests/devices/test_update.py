@@ -1,0 +1,275 @@
+"""Updates of a kiosk: tried, held against its health, taken back; refused when damaged; over a real SSH server too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Command
+from fer_edge.bundle import Bundle, open_bundle
+from fer_edge.devices.update import new_release
+from fer_edge.devices.update.apply import apply_update
+from fer_edge.devices.update.pack import pack
+from fer_edge.devices.update.push import push
+from fer_edge.devices.update.releases import KEPT, Releases
+from fer_edge.devices.update.service import wait_until_healthy
+from fer_edge.devices.update.trial import Trial, begin, running, settle
+from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFailed, InputError, OutputError, UsageError
+from support.payloads import install
+from support.updates import Kiosk, brought, site, sums
+
+
+def test_new_software(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
+    told: list[str] = []
+    outcome = apply_update(releases, brought(tmp_path / "two", "two"), kiosk, hold_s=0, told=told.append)
+    assert outcome.changed
+    assert site(releases) == "two"
+    assert kiosk.ran == [outcome.new]
+    assert Path(os.readlink(releases.home / "previous")).name == outcome.old
+    assert running(releases) is None
+    assert told[-1].startswith(f"{outcome.new} is healthy")
+    again = apply_update(releases, tmp_path / "two", kiosk, hold_s=0)
+    assert not again.changed
+    assert len(kiosk.ran) == 1  # not even started again
+
+
+def test_what_does_not_become_healthy_is_taken_back(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
+    two, old = brought(tmp_path / "two", "two"), releases.current()
+    unit = two / "fer-edge.service"
+    unit.write_text(unit.read_text() + "# another\n")
+    sums(two)
+    kiosk.ill[new_release.payload_name(two)] = "failed: no answer from the device"
+    with pytest.raises(GateFailed, match="no answer from the device") as refused:
+        apply_update(releases, two, kiosk, limit_s=0.2, hold_s=0)
+    assert refused.value.exit_code == 1
+    assert refused.value.cause == f"{old} runs again"
+    assert site(releases) == "one"
+    assert "# another" not in (releases.root / "etc/systemd/system/fer-edge.service").read_text()
+    assert kiosk.ran == [new_release.payload_name(two), old]
+    assert running(releases) is None
+
+
+def test_one_that_crashes_all_the_time_is_not_healthy(kiosk: Kiosk, releases: Releases) -> None:
+    class Crashing(Kiosk):
+        def trouble(self) -> str:
+            return ""
+
+    crashing = Crashing(releases)
+    crashing.restart()
+    crashing.ill[releases.current()] = "in between it looks well"
+    assert wait_until_healthy(crashing, 1, 5) == "it ended and was started again"
+
+
+def test_a_new_model_for_the_software_that_is_there(
+    releases: Releases, kiosk: Kiosk, bundle: Bundle, tmp_path: Path
+) -> None:
+    """Only the model takes room; the next model is for the same software again."""
+    old = releases.current()
+    outcome = apply_update(releases, bundle.folder, kiosk, hold_s=0)
+    now = releases.home / "current"
+    assert open_bundle(now / "bundle").manifest == bundle.manifest
+    file = Path("site/fer_edge/__init__.py")
+    assert (now / file).stat().st_ino == (releases.folder / old / file).stat().st_ino
+    other = Path(shutil.copytree(bundle.folder, tmp_path / "other"))
+    manifest = json.loads((other / "bundle.json").read_text())
+    (other / "bundle.json").write_text(json.dumps({**manifest, "version": "2"}))
+    second = apply_update(releases, other, kiosk, hold_s=0)
+    assert second.old == outcome.new
+    assert open_bundle(now / "bundle").manifest.version == "2"
+
+
+def test_a_damaged_model_changes_nothing(releases: Releases, kiosk: Kiosk, broken_bundle: Path) -> None:
+    (broken_bundle / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(BundleError):
+        apply_update(releases, broken_bundle, kiosk)
+    assert not kiosk.ran
+    assert site(releases) == "one"
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing", "added"])
+def test_a_damaged_payload_changes_nothing(releases: Releases, kiosk: Kiosk, tmp_path: Path, harm: str) -> None:
+    two, before = brought(tmp_path / "two", "two"), releases.current()
+    if harm == "missing":
+        (two / "site.tar.gz").unlink()
+    else:
+        (two / ("site.tar.gz" if harm == "changed" else "more")).write_bytes(b"x")
+    with pytest.raises(InputError) as refused:
+        apply_update(releases, two, kiosk)
+    assert ("more" if harm == "added" else "site.tar.gz") in refused.value.message
+    assert releases.current() == before
+    assert not kiosk.ran
+
+
+def test_no_room_changes_nothing(
+    releases: Releases, kiosk: Kiosk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_release, "MARGIN", 1 << 60)
+    with pytest.raises(OutputError, match="no room"):
+        apply_update(releases, brought(tmp_path / "two", "two"), kiosk)
+    assert site(releases) == "one"
+    assert running(releases) is None
+    assert not kiosk.ran  # nor was the one that runs started again
+
+
+@pytest.mark.parametrize("way", ["settle.sh", "settle"])
+def test_a_power_cut_in_the_middle_goes_back_at_boot(releases: Releases, tmp_path: Path, way: str) -> None:
+    old = releases.current()
+    new = new_release.payload_name(brought(tmp_path / "two", "two"))
+    begin(releases, Trial(old, new))
+    assert install(tmp_path / "two", releases.root).returncode == 0
+    outside = [releases.root / place for place in ("etc/systemd/system/fer-edge.service", "usr/local/bin/fer-edge")]
+    for file in outside:
+        file.write_text("broken")
+    assert releases.current() == new
+    if way == "settle":
+        assert settle(releases) == Trial(old, new)
+    else:
+        done = subprocess.run(["sh", releases.home / "settle.sh", releases.root], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"went back to {old}" in done.stdout
+        again = subprocess.run(["sh", releases.home / "settle.sh", releases.root], capture_output=True, text=True)
+        assert (again.returncode, again.stdout) == (0, "")
+    assert not [file for file in outside if "broken" in file.read_text()]
+    assert releases.current() == old
+    assert running(releases) is None
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fer_edge.devices.update.apply import apply_update
+from fer_edge.devices.update.releases import Releases
+class Dies:
+    def restart(self): os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+    def trouble(self): return ""
+    def starts(self): return 0
+apply_update(Releases(Path(sys.argv[1])), Path(sys.argv[2]), Dies(), hold_s=0)
+"""
+
+
+def test_a_killed_update_is_settled_by_the_next_one(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
+    two, old = brought(tmp_path / "two", "two"), releases.current()
+    done = subprocess.run([sys.executable, "-c", KILLED, releases.root, two, "SIGKILL"], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert site(releases) == "two"  # nobody has seen it healthy
+    assert running(releases) == Trial(old, new_release.payload_name(two))
+    told: list[str] = []
+    outcome = apply_update(releases, two, kiosk, hold_s=0, told=told.append)
+    assert "went back to" in told[0]
+    assert kiosk.ran == [old, outcome.new]  # what nobody had seen healthy does not run on
+    assert outcome.old == old
+    assert site(releases) == "two"
+
+
+def test_two_at_once(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
+    with releases.alone(), pytest.raises(UsageError, match="another update"):
+        apply_update(releases, brought(tmp_path / "two", "two"), kiosk)
+    assert site(releases) == "one"
+
+
+def test_old_releases_go(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
+    for number in range(5):
+        apply_update(releases, brought(tmp_path / "next", f"number {number}"), kiosk, hold_s=0)
+    assert len(list(releases.folder.iterdir())) == KEPT
+    assert site(releases) == "number 4"
+
+
+def test_the_command(command: Command, releases: Releases, tmp_path: Path) -> None:
+    two = brought(tmp_path / "two", "two")
+    where = ("--root", releases.root, "--hold", "0", "--restart", "true")
+    done = command("update", "apply", two, *where, "--limit", "0.3", "--healthy", "false")
+    assert done.returncode == 1
+    assert "taken back" in done.stderr
+    assert json.loads(command("update", "status", "--root", releases.root, "--json").stdout)["trial"] is None
+    done = command("update", "apply", two, *where, "--healthy", "true", "--json")
+    assert json.loads(done.stdout)["changed"] is True
+    assert command("update", "settle", "--root", releases.root).stdout == "nothing was to settle\n"
+    for words, said in (
+        (("apply",), "takes 1 more"),
+        (("apply", tmp_path / "none"), "is not there"),
+        (("apply", tmp_path, "--restart", "true", "--healthy", "true"), "neither a payload nor"),
+        (("apply", two), "systemd starts nothing"),
+        (("apply", two, "--restart", "x"), "go together"),
+        (("apply", two, "--restart", "true", "--healthy", "no-such-program"), "no such program"),
+        (("push", "host"), "takes 2 more"),
+    ):
+        done = command("update", *words, "--root", releases.root)
+        assert done.returncode == 2
+        assert said in done.stderr
+    assert "no fer-edge is installed" in command("update", "status", "--root", tmp_path / "nowhere").stderr
+
+
+@pytest.fixture
+def ssh(tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """A real server on loopback with keys of its own, and the words that reach it."""
+    server = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if server is None or shutil.which("ssh") is None or os.getuid() != 0:
+        pytest.skip("needs sshd, ssh and root")
+    home = tmp_path / "ssh"
+    home.mkdir(mode=0o700)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
+    shutil.copy(home / "user.pub", home / "authorized")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    Path("/run/sshd").mkdir(exist_ok=True)
+    lines = (
+        f"HostKey {home}/host\nAuthorizedKeysFile {home}/authorized\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
+    )
+    (home / "sshd_config").write_text(f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\n{lines}")
+    process = subprocess.Popen([server, "-D", "-f", home / "sshd_config"], stderr=subprocess.DEVNULL)
+    options = ("-p", str(port), "-i", str(home / "user"), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes")
+    words = ("ssh", *options, "-o", f"UserKnownHostsFile={home}/known")
+    for _ in range(200):
+        if subprocess.run([*words, "root@127.0.0.1", "true"], capture_output=True).returncode == 0:
+            break
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield words
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def there() -> Iterator[Callable[[], list[str]]]:
+    """A `fer-edge` on the other side's path, and what lies in its folder for updates."""
+    program = Path("/usr/local/bin/fer-edge")
+    if program.exists():
+        pytest.skip("a fer-edge is installed on this machine")
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m fer_edge "$@"\n')
+    program.chmod(0o755)
+    yield lambda: sorted(p.name for p in Path("/var/tmp").glob("fer-edge-update.*"))
+    program.unlink()
+
+
+def test_over_ssh(releases: Releases, ssh: tuple[str, ...], tmp_path: Path, there: Callable[[], list[str]]) -> None:
+    two = brought(tmp_path / "two", "two")
+    options = ["--root", str(releases.root), "--hold", "0", "--limit", "1", "--restart", "true"]
+    with pytest.raises(GateFailed, match=r"127\.0\.0\.1: the update did not become healthy and was taken back") as back:
+        push("root@127.0.0.1", two, [*options, "--healthy", "false"], ssh)
+    assert "was put back, and is not healthy either" in back.value.cause
+    assert site(releases) == "one"
+    pack(two, tmp_path / "two.tar")
+    said = push("root@127.0.0.1", tmp_path / "two.tar", [*options, "--healthy", "true"], ssh)
+    assert "is healthy" in said
+    assert site(releases) == "two"
+    assert there() == []  # nothing is left behind
+
+
+def test_no_way_to_the_host(tmp_path: Path) -> None:
+    with pytest.raises(DeviceNotFound, match="no way to"):
+        push("127.0.0.1", brought(tmp_path / "two", "two"), ssh=("ssh", "-p", "9", "-o", "BatchMode=yes"))
+    with pytest.raises(FerEdgeError, match="is not here"):
+        push("host", tmp_path / "two", ssh=("no-such-program",))
+    with pytest.raises(UsageError, match="is no host"):
+        push("-oProxyCommand=true", tmp_path / "two")

@@ -1,4 +1,0 @@
-"""The fault campaign: a real kiosk that everything happens to, again and again.
-
-`PYTHONPATH=tests python -m faults`; see __main__.py.
-"""

@@ -1,0 +1,302 @@
+"""The kiosk's loop on a real clip and model, with a clock of the test's own: health, patience, what gets out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fer_edge.bundle import Bundle
+from fer_edge.errors import DeviceFailed, DeviceNotFound, OutputError
+from fer_edge.runtime.backends import open_backend
+from fer_edge.runtime.inference.classifier import Classifier
+from fer_edge.runtime.inference.supervisor import SupervisedBackend
+from fer_edge.runtime.kiosk.daemon import GAVE_UP, TAKE_S, Daemon
+from fer_edge.runtime.kiosk.systemd import Notifier
+from fer_edge.runtime.pipeline import Pipeline
+from fer_edge.runtime.sources import open_source
+from fer_edge.runtime.status.aggregate import HERE_S, Aggregate
+from fer_edge.runtime.status.health import Condition
+from fer_edge.runtime.status.snapshot import Snapshot
+from fer_edge.runtime.types import Frame, Observation, Stamped
+from fer_edge.runtime.vision.detectors import open_detector
+from fer_edge.runtime.vision.smoothing import ExponentialSmoother
+
+
+class Clip:
+    """Frames of a clip at its own pace, by a clock that goes on only when they are taken; may be taken away."""
+
+    dropped = 0
+
+    def __init__(self, clip: Path, now: list[float]) -> None:
+        self._frames, self._now, self._ended = iter(open_source(str(clip))), now, False
+        self.there = True
+
+    def take(self, timeout_s: float) -> Stamped | None:
+        if not self.there:
+            self._now[0] += timeout_s
+            return None
+        self._now[0] += 0.08
+        frame = next(self._frames, None)
+        self._ended = frame is None
+        return Stamped(frame, self._now[0]) if frame is not None else None
+
+    def ended(self) -> bool:
+        return self._ended
+
+
+class Device:
+    """The real ONNX Runtime, which a test can pull out."""
+
+    there = True
+
+    def __init__(self, bundle: Bundle) -> None:
+        if not self.there:
+            raise DeviceNotFound("the stick is not there")
+        self._inner = open_backend("onnxruntime", bundle.path(bundle.artifact("onnx", "int8")), {"threads": 1})
+
+    def infer(self, batch: np.ndarray) -> np.ndarray:
+        if not self.there:
+            raise DeviceFailed("unplugged")
+        return self._inner.infer(batch)
+
+    def describe(self) -> dict[str, object]:
+        return self._inner.describe()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Systemd:
+    """The other end of the notification socket, by the kiosk's clock; asked to hear of life four times in 2 seconds."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self._words = place, list[str]()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(place))
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def notifier(self, now: list[float]) -> Notifier:
+        told = {"NOTIFY_SOCKET": str(self.place), "WATCHDOG_USEC": "2000000"}
+        return Notifier(told, lambda: now[0])
+
+    def heard(self) -> list[str]:
+        """What was said since the last time."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mark:
+            mark.sendto(b"mark", str(self.place))
+        while not self._words or self._words[-1] != "mark":
+            time.sleep(0.01)
+        words, self._words = self._words[:-1], []
+        return words
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                word = self._socket.recv(1000).decode()
+            except OSError:
+                return
+            self._words.append(word)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+
+
+class Kiosk:
+    """A daemon with everything that a test looks at."""
+
+    def __init__(
+        self, bundle: Bundle, clip: Path, fallback: bool = False, systemd: Systemd | None = None, **more: object
+    ) -> None:
+        self.now = [100.0]
+        self.frames = Clip(clip, self.now)
+        stand_in: Callable[[], Device] | None = (
+            (lambda: type("StandIn", (Device,), {"there": True})(bundle)) if fallback else None
+        )
+        backend = SupervisedBackend(lambda: Device(bundle), stand_in, clock=lambda: self.now[0])
+        classifier = Classifier(bundle, bundle.artifact("onnx", "int8"), backend=backend)
+        pipeline = Pipeline(open_detector("yunet")[0], classifier, ExponentialSmoother(bundle.labels))
+        self.seen: list[Observation] = []
+        self.told: list[Snapshot] = []
+        self.full = False
+        self.daemon = Daemon(
+            self.frames,
+            pipeline,
+            classifier,
+            [self],
+            [self.told.append],
+            systemd.notifier(self.now) if systemd else Notifier({}),
+            clock=lambda: self.now[0],
+            **more,  # type: ignore[arg-type]
+        )
+
+    def write(self, frame: Frame, observations: tuple[Observation, ...]) -> None:
+        if self.full:
+            raise OutputError("no room is left on the disk")
+        self.seen += observations
+
+    def close(self) -> None:
+        pass
+
+    def steps(self, count: int) -> Condition:
+        for _ in range(count):
+            self.daemon.step()
+        return self.daemon.health.condition
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    it = Systemd(tmp_path / "notify")
+    yield it
+    it.close()
+
+
+def test_a_clip_from_start_to_end(bundle: Bundle, clip: Path, yunet: Path, systemd: Systemd) -> None:
+    kiosk = Kiosk(bundle, clip, systemd=systemd)
+    assert kiosk.daemon.health.condition is Condition.STARTING
+    assert kiosk.daemon.run() == 0
+    words = systemd.heard()
+    assert words[0] == "READY=1"
+    assert words.count("READY=1") == 1
+    assert 8 <= words.count("WATCHDOG=1") <= 12  # in five seconds
+    assert words[-1] == "STOPPING=1"
+    assert len(kiosk.seen) >= 60
+    last = kiosk.told[-1]
+    assert max(last.window, key=lambda label: last.window[label]) == "happy"
+    assert sum(last.window.values()) == pytest.approx(1)
+    assert (last.frames, last.faces) == (62, 1)
+    assert last.health.condition is Condition.OK
+    assert {"detect", "infer", "publish"} <= set(kiosk.told[1].stages_ms)
+    assert kiosk.told[1].fps == pytest.approx(12.5, rel=0.15)
+
+
+def test_nothing_about_one_face_gets_out(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    """With a group of two at least, one man before the camera is not told of; no snapshot has a box or a number."""
+    kiosk = Kiosk(bundle, clip, aggregate=Aggregate(least_group=2))
+    kiosk.daemon.run()
+    assert all(s.faces in (None, 0) and not s.shares and not s.window for s in kiosk.told)
+    assert any(s.faces is None for s in kiosk.told)
+    assert not {"box", "track", "probabilities"} & set(str(asdict(kiosk.told[-1])).replace("'", " ").split())
+
+
+def test_a_camera_that_goes_and_comes_back(bundle: Bundle, clip: Path, yunet: Path, systemd: Systemd) -> None:
+    kiosk = Kiosk(bundle, clip, systemd=systemd)
+    assert kiosk.steps(5) is Condition.OK
+    systemd.heard()
+    kiosk.frames.there = False
+    assert kiosk.steps(10) is Condition.DEGRADED
+    assert kiosk.daemon.health.reason == "no frame for 5 s"
+    assert "WATCHDOG=1" not in systemd.heard()
+    kiosk.frames.there = True
+    assert kiosk.steps(3) is Condition.OK
+    assert "WATCHDOG=1" in systemd.heard()
+
+
+def test_a_camera_that_stays_away_ends_the_service(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    kiosk = Kiosk(bundle, clip)
+    kiosk.steps(5)
+    kiosk.frames.there = False
+    assert kiosk.daemon.run() == GAVE_UP
+    assert kiosk.daemon.health.reason.startswith("no frame for 2")
+    assert kiosk.told[-1].health.condition is Condition.FAILED
+    never = Kiosk(bundle, clip)
+    never.frames.there = False
+    assert never.daemon.run() == GAVE_UP
+
+
+def test_a_device_that_goes_and_comes_back(
+    bundle: Bundle, clip: Path, yunet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kiosk = Kiosk(bundle, clip)
+    assert kiosk.steps(5) is Condition.OK
+    monkeypatch.setattr(Device, "there", False)
+    assert kiosk.steps(3) is Condition.DEGRADED
+    assert "unplugged" in kiosk.daemon.health.reason
+    count = len(kiosk.seen)
+    monkeypatch.setattr(Device, "there", True)
+    assert kiosk.steps(15) is Condition.OK
+    assert len(kiosk.seen) > count
+
+
+def test_a_stand_in_is_degraded(bundle: Bundle, clip: Path, yunet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kiosk = Kiosk(bundle, clip, fallback=True)
+    kiosk.steps(5)
+    monkeypatch.setattr(Device, "there", False)
+    assert kiosk.steps(5) is Condition.DEGRADED
+    assert kiosk.daemon.health.reason == "the processor stands in for the device"
+    assert kiosk.daemon.snapshot(kiosk.now[0]).device["degraded"] is True
+
+
+def test_nobody_there_and_the_device_is_asked_all_the_same(
+    bundle: Bundle, clip: Path, yunet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty room for minutes: a device that dies meanwhile is noticed by the self-test."""
+    kiosk = Kiosk(bundle, clip)
+    blank = np.zeros((120, 160, 3), np.uint8)
+    monkeypatch.setattr(kiosk.frames, "_frames", iter(Frame(i, i * 0.08, blank) for i in range(10_000)))
+    assert kiosk.steps(3) is Condition.OK
+    monkeypatch.setattr(Device, "there", False)
+    assert kiosk.steps(int(9 / 0.08)) is Condition.OK
+    assert kiosk.steps(int(3 / 0.08)) is Condition.DEGRADED
+    assert kiosk.daemon.run() == GAVE_UP
+    assert "no answer for" in kiosk.daemon.health.reason
+
+
+def test_a_full_disk_degrades_and_passes(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    kiosk = Kiosk(bundle, clip)
+    kiosk.steps(3)
+    kiosk.full = True
+    assert kiosk.steps(3) is Condition.DEGRADED
+    assert kiosk.daemon.health.reason == "no room is left on the disk"
+    kiosk.full = False
+    assert kiosk.steps(2) is Condition.OK
+
+
+def test_parts_that_complain(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    wrong = ["the picture is dark"]
+    kiosk = Kiosk(bundle, clip, checks=[lambda: wrong[0]])
+    assert kiosk.steps(4) is Condition.DEGRADED
+    assert kiosk.daemon.health.reason == "the picture is dark"
+    wrong[0] = ""
+    assert kiosk.steps(1) is Condition.OK
+
+
+def test_paused_nothing_is_looked_at(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    kiosk = Kiosk(bundle, clip)
+    kiosk.steps(3)
+    kiosk.daemon.paused = True
+    count = kiosk.daemon.pipeline.tally.frames
+    assert kiosk.steps(20) is Condition.OK
+    assert kiosk.daemon.pipeline.tally.frames == count
+    assert kiosk.told[-1].paused
+
+
+def test_stopping(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    kiosk = Kiosk(bundle, clip, checks=[lambda: kiosk.daemon.stop() or ""])
+    assert kiosk.daemon.run() == 0
+    assert kiosk.daemon.pipeline.tally.frames == 1
+
+
+def observation(track: int, label: str) -> Observation:
+    return Observation(0, 0.0, track, label, 1.0, label, (), (0.0, 0.0, 1.0, 1.0))
+
+
+def test_aggregates_forget() -> None:
+    a = Aggregate(least_group=2, window_s=10)
+    a.update(0.0, [observation(1, "happy"), observation(2, "sad"), observation(3, "happy")])
+    assert (a.faces(), a.shares()["happy"]) == (3, pytest.approx(2 / 3))
+    a.update(HERE_S + 0.1, [observation(1, "sad")])
+    assert (a.faces(), a.shares()) == (None, {})
+    assert a.window()["sad"] == pytest.approx(0.5)
+    a.forget(10.5)
+    assert a.window() == {}  # of one face
+    a.forget(100)
+    assert (a.faces(), a.shares(), a.window()) == (0, {}, {})
+    assert TAKE_S < HERE_S

@@ -1,0 +1,262 @@
+"""The kiosk as systemd and people meet it: one command in a process of its own, on a real clip."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Command
+from fer_edge.runtime.report.video import find_video
+from fer_edge.runtime.storage.session import open_session
+from support.brokers import MOSQUITTO, Broker, Listener
+from support.kiosks import Running, free_port, until
+
+pytest.importorskip("aiohttp", reason="needs the kiosk extra")
+pytest.importorskip("paho.mqtt.client", reason="needs the kiosk extra")
+Make = Callable[..., Running]
+
+
+@pytest.fixture
+def kiosk(tmp_path: Path, clip: Path, yunet: Path) -> Iterator[Make]:
+    held: list[Running] = []
+
+    def make(source: object = clip, lines: str = "", **more: str) -> Running:
+        held.append(Running(tmp_path / "kiosk", str(source), lines, **more))
+        return held[-1]
+
+    yield make
+    for running in held:
+        running.stop(signal.SIGKILL)
+
+
+def test_from_start_to_end(kiosk: Make) -> None:
+    running = kiosk().start().ready()
+    state = until(lambda: (s := running.state())["health"]["condition"] == "ok" and s["shares"] and s)
+    assert state["faces"] == 1
+    assert {"detect", "crop", "infer", "smooth", "publish"} <= set(state["stages_ms"])
+    until(lambda: "WATCHDOG=1" in running.told())
+    metrics = running.ask("/metrics")
+    assert 'fer_edge_health{condition="ok"} 1.0' in metrics
+    written = until(lambda: int(figure(running, "fer_edge_store_observations_total")))
+    assert running.stop() == 0
+    assert running.rows() >= written
+    assert running.log().count("\n") < 10  # a log that grows with every frame wears the card out
+    assert "Traceback" not in running.log()
+
+
+def figure(running: Running, name: str) -> float:
+    """A metric without labels."""
+    lines = [line for line in running.ask("/metrics").splitlines() if line.startswith(name + " ")]
+    return float(lines[0].split()[1])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_well(kiosk: Make, how: signal.Signals) -> None:
+    running = kiosk().start().ready()
+    assert running.stop(how) == 0
+    assert not list(running.folder.glob("state/store/*-wal"))  # closed, not left
+
+
+def test_sighup_takes_what_it_can(kiosk: Make, clip: Path) -> None:
+    running = kiosk().start().ready()
+    assert running.process is not None
+    until(lambda: running.state()["faces"] == 1)
+    running.write(str(clip), "[model]\nthreads = 1\n", least_group=2)
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: running.state()["faces"] is None)
+    assert not running.state()["shares"]
+    assert "privacy.least_group is now 2" in running.log()
+    assert "model.threads changed, which needs a restart" in running.log()
+    running.config.write_text("[privacy]\nleast_group = -3\n")
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: "the old one stays" in running.log())
+    assert "line 2" in running.log()
+    assert running.state()["health"]["condition"] == "ok"
+    assert running.told().count("READY=1") == 3  # once at the start, once after each reload
+
+
+def test_a_pause_holds_over_a_restart(kiosk: Make) -> None:
+    running = kiosk().start().ready()
+    until(lambda: running.state()["shares"])
+    assert running.ask("/api/pause", {"paused": True}) == {"paused": True}
+    until(lambda: running.state()["paused"])
+    before = until(lambda: (s := running.state())["window"] == {} and s)["frames"]
+    alive = running.told().count("WATCHDOG=1")
+    until(lambda: running.told().count("WATCHDOG=1") > alive + 1)
+    assert running.state()["frames"] == before  # it lives, and looks at nothing
+    assert running.stop() == 0
+    running.start()
+    assert running.state()["paused"]
+    running.ask("/api/pause", {"paused": False})
+    until(lambda: running.state()["shares"])
+    assert not (running.folder / "state" / "paused").exists()
+
+
+def test_a_session_on_request(kiosk: Make) -> None:
+    running = kiosk()
+    folder = running.folder / "sessions"
+    running.config.write_text(f'{running.config.read_text()}[record]\non = true\nfolder = "{folder}"\nvideo = true\n')
+    running.start().ready()
+    until(lambda: running.state()["shares"])
+    running.ask("/api/record", {"recording": True})
+    until(lambda: running.state()["recording"])
+    begun = running.state()["frames"]
+    until(lambda: running.state()["frames"] > begun + 20)
+    running.ask("/api/record", {"recording": False})
+    until(lambda: not running.state()["recording"])
+    (session,) = folder.iterdir()
+    seen = list(open_session(session).observations())
+    assert seen
+    assert seen[0].frame == 0
+    assert open_session(session).facts["ended"] == "stopped on request"
+    assert find_video(session)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_nobody_records_where_it_is_not_allowed(kiosk: Make) -> None:
+    running = kiosk().start().ready()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        running.ask("/api/record", {"recording": True})
+    assert refused.value.code == 404
+    refused.value.close()
+
+
+def test_the_broker_pauses_and_records(kiosk: Make, tmp_path: Path) -> None:
+    if not MOSQUITTO.is_file():
+        pytest.skip("needs mosquitto")
+    broker = Broker(tmp_path / "broker")
+    broker.start()
+    listener = Listener(broker, "#")
+    running = kiosk(lines=f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ntopic = "kiosk"\ninterval_s = 0.2\n')
+    try:
+        running.start().ready()
+        until(lambda: listener.frames())
+        listener.client.publish("kiosk/pause/set", "ON", qos=1)
+        until(lambda: json.loads(listener.of("kiosk/state")[-1])["paused"])
+        listener.client.publish("kiosk/pause/set", "OFF", qos=1)
+        until(lambda: not json.loads(listener.of("kiosk/state")[-1])["paused"])
+        announced = {topic.split("/")[-2] for topic, text, _ in listener.heard if topic.endswith("/config") and text}
+        assert "pause" in announced
+        assert "record" not in announced  # not allowed here
+        assert running.stop() == 0
+        until(lambda: listener.of("kiosk/status")[-1] == "offline")
+    finally:
+        listener.close()
+        broker.stop()
+
+
+def test_a_camera_that_is_not_there(kiosk: Make) -> None:
+    """It says so all the time, and ends for systemd to start it again."""
+    running = kiosk("camera:63", "[work]\ngive_up_s = 3\n").start()
+    assert running.state()["health"]["condition"] == "starting"
+    assert running.process is not None
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: "the configuration is what it was" in running.log())
+    assert running.process.wait(60) == 4
+    assert "READY=1" not in running.told()
+    assert "camera:63" in running.log()
+
+
+def test_an_absent_device_is_3_and_says_what_to_do(kiosk: Make) -> None:
+    running = kiosk(lines='[model]\ndevice = "coral"\n').start()
+    assert running.process is not None
+    assert running.process.wait(60) in (2, 3)  # 2 where the default bundle has no artifact for it
+    assert "try: " in running.log()
+    assert "Traceback" not in running.log()
+
+
+REFUSED = {
+    "kind = 'workplace'": "Art. 5(1)(f)",
+    "kind = 'education'": "Art. 5(1)(f)",
+    "purpose = ''": "place.purpose",
+    "declared = 'yesterday'": "declared",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_it_does_not_start_without_a_place_that_may_be(kiosk: Make, line: str) -> None:
+    running = kiosk()
+    key = line.split()[0]
+    lines = [line if old.startswith(f"{key} =") else old for old in running.config.read_text().splitlines()]
+    running.config.write_text("\n".join(lines))
+    assert running.start().process is not None
+    assert running.process is not None
+    assert running.process.wait(60) == 2
+    assert REFUSED[line] in running.log()
+    assert not (running.folder / "state").exists()
+
+
+def test_what_does_not_go_together(command: Command, tmp_path: Path) -> None:
+    done = command("run", "--config", tmp_path / "none.toml")
+    assert done.returncode == 2
+    assert f"try: fer-edge config init {tmp_path}/none.toml" in done.stderr
+    done = command("run", "--config", tmp_path / "none.toml", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "--out does not go with --config" in done.stderr
+    done = command("run", "--set", "work.target_fps=3")
+    assert done.returncode == 2
+    assert "--set belongs to --config" in done.stderr
+
+
+def test_two_at_once(kiosk: Make) -> None:
+    first = kiosk().start().ready()
+    command = [sys.executable, "-m", "fer_edge", "run", "--config", first.config]
+    second = subprocess.run([*command, "--set", f"web.port={free_port()}"], capture_output=True, text=True, timeout=60)
+    assert second.returncode == 2
+    assert "store" in second.stderr
+    third = subprocess.run(
+        [*command, "--set", f"store.folder={first.folder}/other/store"], capture_output=True, text=True, timeout=60
+    )
+    assert third.returncode == 4  # systemd tries again
+    assert "cannot listen" in third.stderr
+    assert first.state()["health"]["condition"] == "ok"
+
+
+def test_the_end_of_a_file_is_the_end(kiosk: Make, clip: Path) -> None:
+    running = kiosk()
+    running.config.write_text(running.config.read_text().replace("loop = true", "loop = false"))
+    running.start()
+    assert running.process is not None
+    assert running.process.wait(60) == 0
+    assert running.rows() >= 20  # ten a second, for five
+
+
+def test_flags_and_environment_override(kiosk: Make) -> None:
+    other = free_port()
+    running = kiosk(FER_EDGE_PRIVACY_LEAST_GROUP="5")
+    running.port = other
+    running.start(("--set", f"web.port={other}")).ready()
+    state: dict[str, Any] = until(lambda: (s := running.state())["frames"] > 5 and s)
+    assert state["faces"] in (None, 0)
+
+
+def test_the_preview_is_for_those_with_the_token(kiosk: Make, tmp_path: Path) -> None:
+    running = kiosk()
+    (tmp_path / "token").write_text("a-token-that-is-long-enough\n")
+    text = running.config.read_text().replace("[privacy]", "[privacy]\npreview = true")
+    running.config.write_text(text.replace("[web]", f'[web]\ntoken_file = "{tmp_path}/token"'))
+    running.start().ready()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{running.port}/preview", timeout=10)
+    refused.value.close()
+    assert refused.value.code == 401
+    headers = {"Authorization": "Bearer a-token-that-is-long-enough"}
+    request = urllib.request.Request(f"http://127.0.0.1:{running.port}/preview", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as stream:
+        assert b"\xff\xd8\xff" in stream.read(2000)
+
+
+def test_page_and_sign_tell_people(kiosk: Make) -> None:
+    running = kiosk().start().ready()
+    for path in ("/", "/sign"):
+        page = running.ask(path)
+        assert "A camera and a computer (AI) recognise facial expressions here." in page
+        assert "Test bench" in page

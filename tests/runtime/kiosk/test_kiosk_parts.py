@@ -1,0 +1,233 @@
+"""The kiosk's small parts: the resting face, recordings, the pause's mark, the button, the log, what was asked for."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fer_edge.bundle import LABELS
+from fer_edge.errors import DeviceNotFound, MissingExtra
+from fer_edge.runtime.config.sections import Record
+from fer_edge.runtime.kiosk.button import PauseButton
+from fer_edge.runtime.kiosk.commands import Requests
+from fer_edge.runtime.kiosk.logs import start_log, stop_log
+from fer_edge.runtime.kiosk.pause import PauseMark
+from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
+from fer_edge.runtime.storage.session import open_session
+from fer_edge.runtime.types import Frame, Observation
+from fer_edge.runtime.vision.resting_face import MOST, MOST_TRACKS, Baseline
+from support.kiosks import until
+
+FAKES = Path(__file__).resolve().parents[2] / "fakes"
+SAD, NEUTRAL, HAPPY = LABELS.index("sad"), LABELS.index("neutral"), LABELS.index("happy")
+
+
+def row(**shares: float) -> np.ndarray:
+    """Probabilities; what is not named shares the rest."""
+    rest = (1 - sum(shares.values())) / (len(LABELS) - len(shares))
+    return np.array([shares.get(label, rest) for label in LABELS], np.float32)
+
+
+def test_a_mouth_that_turns_down_at_rest_is_not_sad_all_day() -> None:
+    baseline = Baseline(LABELS, seconds=10)
+    rest, smile = row(sad=0.6, neutral=0.3), row(happy=0.9)
+    first = baseline.take_off(1, 0.0, rest)
+    assert first.argmax() == SAD  # nothing is known yet
+    for i in range(1, 150):
+        last = baseline.take_off(1, i / 10, rest)
+    assert last.argmax() == NEUTRAL
+    assert last.sum() == pytest.approx(1)
+    assert last.dtype == np.float32
+    assert baseline.take_off(1, 15.0, smile).argmax() == HAPPY
+    assert baseline.take_off(2, 15.0, rest).argmax() == SAD  # somebody else
+
+
+def test_a_neutral_face_is_left_as_it_is() -> None:
+    baseline = Baseline(LABELS, seconds=10)
+    rest = row(neutral=0.9)
+    for i in range(200):
+        last = baseline.take_off(1, i / 10, rest)
+    np.testing.assert_allclose(last, rest, rtol=1e-5)
+
+
+def test_what_is_taken_off_is_bounded() -> None:
+    """Somebody who smiles all the time is not taken for angry when the smile gets weaker."""
+    baseline = Baseline(LABELS, seconds=10)
+    smile = row(happy=0.97)
+    for i in range(500):
+        last = baseline.take_off(1, i / 10, smile)
+    held = math.log(smile[HAPPY] / smile[NEUTRAL]) - math.log(last[HAPPY] / last[NEUTRAL])
+    assert held == pytest.approx(MOST, abs=1e-3)
+    assert last.argmax() == HAPPY
+
+
+def test_its_memory_is_bounded() -> None:
+    baseline = Baseline(LABELS)
+    for track in range(10 * MOST_TRACKS):
+        baseline.take_off(track, track / 1000, row(sad=0.5))
+    assert len(baseline._tracks) == MOST_TRACKS
+    baseline.take_off(1, 1e6, row(sad=0.5))
+    assert len(baseline._tracks) == 1  # the others were not seen for long
+
+
+def test_seldom_and_often_give_the_same() -> None:
+    """The average is of time, not of frames."""
+    ends = []
+    for step in (0.05, 0.5):
+        baseline, time_s = Baseline(LABELS, seconds=20), 0.0
+        while time_s < 30:
+            last = baseline.take_off(1, time_s, row(sad=0.6, neutral=0.3) if time_s < 10 else row(happy=0.8))
+            time_s += step
+        ends.append(last)
+    np.testing.assert_allclose(ends[0], ends[1], atol=0.02)
+
+
+FACTS = {"labels": list(LABELS)}
+
+
+def observed(index: int) -> tuple[Frame, list[Observation]]:
+    seen = Observation(index, index / 10, 1, "happy", 0.9, "happy", tuple(row(happy=0.9).tolist()), (0, 0, 4, 4))
+    return Frame(index, index / 10, np.zeros((48, 64, 3), np.uint8)), [seen]
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    it = Recorder(Record(on=True, folder=tmp_path / "sessions", minutes=1), lambda: FACTS, 10, lambda: it_is[0])
+    yield it
+    it.close()
+
+
+it_is = [0.0]
+
+
+def test_a_recording_counts_from_its_beginning(recorder: Recorder) -> None:
+    recorder.write(*observed(5))
+    recorder.start()
+    for index in range(10, 20):
+        recorder.write(*observed(index))
+    folder = recorder.folder
+    recorder.start()
+    assert recorder.folder == folder  # a second request is none
+    recorder.stop()
+    assert folder is not None
+    seen = list(open_session(folder).observations())
+    assert [o.frame for o in seen] == list(range(10))
+    assert seen[0].time_s == 0
+    assert not list(folder.glob("annotated*"))  # no picture without record.video
+
+
+def test_a_recording_ends_by_itself(recorder: Recorder) -> None:
+    it_is[0] = 0.0
+    recorder.start()
+    recorder.write(*observed(1))
+    it_is[0] = 61.0
+    recorder.write(*observed(2))
+    assert not recorder.active
+    assert recorder.folder is not None
+    assert open_session(recorder.folder).facts["ended"] == "the longest time was reached"
+
+
+def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    recorder = Recorder(Record(on=True, folder=tmp_path / "file" / "sessions"), lambda: FACTS, 10)
+    recorder.start()
+    assert not recorder.active
+    assert "no session is recorded" in recorder.check()
+    recorder.write(*observed(1))  # and the kiosk goes on
+    allowed = Recorder(Record(folder=tmp_path / "sessions"), lambda: FACTS, 10)
+    allowed.start()
+    assert "record.on" in allowed.check()
+
+
+def test_a_recording_ends_on_a_full_disk(small_disk: Path) -> None:
+    full = Recorder(Record(on=True, folder=small_disk), lambda: FACTS, 10)
+    full.start()
+    assert "are free" in full.check()
+
+
+def test_old_recordings_go_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("20260101-120000", "20260101-120000-2", "20261101-120000", "holiday"):
+        (tmp_path / name).mkdir()
+    for name in ("20260101-120000", "20260101-120000-2", "holiday"):
+        os.utime(tmp_path / name, (1000, 1000))
+    assert len(remove_old(tmp_path, 7, 1000 + 8 * 86400)) == 2
+    assert {p.name for p in tmp_path.iterdir()} == {"20261101-120000", "holiday"}
+    assert remove_old(tmp_path, 0, 1e12) == []
+
+
+def test_the_mark_of_a_pause(tmp_path: Path) -> None:
+    mark = PauseMark(tmp_path / "paused")
+    assert not mark.is_set()
+    mark.put(True)
+    assert PauseMark(tmp_path / "paused").is_set()
+    mark.put(False)
+    assert not mark.is_set()
+    lost = PauseMark(tmp_path / "nowhere" / "x" / "paused")
+    (tmp_path / "nowhere").write_text("")
+    lost.put(True)
+    assert "forgotten at a restart" in lost.check()
+    assert not lost.is_set()
+
+
+def test_the_last_request_of_a_kind_counts() -> None:
+    requests = Requests()
+    requests.ask("pause", True)
+    requests.ask("record")
+    requests.ask("pause", False)
+    assert requests.take() == {"pause": False, "record": True}
+    assert requests.take() == {}
+
+
+def test_a_press_of_the_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FAKES / "gpiod")
+    monkeypatch.setenv("FAKE_GPIO", str(tmp_path))
+    os.mkfifo(tmp_path / "gpiochip0-17")
+    pressed: list[int] = []
+    button = PauseButton("gpiochip0:17", lambda: pressed.append(1))
+    with (tmp_path / "gpiochip0-17").open("wb", buffering=0) as line:
+        line.write(b"1")
+        until(lambda: len(pressed) == 1)
+        line.write(b"1")
+        until(lambda: len(pressed) == 2)
+        assert button.check() == ""
+        button.close()
+        button.close()
+    with pytest.raises(DeviceNotFound, match="gpiochip0:3") as refused:
+        PauseButton("gpiochip0:3", lambda: None)
+    assert refused.value.hint == "gpioinfo gpiochip0"
+    for name in ("gpiod", "gpiod.line"):
+        del sys.modules[name]
+
+
+def test_a_button_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gpiod", None)
+    with pytest.raises(MissingExtra, match="gpiod"):
+        PauseButton("gpiochip0:17", lambda: None)
+
+
+def test_the_journal_knows_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = start_log("info", {"JOURNAL_STREAM": "8:1"})
+    logging.getLogger("fer_edge.runtime.x").warning("one\ntwo")
+    logging.getLogger("fer_edge.runtime.x").debug("not told")
+    stop_log(handler)
+    logging.getLogger("fer_edge.runtime.x").error("not ours any more")
+    assert capsys.readouterr().err == "<4>one | two\n"
+
+
+def test_a_session_is_whole_when_its_kiosk_dies(tmp_path: Path) -> None:
+    """What was committed can be read although nobody finished it."""
+    recorder = Recorder(Record(on=True, folder=tmp_path), lambda: FACTS, 10)
+    recorder.start()
+    recorder.write(*observed(1))
+    assert recorder.folder is not None
+    with closing(sqlite3.connect(recorder.folder / "observations.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    recorder.close()

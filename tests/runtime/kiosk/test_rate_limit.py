@@ -1,0 +1,186 @@
+"""Doing less work: faces followed between detections, fewer inferences, a frame rate and a processor cap that hold."""
+
+from __future__ import annotations
+
+import os
+import socket
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fer_edge.bundle import Bundle
+from fer_edge.runtime.inference.classifier import Classifier, choose_artifact
+from fer_edge.runtime.kiosk.rate_limit import LONGEST_S, Pace
+from fer_edge.runtime.kiosk.systemd import Notifier
+from fer_edge.runtime.pipeline import Pipeline
+from fer_edge.runtime.sources import open_source
+from fer_edge.runtime.types import Face, Frame, Observation, Track
+from fer_edge.runtime.vision.detectors import open_detector
+from fer_edge.runtime.vision.optical_flow import FlowFollower
+from fer_edge.runtime.vision.smoothing import ExponentialSmoother
+from fer_edge.runtime.vision.tracker import overlap
+
+
+def watch(bundle: Bundle, clip: Path, **work: float) -> tuple[list[tuple[Observation, ...]], Pipeline, int]:
+    """Observations of each frame, the pipeline, and how often the detector looked."""
+    detector = open_detector("yunet")[0]
+    looks, plain = [0], detector.detect
+
+    def counted(image: np.ndarray) -> list[Face]:
+        looks[0] += 1
+        return plain(image)
+
+    detector.detect = counted  # type: ignore[method-assign]
+    classifier = Classifier(bundle, choose_artifact(bundle))
+    pipeline = Pipeline(detector, classifier, ExponentialSmoother(bundle.labels), **work)  # type: ignore[arg-type]
+    source = open_source(str(clip))
+    seen = [pipeline.process(frame) for frame in source]
+    source.close()
+    return seen, pipeline, looks[0]
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_faces_are_followed_between_detections(bundle: Bundle, clip: Path, yunet: Path, every: int) -> None:
+    """A man turning his head: the same face under the same number, and a detector that looks every n-th time."""
+    plain, _, always = watch(bundle, clip)
+    seen, _, looks = watch(bundle, clip, detect_every=every)
+    assert always == len(plain)
+    assert looks == -(-len(plain) // every)
+    assert {o.track for frame in seen for o in frame} == {1}
+    for now, before in zip(seen, plain, strict=True):
+        assert overlap(now[0].box, before[0].box) > 0.85
+    assert [f[0].label for f in seen] == [f[0].label for f in plain]
+    again, _, _ = watch(bundle, clip, detect_every=every)
+    assert again == seen
+
+
+def test_a_lost_face_is_looked_for_at_once(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    frames = list(open_source(str(clip)))
+    follower = FlowFollower()
+    follower.seed(frames[0].image, [Track(1, Face((200.0, 60.0, 100.0, 100.0), 0.9))])
+    assert follower.step(np.zeros_like(frames[0].image)) is None
+    follower.seed(frames[0].image, [Track(1, Face((200.0, 60.0, 100.0, 100.0), 0.9))])
+    assert follower.step(frames[0].image[:100, :333]) is None  # the camera changed its resolution
+    follower.seed(frames[0].image, [])
+    assert follower.step(frames[1].image) == []
+
+
+def test_a_shifted_and_grown_picture_moves_the_box(clip: Path) -> None:
+    import cv2
+
+    image = next(iter(open_source(str(clip)))).image
+    box = (220.0, 40.0, 110.0, 110.0)
+    follower = FlowFollower()
+    follower.seed(image, [Track(3, Face(box, 0.9))])
+    matrix = np.array([[1.04, 0, 5.0], [0, 1.04, 3.0]], np.float32)
+    moved = follower.step(np.asarray(cv2.warpAffine(image, matrix, image.shape[1::-1]), np.uint8))
+    assert moved is not None
+    wanted = (1.04 * box[0] + 5, 1.04 * box[1] + 3, 1.04 * box[2], 1.04 * box[3])
+    assert moved[0].number == 3
+    assert moved[0].face.box == pytest.approx(wanted, abs=3)
+
+
+def test_inference_as_often_as_asked(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    """At 12.5 frames a second every third frame is classified when 0.2 s are to lie between."""
+    seen, pipeline, _ = watch(bundle, clip, infer_every_s=0.2)
+    observed = [f[0] for f in seen if f]
+    assert len(observed) == -(-len(seen) // 3)
+    assert all(b.time_s - a.time_s >= 0.2 for a, b in pairwise(observed))
+    assert pipeline.tally.faces == len(seen)  # every one was seen
+    assert max({o.label for o in observed}, key=[o.label for o in observed].count) == "happy"
+
+
+def simulate(pace: Pace, now: list[float], worked: list[float], work_s: float, frames: int) -> float:
+    """Frames a second over the last half of some frames, each taking `work_s` of the processor."""
+    times = []
+    for _ in range(frames):
+        now[0] += work_s
+        worked[0] += work_s
+        now[0] += pace.rest_s()
+        times.append(now[0])
+    half = times[frames // 2 :]
+    return (len(half) - 1) / (half[-1] - half[0])
+
+
+@pytest.mark.parametrize(
+    ("fps", "cap", "work_s", "wanted"), [(10, 0, 0.02, 10), (0, 0.25, 0.02, 12.5), (30, 0.5, 0.05, 10)]
+)
+def test_rate_and_cap_hold(fps: float, cap: float, work_s: float, wanted: float) -> None:
+    now, worked = [0.0], [0.0]
+    pace = Pace(fps, cap, lambda: now[0], lambda: worked[0])
+    assert simulate(pace, now, worked, work_s, 600) == pytest.approx(wanted, rel=0.08)
+    assert simulate(pace, now, worked, work_s / 2, 600) >= wanted  # lighter work, no fewer frames
+    if cap:
+        assert pace.share <= 1.1 * cap
+
+
+def test_no_cap_starves_the_kiosk() -> None:
+    now, worked = [0.0], [0.0]
+    pace = Pace(0, 0.001, lambda: now[0], lambda: worked[0])
+    assert simulate(pace, now, worked, 0.1, 100) >= 1 / (LONGEST_S + 0.2)
+    free = Pace(0, 0, lambda: now[0], lambda: worked[0])
+    assert simulate(free, now, worked, 0.1, 20) == pytest.approx(10, rel=0.01)
+
+
+def test_what_systemd_hears(tmp_path: Path) -> None:
+    place, now = tmp_path / "notify", [0.0]
+    told = {"NOTIFY_SOCKET": str(place), "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(place))
+        systemd.settimeout(5)
+        notifier = Notifier(told, lambda: now[0])
+        assert notifier.watchdog_s == 30
+        notifier.ready()
+        for _ in range(100):  # ten seconds: twice is enough
+            notifier.alive()
+            now[0] += 0.1
+        notifier.reloading()
+        notifier.stopping()
+        notifier.status("two\nlines")
+        heard = [systemd.recv(1000).decode() for _ in range(6)]
+    assert heard[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert heard[3].startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert heard[4:] == ["STOPPING=1", "STATUS=two"]
+    notifier.ready()  # systemd is gone: nothing happens
+    silent = Notifier({"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
+    assert silent.watchdog_s == 0
+    silent.ready()
+
+
+def test_a_systemd_that_does_not_listen_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue is full: words are lost, the kiosk goes on."""
+    from fer_edge.runtime.kiosk import systemd as liveness
+
+    monkeypatch.setattr(liveness, "SEND_S", 0.01)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for _ in range(1000):
+            notifier.ready()
+
+
+def test_an_abstract_socket() -> None:
+    name = f"@fer-edge-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind("\0" + name[1:])
+        systemd.settimeout(5)
+        Notifier({"NOTIFY_SOCKET": name}).ready()
+        assert systemd.recv(100) == b"READY=1"
+
+
+def test_frames_without_faces_cost_no_detection_between(bundle: Bundle, yunet: Path) -> None:
+    blank = [Frame(i, i / 25, np.full((120, 160, 3), 128, np.uint8)) for i in range(9)]
+    detector = open_detector("yunet")[0]
+    looks, plain = [0], detector.detect
+
+    def counted(image: np.ndarray) -> list[Face]:
+        looks[0] += 1
+        return plain(image)
+
+    detector.detect = counted  # type: ignore[method-assign]
+    pipeline = Pipeline(
+        detector, Classifier(bundle, choose_artifact(bundle)), ExponentialSmoother(bundle.labels), detect_every=3
+    )
+    assert all(pipeline.process(frame) == () for frame in blank)
+    assert looks[0] == 3

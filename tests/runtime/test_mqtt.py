@@ -1,0 +1,589 @@
+"""What leaves the kiosk: MQTT to a real mosquitto that is killed and restarted, and figures that Prometheus reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fer_edge.bundle import LABELS
+from fer_edge.errors import InputError, MissingExtra, UsageError
+from fer_edge.runtime.mqtt.discovery import discovery_messages
+from fer_edge.runtime.mqtt.publisher import MqttPublisher
+from fer_edge.runtime.mqtt.queue import OfflineQueue
+from fer_edge.runtime.mqtt.settings import MqttSettings
+from fer_edge.runtime.status.health import Condition, Health
+from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
+from fer_edge.runtime.status.snapshot import Snapshot
+from fer_edge.runtime.status.snapshot_json import state_json
+from support.brokers import MOSQUITTO, Broker, Listener, wait_for
+from support.snapshots import SEEN, moment
+
+
+@pytest.fixture
+def cleanup() -> Iterator[list[Callable[[], object]]]:
+    """Called at the end, the last one first."""
+    steps: list[Callable[[], object]] = []
+    yield steps
+    for step in reversed(steps):
+        step()
+
+
+@pytest.fixture
+def broker(tmp_path: Path, cleanup: list[Callable[[], object]]) -> Broker:
+    if not MOSQUITTO.is_file():
+        pytest.skip("needs mosquitto")
+    pytest.importorskip("paho.mqtt.client", reason="needs the kiosk extra")
+    broker = Broker(tmp_path / "broker")
+    cleanup.append(broker.stop)
+    return broker
+
+
+@pytest.fixture
+def listen(broker: Broker, cleanup: list[Callable[[], object]]) -> Callable[..., Listener]:
+    def make(**more: Any) -> Listener:
+        listener = Listener(broker, **more)
+        cleanup.append(listener.close)
+        return listener
+
+    return make
+
+
+@pytest.fixture
+def publisher(broker: Broker, tmp_path: Path, cleanup: list[Callable[[], object]]) -> Callable[..., MqttPublisher]:
+    """One that publishes everything and tries again soon."""
+
+    def make(commands: Callable[[str, bool], None] = lambda n, o: None, **more: Any) -> MqttPublisher:
+        settings = {"host": "127.0.0.1", "port": broker.port, "topic": "kiosk", "interval_s": 0, **more}
+        made = MqttPublisher(MqttSettings(**settings), tmp_path / "queue.db", commands, waits_s=(0.05, 0.2))
+        cleanup.append(made.stop)
+        return made
+
+    return make
+
+
+Make = Callable[..., Any]
+
+
+def test_birth_state_and_farewell(broker: Broker, listen: Make, publisher: Make) -> None:
+    broker.start()
+    early, kiosk = listen(), publisher()
+    kiosk.start()
+    kiosk.publish(SEEN)
+    wait_for(lambda: early.of("kiosk/state"))
+    assert early.of("kiosk/status") == ["online"]
+    told = json.loads(early.of("kiosk/state")[0])
+    assert told["health"] == {"condition": "ok", "reason": ""}
+    assert told["shares"] == {"happy": 0.6667, "uncertain": 0.3333}
+    assert told["time"] == "2026-05-28T20:26:40.500+00:00"
+    assert told["sequence"] == 1
+    late = listen()
+    wait_for(lambda: len(late.heard) == 2)
+    assert {(topic, retain) for topic, _, retain in late.heard} == {("kiosk/state", True), ("kiosk/status", True)}
+    wait_for(lambda: kiosk.state().delivered == 1)
+    assert kiosk.check() == ""
+    kiosk.stop()
+    wait_for(lambda: early.of("kiosk/status") == ["online", "offline"])
+
+
+_KIOSK = """
+import pathlib, sys
+from fer_edge.runtime.mqtt.publisher import MqttPublisher
+from fer_edge.runtime.mqtt.settings import MqttSettings
+from support.snapshots import moment
+settings = MqttSettings("127.0.0.1", int(sys.argv[1]), topic="kiosk", interval_s=0)
+kiosk = MqttPublisher(settings, pathlib.Path(sys.argv[2]))
+kiosk.start()
+for number in range(int(sys.argv[3])):
+    kiosk.publish(moment(number))
+print("published", flush=True)
+while kiosk.state().queued != len(kiosk._queue) or kiosk._inbox:
+    pass
+print("queued", flush=True)
+sys.stdin.read()
+"""
+
+
+def killed_kiosk(broker: Broker, queue: Path, count: int, before: Callable[[], None] = lambda: None) -> None:
+    """A kiosk in a process of its own, which publishes and is then killed."""
+    words = [sys.executable, "-c", _KIOSK, str(broker.port), str(queue), str(count)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, cwd=Path(__file__).resolve().parents[1], **pipes) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "published\n"
+        assert child.stdout.readline() == "queued\n"
+        before()
+        child.kill()
+
+
+def test_the_last_will_speaks_for_a_killed_kiosk(broker: Broker, listen: Make, tmp_path: Path) -> None:
+    broker.start()
+    listener = listen()
+    killed_kiosk(broker, tmp_path / "q.db", 1, lambda: wait_for(lambda: listener.frames() == [0]))
+    wait_for(lambda: listener.of("kiosk/status") == ["online", "offline"])
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_broker_that_dies_and_returns_gets_everything_once_and_in_order(
+    broker: Broker, listen: Make, publisher: Make, how: signal.Signals
+) -> None:
+    broker.start()
+    listener, kiosk = listen(), publisher()
+    kiosk.start()
+    number = 0
+    for _ in range(3):
+        for _ in range(5):
+            kiosk.publish(moment(number := number + 1))
+        wait_for(lambda: listener.frames() == list(range(1, number + 1)) and kiosk.state().queued == 0)
+        if how is signal.SIGKILL:
+            time.sleep(1.2)  # mosquitto saves its sessions once a second; a killed one forgets what it has not saved
+        broker.stop(how)
+        wait_for(lambda: not kiosk.state().connected)
+        for _ in range(20):
+            kiosk.publish(moment(number := number + 1))
+        wait_for(lambda: f"no broker at 127.0.0.1:{broker.port}" in kiosk.check())
+        assert kiosk.state().queued == 20
+        broker.start()
+        wait_for(lambda: len(listener.frames()) >= number)
+        wait_for(lambda: kiosk.state().queued == 0)
+    assert listener.frames() == list(range(1, number + 1))
+    assert kiosk.check() == ""
+    assert kiosk.state().dropped == 0
+
+
+def test_the_queue_survives_a_restart(broker: Broker, listen: Make, publisher: Make) -> None:
+    for part in (0, 1):
+        kiosk = publisher()
+        kiosk.start()
+        for number in range(10):
+            kiosk.publish(moment(part * 10 + number))
+        kiosk.stop()
+    broker.start()
+    listener, kiosk = listen(), publisher()
+    kiosk.publish(moment(20))
+    kiosk.start()
+    wait_for(lambda: len(listener.frames()) >= 21)
+    assert listener.frames() == list(range(21))
+    assert [json.loads(text)["sequence"] for text in listener.of("kiosk/state")] == list(range(1, 22))
+
+
+def test_the_queue_survives_a_kill(broker: Broker, listen: Make, publisher: Make, tmp_path: Path) -> None:
+    killed_kiosk(broker, tmp_path / "queue.db", 30)
+    broker.start()
+    listener, kiosk = listen(), publisher()
+    kiosk.start()
+    wait_for(lambda: len(listener.frames()) >= 30)
+    assert listener.frames() == list(range(30))
+
+
+def test_a_full_queue_drops_the_oldest_and_counts_them(broker: Broker, listen: Make, publisher: Make) -> None:
+    kiosk = publisher(queue_size=5)
+    kiosk.start()
+    for number in range(12):
+        kiosk.publish(moment(number))
+    wait_for(lambda: kiosk.state().dropped == 7)
+    assert kiosk.state().queued == 5
+    broker.start()
+    listener = listen()
+    wait_for(lambda: kiosk.state().queued == 0)
+    kiosk.publish(moment(99))
+    wait_for(lambda: 99 in listener.frames())
+    assert set(listener.frames()) <= {7, 8, 9, 10, 11, 99}
+
+
+def test_commands(broker: Broker, listen: Make, publisher: Make) -> None:
+    broker.start()
+    listener = listen()
+    obeyed: list[tuple[str, bool]] = []
+
+    def obey(name: str, on: bool) -> None:
+        obeyed.append((name, on))
+        raise ValueError("a command that fails must not end the publisher")
+
+    listener.client.publish("kiosk/record/set", "ON", qos=1, retain=True).wait_for_publish(10)
+    kiosk = publisher(obey)
+    kiosk.start()
+    kiosk.publish(SEEN)
+    wait_for(lambda: listener.frames())  # the subscription went out before it
+    for topic, word in [
+        ("pause", "ON"),
+        ("pause", "perhaps"),
+        ("pause", "O" * 100_000),
+        ("other", "ON"),
+        ("pause", "off"),
+        ("record", "ON"),
+    ]:
+        listener.client.publish(f"kiosk/{topic}/set", word, qos=1)
+    wait_for(lambda: ("record", True) in obeyed)
+    assert obeyed == [("pause", True), ("pause", False), ("record", True)]
+    assert kiosk.state().connected
+
+
+_PAHO_LEAVES = pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")
+"""paho leaves the socket of a failed handshake to the reference count, which closes it."""
+
+
+def certificates(folder: Path) -> None:
+    """A certificate authority, a certificate for localhost and one for another name."""
+    folder.mkdir()
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    for name in ("ca", "stranger"):
+        subject = ["-subj", f"/CN={name}", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject)
+    for name in ("localhost", "elsewhere"):
+        (folder / f"{name}.cnf").write_text(f"subjectAltName=DNS:{name}\n")
+        openssl(
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "req.pem"
+        )
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.cnf"]
+        openssl("x509", "-req", "-in", "req.pem", "-out", f"{name}.pem", *signed)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    certificates(folder)
+    return folder
+
+
+@_PAHO_LEAVES
+def test_tls_with_a_password(
+    tmp_path: Path, broker: Broker, keys: Path, publisher: Make, cleanup: list[Callable[[], object]]
+) -> None:
+    import ssl
+
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "kiosk", "secret"], check=True, capture_output=True)
+    lines = (
+        f"allow_anonymous false\npassword_file {passwords}\ncertfile {keys}/localhost.pem\nkeyfile {keys}/localhost.key"
+    )
+    guarded = Broker(tmp_path / "guarded", lines)
+    cleanup.append(guarded.stop)
+    guarded.start()
+    trust = ssl.create_default_context(cafile=keys / "ca.pem")
+    listener = Listener(guarded, trust=trust, user="kiosk")
+    cleanup.append(listener.close)
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text("secret\n")
+    wrong.write_text("guess\n")
+    common = {"host": "localhost", "port": guarded.port, "tls": True, "user": "kiosk"}
+    for more, said in [
+        ({"ca_file": keys / "stranger.pem", "password_file": right}, "CERTIFICATE_VERIFY_FAILED"),
+        ({"ca_file": keys / "ca.pem", "password_file": wrong}, "refused us: Not authorized"),
+    ]:
+        kiosk = publisher(**common, **more)
+        kiosk.start()
+        kiosk.publish(moment(1))
+        wait_for(lambda kiosk=kiosk, said=said: said in kiosk.check())
+        assert "guess" not in kiosk.check()
+        kiosk.stop()
+    assert listener.heard == []
+    kiosk = publisher(**common, ca_file=keys / "ca.pem", password_file=right)
+    kiosk.start()
+    for number in range(2, 40):
+        kiosk.publish(moment(number))
+    wait_for(lambda: len(listener.frames()) == 40)
+    assert listener.frames() == [1, 1, *range(2, 40)]
+
+
+@_PAHO_LEAVES
+def test_a_certificate_for_another_name_is_not_trusted(
+    tmp_path: Path, broker: Broker, keys: Path, publisher: Make, cleanup: list[Callable[[], object]]
+) -> None:
+    lines = f"allow_anonymous true\ncertfile {keys}/elsewhere.pem\nkeyfile {keys}/elsewhere.key"
+    other = Broker(tmp_path / "other", lines)
+    cleanup.append(other.stop)
+    other.start()
+    kiosk = publisher(host="localhost", port=other.port, tls=True, ca_file=keys / "ca.pem")
+    kiosk.start()
+    wait_for(lambda: "Hostname mismatch" in kiosk.check())
+
+
+def test_a_broker_that_never_answers_blocks_nobody(broker: Broker, publisher: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kiosk = publisher(port=silent.getsockname()[1])
+        kiosk.start()
+        peer, _ = silent.accept()
+        for number in range(5):
+            kiosk.publish(moment(number))
+        kiosk.stop(0.2)
+        peer.close()
+    assert not kiosk._thread.is_alive()
+    left = publisher()
+    assert left.state().queued == 5
+
+
+def test_a_broker_that_talks_nonsense_is_tried_again(broker: Broker, publisher: Make) -> None:
+    chance = random.Random(0)
+    with socket.create_server(("127.0.0.1", 0)) as strange:
+        kiosk = publisher(port=strange.getsockname()[1])
+        kiosk.start()
+        for _ in range(8):
+            peer, _ = strange.accept()
+            with peer:
+                peer.sendall(chance.randbytes(chance.randint(1, 60)))
+        assert kiosk._thread.is_alive()
+    assert not kiosk.state().connected
+
+
+def test_reconnecting_leaves_no_descriptor_behind(broker: Broker, publisher: Make) -> None:
+    broker.start()
+    kiosk = publisher()
+    kiosk.start()
+    counts = []
+    for _ in range(6):
+        wait_for(lambda: kiosk.state().connected)
+        counts.append(len(os.listdir("/proc/self/fd")))
+        broker.stop(signal.SIGKILL)
+        wait_for(lambda: not kiosk.state().connected)
+        broker.start()
+    assert max(counts[1:]) <= counts[0] + 1  # the broker's own start may be under way
+    assert [t.name for t in threading.enumerate()].count("mqtt") == 1
+
+
+def test_one_snapshot_an_interval_and_each_change(tmp_path: Path) -> None:
+    pytest.importorskip("paho.mqtt.client", reason="needs the kiosk extra")
+    now = 0.0
+    kiosk = MqttPublisher(MqttSettings("127.0.0.1", 1, interval_s=10), tmp_path / "q.db", clock=lambda: now)
+    for second in range(25):
+        now = float(second)
+        kiosk.publish(replace(SEEN, paused=second >= 13))
+    kiosk.stop(0)
+    queue = OfflineQueue(tmp_path / "q.db", 100)
+    assert len(queue) == 4  # 0, 10, 13 for the pause, 23
+    queue.close()
+
+
+def test_wrong_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for topic in ("", "a/#", "+", "$SYS/a", "/a", "a/", "a//b", "a\nb"):
+        with pytest.raises(UsageError, match="cannot be a topic"):
+            MqttSettings("localhost", topic=topic)
+    pytest.importorskip("paho.mqtt.client", reason="needs the kiosk extra")
+    with pytest.raises(InputError, match="cannot be read"):
+        MqttPublisher(MqttSettings("localhost", password_file=tmp_path / "none"), tmp_path / "q.db")
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(InputError, match="is no certificate"):
+        MqttPublisher(MqttSettings("localhost", tls=True, ca_file=tmp_path / "ca.pem"), tmp_path / "q.db")
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    with pytest.raises(MissingExtra, match="paho-mqtt"):
+        MqttPublisher(MqttSettings("localhost"), tmp_path / "q.db")
+
+
+# ---------------------------------------------------------------- the queue
+
+
+def numbers(queue: OfflineQueue) -> list[str]:
+    """Everything in it, oldest first."""
+    found, last = [], 0
+    while (message := queue.after(last)) is not None:
+        last, text = message
+        found.append(text)
+    return found
+
+
+def test_queue_goes_on_in_memory_on_a_full_disk_and_comes_back(small_disk: Path) -> None:
+    now = 0.0
+    queue = OfflineQueue(small_disk / "q.db", 100_000, clock=lambda: now)
+    put = 0
+    while not queue.trouble:
+        queue.put(str(put := put + 1).zfill(400))
+    assert put > 100
+    assert "full" in queue.trouble
+    queue.put(str(put := put + 1).zfill(400))
+    assert [int(text) for text in numbers(queue)] == list(range(1, put + 1))
+    for number in range(1, put - 10):
+        queue.remove(number)
+    now = 31.0
+    queue.put(str(put := put + 1).zfill(400))
+    assert queue.trouble == ""
+    queue.close()
+    again = OfflineQueue(small_disk / "q.db", 100_000)
+    assert [int(text) for text in numbers(again)] == list(range(put - 11, put + 1))
+    again.put("next")
+    message = again.after(put)
+    assert message is not None
+    assert message[0] == put + 1
+    again.close()
+
+
+def test_only_the_owner_may_read_the_queue(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        queue = OfflineQueue(tmp_path / "q.db", 10)
+        queue.put("a")
+        assert [p.name for p in tmp_path.glob("q.db*") if p.stat().st_mode & 0o077] == []
+        queue.close()
+    finally:
+        os.umask(old)
+
+
+def test_a_damaged_queue_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "q.db").write_bytes(b"this was a database" * 1000)
+    queue = OfflineQueue(tmp_path / "q.db", 10)
+    queue.put("a")
+    assert queue.trouble == ""
+    queue.close()
+    again = OfflineQueue(tmp_path / "q.db", 10)
+    assert numbers(again) == ["a"]
+    again.close()
+
+
+def test_a_queue_whose_folder_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    queue = OfflineQueue(tmp_path / "file" / "q.db", 2)
+    for text in "abc":
+        queue.put(text)
+    assert "memory only" in queue.trouble
+    assert (numbers(queue), queue.dropped) == (["b", "c"], 1)
+    queue.close()
+
+
+# ---------------------------------------------------------------- what is said
+
+
+def test_a_snapshot_names_no_face() -> None:
+    told = json.loads(state_json(replace(SEEN, fps=float("nan"), latency_ms=float("inf"), faces=None)))
+    assert set(told) == {
+        *("time", "clock_ok", "health", "faces", "shares", "window", "frames", "dropped", "fps", "stages_ms"),
+        *("latency_ms", "device", "paused", "recording"),
+    }
+    assert told["fps"] is told["latency_ms"] is told["faces"] is None
+
+
+def test_home_assistant_learns_of_us_and_understands_our_state(broker: Broker, listen: Make, publisher: Make) -> None:
+    broker.start()
+    listener = listen(topic="homeassistant/#")
+    kiosk = publisher()
+    kiosk.start()
+    wait_for(lambda: len(listener.heard) == 13)
+    known = {
+        "angry",
+        "disgust",
+        "fear",
+        "happy",
+        "neutral",
+        "sad",
+        "surprise",
+        "uncertain",
+        "faces",
+        "health",
+        "device",
+    }
+    topics = {topic for topic, _, _ in listener.heard}
+    assert topics == {
+        *(f"homeassistant/sensor/kiosk/{key}/config" for key in known),
+        *(f"homeassistant/switch/kiosk/{key}/config" for key in ("pause", "record")),
+    }
+    late = listen(topic="homeassistant/#")
+    wait_for(lambda: len(late.heard) == 13)
+    assert all(retained for _, _, retained in late.heard)
+
+
+def rendered(key: str, snapshot: Snapshot, field: str = "value_template") -> str:
+    """What Home Assistant makes of a state, by the same template engine."""
+    sandbox = pytest.importorskip("jinja2.sandbox")
+    messages = discovery_messages(MqttSettings("h", topic="kiosk"), LABELS, "Entrance", {"version": "1"})
+    (message,) = [json.loads(text) for topic, text in messages if topic.endswith(f"/{key}/config")]
+    state = json.loads(state_json(snapshot))
+    return str(sandbox.ImmutableSandboxedEnvironment().from_string(message[field]).render(value_json=state))
+
+
+def test_templates_give_what_the_entities_show() -> None:
+    assert rendered("happy", SEEN) == "75.0"
+    assert rendered("fear", SEEN) == "0.0"
+    assert rendered("happy", replace(SEEN, window={})) == "None"  # which Home Assistant shows as unknown
+    assert rendered("faces", SEEN) == "3"
+    assert rendered("faces", replace(SEEN, faces=None)) == "None"
+    assert rendered("health", SEEN) == "ok"
+    assert rendered("device", SEEN) == "CPU"
+    assert rendered("pause", replace(SEEN, paused=True)) == "ON"
+    assert rendered("record", SEEN) == "OFF"
+    failed = replace(SEEN, health=Health(Condition.DEGRADED, 'no "frame"'))
+    told = json.loads(rendered("health", failed, "json_attributes_template"))
+    assert told == {"condition": "degraded", "reason": 'no "frame"'}
+    assert json.loads(rendered("device", SEEN, "json_attributes_template"))["threads"] == 2
+
+
+def test_discovery_has_the_documented_fields() -> None:
+    settings = MqttSettings("h", topic="house/Entrance 1")
+    messages = {
+        topic.split("/")[1:4:2] and topic: json.loads(text)
+        for topic, text in discovery_messages(settings, LABELS, "Entrance", {"version": "0.1", "model": "Pi 4"})
+    }
+    assert len({m["unique_id"] for m in messages.values()}) == len(messages) == 12
+    for topic, told in messages.items():
+        node = topic.split("/")[2]
+        assert set(node) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+        assert told["availability_topic"] == "house/Entrance 1/status"
+        assert (told["payload_available"], told["payload_not_available"]) == ("online", "offline")
+        assert told["device"]["identifiers"] == [node]
+        assert told["device"]["model"] == "Pi 4"
+        assert told["origin"]["name"] == "fer-edge"
+        if topic.startswith("homeassistant/switch/"):
+            assert told["command_topic"].startswith("house/Entrance 1/")
+            assert (told["payload_on"], told["payload_off"]) == ("ON", "OFF")
+    (health,) = [told for told in messages.values() if told["name"] == "Health"]
+    assert health["options"] == ["starting", "ok", "degraded", "failed"]
+    assert MqttSettings("h", topic="a/b").node != MqttSettings("h", topic="a_b").node
+
+
+# ---------------------------------------------------------------- Prometheus
+
+
+def parsed(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    parser = pytest.importorskip("prometheus_client.parser", reason="needs prometheus_client")
+    samples: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for family in parser.text_string_to_metric_families(text):
+        assert family.documentation
+        assert family.type in ("gauge", "counter")
+        for sample in family.samples:
+            assert (family.type == "counter") == sample.name.endswith("_total")
+            key = (sample.name, tuple(sorted(sample.labels.items())))
+            assert key not in samples
+            samples[key] = sample.value
+    return samples
+
+
+def test_metrics_say_what_the_snapshot_says() -> None:
+    told = parsed(metrics_text(SEEN))
+    assert told["fer_edge_faces", ()] == 3
+    assert told["fer_edge_expression_share", (("label", "happy"),)] == pytest.approx(2 / 3)
+    assert told["fer_edge_expression_share_minute", (("label", "sad"),)] == 0.25
+    assert told["fer_edge_frames_total", ()] == 100
+    assert told["fer_edge_frames_dropped_total", ()] == 7
+    assert told["fer_edge_stage_seconds", (("stage", "infer"),)] == pytest.approx(0.0205)
+    assert told["fer_edge_latency_seconds", ()] == pytest.approx(0.0315)
+    assert {c: told["fer_edge_health", (("condition", c),)] for c in ("starting", "ok", "degraded", "failed")} == {
+        "starting": 0,
+        "ok": 1,
+        "degraded": 0,
+        "failed": 0,
+    }
+    (device,) = [dict(labels) for name, labels in told if name == "fer_edge_device_info"]
+    assert device["backend"] == "onnxruntime"
+
+
+def test_metrics_leave_out_what_is_not_told_and_escape_what_is_odd() -> None:
+    odd = 'a "quoted"\\ name\nof two lines'
+    quiet = replace(SEEN, faces=None, shares={}, window={}, latency_ms=None, device={"device": odd}, fps=float("nan"))
+    text = metrics_text(quiet, [single("store_dropped_total", "Lost.", 4, counter=True), Metric("none", "Nothing.")])
+    told = parsed(text)
+    names = {name for name, _ in told}
+    assert not names & {"fer_edge_faces", "fer_edge_expression_share", "fer_edge_latency_seconds", "fer_edge_none"}
+    assert ("fer_edge_device_info", (("device", odd),)) in told
+    assert told["fer_edge_store_dropped_total", ()] == 4
+    assert text.endswith("\n")

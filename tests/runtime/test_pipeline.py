@@ -1,0 +1,168 @@
+"""The whole line on real clips with real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fer_edge.bundle import Bundle
+from fer_edge.errors import BundleDamaged, DeviceNotFound, InputError, UsageError
+from fer_edge.runtime.inference.classifier import INT8_TOLERANCE, Classifier, choose_artifact
+from fer_edge.runtime.pipeline import Pipeline, run
+from fer_edge.runtime.sources import open_source
+from fer_edge.runtime.types import Observation
+from fer_edge.runtime.vision.detectors import open_detector
+from fer_edge.runtime.vision.detectors.weights import REGISTRY, add_model, fetch_model, find_model
+from fer_edge.runtime.vision.smoothing import open_smoother
+
+
+class Collect:
+    """A sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.seen: list[Observation] = []
+
+    def write(self, frame: object, observations: tuple[Observation, ...]) -> None:
+        self.seen += observations
+
+    def close(self) -> None:
+        pass
+
+
+def watch(
+    bundle: Bundle, path: Path, detector: str = "haar", precision: str = "auto", smoother: str = "exponential"
+) -> list[Observation]:
+    classifier = Classifier(bundle, choose_artifact(bundle, precision))
+    pipeline = Pipeline(open_detector(detector)[0], classifier, open_smoother(smoother, bundle.labels))
+    sink = Collect()
+    source = open_source(str(path))
+    tally = run(source, pipeline, [sink])
+    source.close()
+    assert tally.faces == len(sink.seen)
+    return sink.seen
+
+
+@pytest.mark.parametrize("detector", ["haar", "yunet"])
+def test_two_runs_give_identical_observations(bundle: Bundle, clip: Path, yunet: Path, detector: str) -> None:
+    assert watch(bundle, clip, detector) == watch(bundle, clip, detector)
+
+
+def test_one_smiling_man_is_one_track_that_smiles(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    seen = watch(bundle, clip, "yunet")
+    assert len(seen) >= 60
+    assert {o.track for o in seen} == {1}
+    shown = [o.label for o in seen]
+    assert max(set(shown), key=shown.count) == "happy"
+    for o in seen:
+        assert sum(o.probabilities) == pytest.approx(1, abs=1e-5)
+        assert 0 <= o.confidence <= 1
+
+
+def test_two_people_are_two_tracks(bundle: Bundle, clips: Path, yunet: Path) -> None:
+    seen = watch(bundle, clips / "head-pose-face-detection-female-and-male.gif", "yunet")
+    by_track = {n: sum(o.track == n for o in seen) for n in {o.track for o in seen}}
+    assert sorted(by_track.values())[-2:] >= [40, 40]
+
+
+def test_both_smoothers_and_precisions_agree_on_the_smile(bundle: Bundle, clip: Path) -> None:
+    for precision in ("float16", "int8"):
+        shown = [o.label for o in watch(bundle, clip, precision=precision, smoother="majority")]
+        assert max(set(shown), key=shown.count) == "happy"
+
+
+def test_int8_agrees_with_float_on_real_crops(bundle: Bundle, clip: Path) -> None:
+    big = Classifier(bundle, bundle.artifact("onnx", "float16"))
+    small = Classifier(bundle, bundle.artifact("onnx", "int8"))
+    detector, _ = open_detector("haar")
+    crops = [big.crop(f.image, face.box) for f in open_source(str(clip)) for face in detector.detect(f.image)]
+    stack = np.stack(crops)
+    same = big.logits(stack).argmax(axis=1) == small.logits(stack).argmax(axis=1)
+    assert same.mean() >= 0.9
+
+
+def test_auto_takes_int8_only_when_its_accuracy_is_close(bundle: Bundle) -> None:
+    from dataclasses import replace
+
+    plain, small = bundle.artifact("onnx", "float16"), bundle.artifact("onnx", "int8")
+    for drop, expected in ((INT8_TOLERANCE - 1e-4, "int8"), (INT8_TOLERANCE + 1e-4, "float16")):
+        worse = replace(small, metrics={**small.metrics, "accuracy": plain.metrics["accuracy"] - drop})
+        changed = replace(bundle, manifest=replace(bundle.manifest, artifacts=(plain, worse)))
+        assert choose_artifact(changed).precision == expected
+    unmeasured = replace(bundle, manifest=replace(bundle.manifest, artifacts=(plain, replace(small, metrics={}))))
+    assert choose_artifact(unmeasured).precision == "float16"
+
+
+def test_shipped_model_earns_int8(bundle: Bundle) -> None:
+    assert choose_artifact(bundle).precision == "int8"
+
+
+def test_yunet_finds_what_haar_finds(clip: Path, yunet: Path) -> None:
+    from fer_edge.runtime.vision.tracker import overlap
+
+    haar, best = open_detector("haar", 0)[0], open_detector("yunet")[0]
+    pairs = [
+        (a[0].box, b[0].box)
+        for f in open_source(str(clip))
+        if (a := haar.detect(f.image)) and (b := best.detect(f.image))
+    ]
+    assert len(pairs) > 30
+    assert np.median([overlap(a, b) for a, b in pairs]) > 0.6  # both are framed like the training pictures
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (1000, 18), (18, 1002), (2160, 3840), (1, 640)])
+@pytest.mark.parametrize("name", ["yunet", "haar"])
+def test_detectors_survive_odd_sizes(name: str, shape: tuple[int, int], yunet: Path) -> None:
+    detector = open_detector(name)[0]
+    pictures = [np.random.default_rng(i).integers(0, 255, (*shape, 3), dtype=np.uint8) for i in range(3)]
+    for picture in [*pictures, np.zeros((*shape, 3), np.uint8)]:
+        for face in detector.detect(picture):
+            assert np.isfinite(face.box).all()
+
+
+def test_auto_says_when_it_falls_back_to_haar() -> None:
+    detector, notice = open_detector("auto")
+    assert detector.name == "haar"
+    assert "fer-edge models fetch" in notice
+
+
+def test_auto_takes_yunet_when_it_is_there(yunet: Path) -> None:
+    detector, notice = open_detector("auto")
+    assert (detector.name, notice) == ("yunet", "")
+
+
+def test_yunet_asked_for_and_absent() -> None:
+    with pytest.raises(DeviceNotFound, match="not in the cache"):
+        open_detector("yunet")
+    with pytest.raises(UsageError, match="no detector 'mtcnn'"):
+        open_detector("mtcnn")
+
+
+def test_exchanged_weights_are_refused(yunet: Path) -> None:
+    yunet.write_bytes(yunet.read_bytes()[:-1] + b"!")
+    with pytest.raises(BundleDamaged, match="registered hash"):
+        find_model("yunet")
+
+
+def test_only_registered_bytes_enter_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"something else")
+    with pytest.raises(InputError, match="not a model that fer-edge knows"):
+        add_model(tmp_path / "a.onnx")
+    with pytest.raises(InputError, match="is not a file"):
+        add_model(tmp_path)
+    assert find_model("yunet", required=False) is None
+
+
+def test_fetch_trusts_the_hash_and_names_every_place(
+    tmp_path: Path, yunet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(b"a login page")
+    only_wrong = replace(REGISTRY["yunet"], urls=(wrong.as_uri(),), wheel="")
+    monkeypatch.setitem(REGISTRY, "yunet", only_wrong)
+    with pytest.raises(DeviceNotFound, match="any of 1 places"):
+        fetch_model("yunet", lambda line: None)
+    monkeypatch.setitem(REGISTRY, "yunet", replace(only_wrong, urls=(wrong.as_uri(), yunet_file.as_uri())))
+    assert fetch_model("yunet", lambda line: None).read_bytes() == yunet_file.read_bytes()

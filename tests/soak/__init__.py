@@ -1,4 +1,0 @@
-"""An accelerated soak: so many frames through a whole kiosk, and what that does to its memory.
-
-`PYTHONPATH=tests python -m soak --frames 200000`; see __main__.py.
-"""

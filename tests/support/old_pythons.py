@@ -1,0 +1,50 @@
+"""Interpreters of other versions, with a vendor's library inside, and the fakes where there is none to be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
+
+
+def old_python(version: str, kept: Path, *packages: str) -> str:
+    """An interpreter of another version with these packages, made once; skips where it cannot be had."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    base = next(iter(sorted(versions.glob(f"{version}.*/bin/python"))), None)
+    if base is None:
+        pytest.skip(f"no Python {version} on this machine")
+    folder = kept / f"python{version}-{packages[0].replace('==', '-')}"
+    inside = folder / "bin" / "python"
+    if not (folder / "ready").is_file():
+        subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
+        for words in (["--upgrade", "pip<22"], packages):  # a newer pip does not run on 3.6
+            done = subprocess.run([inside, "-m", "pip", "install", "-q", *words], capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"{packages[0]} cannot be installed: {done.stderr.splitlines()[-1]}")
+        (folder / "ready").touch()
+    return str(inside)
+
+
+def compiled(source: str, target: Path) -> Path:
+    """A fake in C as a shared library; skips without a compiler."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no C compiler for the stand-in")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", target, FAKES / source], check=True)
+    return target
+
+
+def with_fakes(place: Path, python: str = sys.executable, *, modules: str, libraries: Path | None = None) -> str:
+    """An "interpreter" for a worker, to which fakes are visible: it drops -I, which would hide them."""
+    lines = ["#!/bin/sh", "shift", f'PYTHONPATH="{FAKES / modules}:{FAKES}"', "export PYTHONPATH"]
+    if libraries:
+        lines += [f'LD_LIBRARY_PATH="{libraries}"', "export LD_LIBRARY_PATH"]
+    place.write_text("\n".join([*lines, f'exec "{python}" "$@"']) + "\n")
+    place.chmod(0o755)
+    return str(place)

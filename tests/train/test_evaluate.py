@@ -1,0 +1,329 @@
+"""Evaluation: figures, groups, folds, the live check, copies; the pure parts by hand, the command on real data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fer_edge.bundle import LABELS, Bundle
+from fer_edge.errors import DatasetError, UsageError
+from fer_edge.train import sweep
+from fer_edge.train.data import duplicates as copies
+from fer_edge.train.data.corruptions import CORRUPTIONS
+from fer_edge.train.data.dataset import Dataset, Sample, read_dataset
+from fer_edge.train.evaluation import cross_validation as repeat
+from fer_edge.train.evaluation import evaluation, fairness
+from fer_edge.train.evaluation import live_check as live
+from fer_edge.train.losses import class_weights, make_loss, mix
+from fer_edge.train.recipe import load_recipe
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+TINY = load_recipe("tiny")
+
+
+def test_wilson_interval_against_published_values() -> None:
+    assert fairness.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert fairness.wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert fairness.wilson(0, 0) == (0, 1)
+
+
+def people(
+    count: int, right: int, gender: str, skin: str = "F1", age: str = "Adult"
+) -> list[tuple[dict[str, str], bool]]:
+    return [({"gender": gender, "skin": skin, "age": age}, i < right) for i in range(count)]
+
+
+def test_groups_and_intersections() -> None:
+    groups = fairness.by_group(people(100, 90, "f") + people(20, 10, "m", skin="F4"))
+    found = {(g.by, g.name): g for g in groups}
+    assert found["gender", "f"].accuracy == 0.9
+    assert not found["gender", "f"].too_small
+    assert found["gender x skin x age", "m x F4 x Adult"].too_small
+    assert "too small to speak of" in fairness.table(groups)
+    assert [g.by.count(" x ") for g in groups] == sorted(g.by.count(" x ") for g in groups)
+
+
+def test_group_tables_that_are_wrong(tmp_path: Path) -> None:
+    table = tmp_path / "g.csv"
+    with pytest.raises(DatasetError, match="is not a file"):
+        fairness.read_groups(table)
+    table.write_text("path,gender,skin\n")
+    with pytest.raises(DatasetError, match="has no column age"):
+        fairness.read_groups(table)
+    table.write_text("path,gender,skin,age\na.png,f,F9,Adult\n")
+    with pytest.raises(DatasetError, match=r"line 2: skin is 'F9'"):
+        fairness.read_groups(table)
+
+
+def test_risk_falls_when_only_the_surest_are_answered() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.55, 0.45]], np.float32)
+    coverage, risk = evaluation.risk_coverage(probabilities, np.array([0, 0, 1, 0]))
+    assert list(coverage) == [0.25, 0.5, 0.75, 1]
+    assert list(risk) == pytest.approx([0, 0, 1 / 3, 1 / 4])
+
+
+def sample(index: int, split: str, label: int, content: str = "") -> Sample:
+    return Sample(Path(f"{index}.png"), split, label, content=content or str(index))
+
+
+def test_every_picture_is_validated_in_one_fold() -> None:
+    whole = Dataset(tuple(sample(i, ("train", "valid", "test")[i % 3], i % 7) for i in range(210)))
+    parts = repeat.folds(whole, 5, seed=42)
+    held = [s.path for p in parts for s in p.split("valid")]
+    assert sorted(held) == sorted(s.path for s in whole.samples if s.split != "test")
+    assert all(p.split("test") == whole.split("test") for p in parts)
+    assert all({s.label for s in p.split("valid")} == set(range(7)) for p in parts)
+    with pytest.raises(UsageError, match="at least 2"):
+        repeat.folds(whole, 1, 42)
+
+
+def test_repeats_report_mean_and_sample_deviation() -> None:
+    figures = [dict.fromkeys(repeat.FIGURES, v) for v in (0.6, 0.7, 0.8)]
+    result = repeat.repeat(["a", "b", "c"], lambda i: figures[i])
+    assert result["summary"]["accuracy"] == {"mean": pytest.approx(0.7), "std": pytest.approx(0.1)}
+    assert "0.7000 ± 0.1000" in repeat.table(result)
+
+
+def test_copies_are_counted_and_training_gives_way() -> None:
+    whole = Dataset(
+        (
+            sample(0, "train", 1, "a"),
+            sample(1, "train", 1, "b"),
+            sample(2, "train", 1, "b"),
+            sample(3, "valid", 1, "a"),
+            sample(4, "test", 1, "a"),
+            sample(5, "test", 1, "c"),
+        )
+    )
+    assert copies.counts(whole) == {
+        "test in valid": 1,
+        "test in train": 1,
+        "valid in train": 1,
+        "train in itself": 1,
+    }
+    kept = copies.dedupe(whole)
+    assert [s.path.stem for s in kept.samples] == ["1", "4", "5"]
+    assert copies.counts(kept) == {}
+
+
+def test_copies_are_found_by_pixels_whatever_the_file(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (48, 48, 3), dtype=np.uint8)
+    for split, parameters in (("train", [cv2.IMWRITE_PNG_COMPRESSION, 0]), ("valid", [cv2.IMWRITE_PNG_COMPRESSION, 9])):
+        (tmp_path / split / "happy").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / split / "happy" / "a.png"), picture, parameters)
+    assert copies.counts(read_dataset(tmp_path)) == {"valid in train": 1}
+
+
+def test_real_data_has_copies_across_splits(faces: Path) -> None:
+    found = copies.counts(read_dataset(faces))
+    assert found["test in train"] == 288
+    assert "test in train" not in copies.counts(copies.dedupe(read_dataset(faces)))
+
+
+def test_live_rating_and_table() -> None:
+    takes = [live.Take("angry", "subtle"), live.Take("angry", "peak"), live.Take("happy", "peak")]
+    results = [live.Result(takes[0], 10, 1), live.Result(takes[1], 10, 9), live.Result(takes[2], 0, 0)]
+    rows = live.summarise(results)
+    assert [(r["expression"], r["rating"]) for r in rows] == [("angry", "Moderate"), ("happy", "Poor")]
+    assert rows[0]["published"] == 0.07
+    assert rows[1]["subtle"] is None
+    assert "Good from 70%" in live.table(rows)
+    assert [live.rating(s) for s in (0.7, 0.69, 0.4, 0.39)] == ["Good", "Moderate", "Moderate", "Poor"]
+    assert len(live.all_takes()) == 14
+
+
+def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
+    table = tmp_path / "takes.csv"
+    for text, says in (
+        ("file,expression\n", "has no column level"),
+        ("file,expression,level\na.mp4,joy,peak\n", "line 2: unknown label 'joy'"),
+        ("file,expression,level\na.mp4,happy,huge\n", r"line 2: the level is 'huge'"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DatasetError, match=says):
+            live.read_takes(table)
+
+
+def test_live_check_on_a_real_clip(clip: Path, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "takes.csv").write_text(f"file,expression,level\n{clip},happy,peak\n{clip},angry,peak\n")
+    done = command("evaluate", "--live", "takes.csv", "--json", "--out", "o")
+    assert done.returncode == 0, done.stderr
+    rows = {r["expression"]: r for r in json.loads(done.stdout)}
+    assert rows["happy"]["rating"] == "Good"
+    assert rows["angry"]["rating"] == "Poor"
+    assert json.loads((tmp_path / "o" / "live.json").read_text()) == list(rows.values())
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_corruptions_change_pictures_and_repeat(name: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (48, 40, 3), dtype=np.uint8)
+    done = CORRUPTIONS[name](picture, 3)
+    assert done.shape == picture.shape
+    assert done.dtype == np.uint8
+    assert (done != picture).any()
+    assert (done == CORRUPTIONS[name](picture, 3)).all()
+
+
+@pytest.fixture
+def few(faces: Path, tmp_path: Path) -> Path:
+    """140 real pictures of the test split, with their manifest."""
+    with (faces / "manifest.csv").open() as file:
+        rows = [r for r in csv.DictReader(file) if r["split"] == "test" and r["label"]][:140]
+    folder = tmp_path / "few"
+    (folder / "test").mkdir(parents=True)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        for i, row in enumerate(rows):
+            (folder / row["path"]).write_bytes((faces / row["path"]).read_bytes())
+            table.writerow({**row, "split": "train" if i == 0 else "test"})
+    return folder
+
+
+def test_evaluate_writes_figures_plots_and_mistakes(few: Path, command: Command, tmp_path: Path) -> None:
+    with (few / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    groups = [
+        f"{r['path']},{'fm'[i % 2]},F{i % 4 + 1},{('Young', 'Adult', 'Senior')[i % 3]}" for i, r in enumerate(rows)
+    ]
+    (tmp_path / "g.csv").write_text("path,gender,skin,age\n" + "\n".join(groups) + "\n")
+    done = command("evaluate", "--data", few, "--groups", "g.csv", "--out", "o")
+    assert done.returncode == 0, done.stderr
+    assert "calibration error" in done.stdout
+    assert "too small to speak of" in done.stdout
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {
+        "metrics.json",
+        "confusion.png",
+        "confidence.png",
+        "mistakes.png",
+    }
+    figures = json.loads((tmp_path / "o" / "metrics.json").read_text())
+    assert figures["images"] == 139
+    assert figures["accuracy"] > 0.6
+    assert sum(g["pictures"] for g in figures["groups"] if g["by"] == "gender") == 139
+    other = json.loads(command("evaluate", "--data", few, "--label", "fer2013_label", "--json").stdout)
+    assert other["accuracy"] < figures["accuracy"]
+
+
+def test_evaluate_says_what_is_missing(few: Path, command: Command, tmp_path: Path) -> None:
+    for words, says in (
+        ([], "evaluate needs --data"),
+        (["--data", few, "--split", "valid"], "no labelled picture in the split 'valid'"),
+        (["--data", few, "--label", "mood"], "has no column mood"),
+        (["--data", few, "--recipe", "tiny"], "--recipe goes with"),
+        (["--data", few, "--recipe", "default", "--seeds", "1", "--label", "mood"], "mixes in 'fer2013_label'"),
+        (["--data", few, "--recipe", "tiny", "--seeds", "a"], "whole numbers"),
+        (["--data", few, "--checkpoint", "no.pt"], "is not a file"),
+    ):
+        done = command("evaluate", *words)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_evaluate_agrees_with_what_the_bundle_states(bundle: Bundle, faces: Path, command: Command) -> None:
+    stated = bundle.artifact("onnx", "int8").metrics
+    if not str(stated["set"]).startswith(faces.name):
+        pytest.skip("the shipped bundle was measured on another set")
+    measured = json.loads(command("evaluate", "--data", faces, "--json", "--precision", "int8", timeout=300).stdout)
+    assert measured["images"] == stated["images"]
+    assert measured["accuracy"] == pytest.approx(
+        stated["accuracy"], abs=0.004
+    )  # int8 kernels differ between processors
+    assert measured["mean_recall"] == pytest.approx(stated["mean_recall"], abs=0.02)
+
+
+class TestLosses:
+    """What needs torch."""
+
+    @pytest.fixture(autouse=True)
+    def torch(self) -> object:
+        return pytest.importorskip("torch", reason="needs the train extra")
+
+    def test_class_weights_average_to_one(self) -> None:
+        share = np.array([0.7, 0.2, 0.1, 0.0])
+        weights = class_weights(share, 1.0)
+        assert (weights * share).sum() == pytest.approx(1)
+        assert weights[2] / weights[0] == pytest.approx(7)
+        assert weights[3] == 0
+
+    def test_focal_and_weighted_loss_against_the_formula(self) -> None:
+        import torch
+
+        logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        targets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+        share = np.array([0.5, 0.25, 0.25])
+        p = torch.softmax(logits, 1)
+        plain = make_loss(TINY, share)(logits, targets)
+        assert plain == pytest.approx(float(-(targets * p.log()).sum(1).mean()), abs=1e-6)
+        focal = make_loss(replace(TINY, focal=2.0), share)(logits, targets)
+        assert focal == pytest.approx(float(-(targets * (1 - p) ** 2 * p.log()).sum(1).mean()), abs=1e-6)
+        weighted = make_loss(replace(TINY, class_weight=1.0), share)(logits, targets)
+        w = torch.tensor(class_weights(share, 1.0), dtype=torch.float32)
+        assert weighted == pytest.approx(float(-(w * targets * p.log()).sum(1).mean()), abs=1e-6)
+
+    def test_mixup_blends_pictures_and_targets_alike(self) -> None:
+        import torch
+
+        pictures = torch.stack([torch.full((4, 4, 3), v, dtype=torch.uint8) for v in (0, 100, 200)])
+        targets = torch.eye(3)
+        mixed, wanted = mix(pictures, targets, 0.4, (1, 2, 3))
+        expected = (wanted @ torch.tensor([0.0, 100.0, 200.0])).view(3, 1, 1, 1).expand(3, 4, 4, 3)
+        assert torch.allclose(mixed, expected, atol=1e-3)
+        assert torch.equal(mix(pictures, targets, 0.4, (1, 2, 3))[0], mixed)
+        assert mix(pictures, targets, 0.0, (1,))[0] is pictures
+
+
+class TestSweep:
+    """The grid, with a stand-in for the training that only this test needs."""
+
+    @pytest.fixture(autouse=True)
+    def optuna(self) -> object:
+        return pytest.importorskip("optuna", reason="needs the train extra")
+
+    def test_published_names(self) -> None:
+        recipe = replace(load_recipe("published"), augment="none", learning_rate=1e-3)
+        assert sweep.run_name(recipe) == "resnet18_bs32lr0.001noaug"
+        assert sweep.run_name(load_recipe("published")) == "resnet18_bs32lr5e-05aug"
+
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    def test_grid_is_run_once_and_goes_on_after_a_break(self, tmp_path: Path) -> None:
+        grid = {"learning_rate": (1e-3, 1e-4), "augment": ("v2", "v1"), "dropout": (0.0,)}
+        ran: list[str] = []
+
+        def train(recipe: object, name: str) -> float:
+            ran.append(name)
+            if len(ran) == 3:
+                raise KeyboardInterrupt
+            return 0.5 + 0.1 * ("v2" in name)
+
+        options = {"study": "s", "storage": f"sqlite:///{tmp_path / 's.db'}", "say": lambda line: None}
+        with pytest.raises(KeyboardInterrupt):
+            sweep.sweep(TINY, grid, train, **options)  # type: ignore[arg-type]
+        rows = sweep.sweep(TINY, grid, train, **options)  # type: ignore[arg-type]
+        assert len(rows) == 4
+        assert len(ran) == 5
+        assert len(set(ran)) == 4
+        assert len(sweep.sweep(TINY, grid, train, **options)) == 4  # type: ignore[arg-type]
+        assert len(ran) == 5
+        table = sweep.summarise(rows, sweep.by_augmentation)
+        assert [(r["group"], r["runs"]) for r in table] == [("with augmentation", 4)]
+        assert (table[0]["mean"], table[0]["min"], table[0]["max"]) == pytest.approx((0.55, 0.5, 0.6))
+        assert sweep.by_augmentation({"augment": "none"}) == "without augmentation"
+        with pytest.raises(UsageError, match="has another grid"):
+            sweep.sweep(TINY, {"dropout": (0.1,)}, train, **options)  # type: ignore[arg-type]
+
+    def test_unknown_key(self) -> None:
+        with pytest.raises(UsageError, match="no key momentum"):
+            sweep.sweep(TINY, {"momentum": (1,)}, lambda r, n: 0.0, study="s", storage="sqlite://")
+
+
+def test_labels_are_the_papers() -> None:
+    assert LABELS == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

@@ -1,0 +1,1 @@
+"""Labelled faces: read, cleaned, drawn, changed."""

@@ -1,0 +1,111 @@
+"""What cameras do to pictures, each a fixed function: accuracy under them tells how a model fares off its test set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...bundle import Image, whole_image
+
+Corruption = Callable[[Image, int], Image]
+"""(uint8 RGB H x W x 3, seed of the picture) -> the same shape and dtype; the same for the same seed."""
+
+
+def low_resolution(side: int) -> Corruption:
+    """Scaled down to `side` pixels and back up."""
+
+    def corrupt(image: Image, seed: int) -> Image:
+        import cv2
+
+        small = whole_image(image, side)
+        return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    return corrupt
+
+
+def blur(share: float) -> Corruption:
+    """Gaussian blur, sigma as a share of the width."""
+
+    def corrupt(image: Image, seed: int) -> Image:
+        import cv2
+
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), share * image.shape[1]), np.uint8)
+
+    return corrupt
+
+
+def noise(deviation: float) -> Corruption:
+    """Gaussian noise, deviation in grey levels, alike in all channels."""
+
+    def corrupt(image: Image, seed: int) -> Image:
+        grain = np.random.default_rng(seed).normal(0, deviation, image.shape[:2])[:, :, None]
+        return np.clip(image + grain, 0, 255).astype(np.uint8)
+
+    return corrupt
+
+
+def light(gain: float, gamma: float = 1.0) -> Corruption:
+    """Brightness multiplied by `gain` after the curve x ** gamma (x in 0..1)."""
+
+    def corrupt(image: Image, seed: int) -> Image:
+        return np.clip(255 * gain * (image / 255.0) ** gamma, 0, 255).astype(np.uint8)
+
+    return corrupt
+
+
+def side_light(image: Image, seed: int) -> Image:
+    """One side of the face in shadow: brightness from 35 % to 120 % across, the side by the seed."""
+    ramp = np.linspace(0.35, 1.2, image.shape[1])[:: 1 if seed % 2 else -1]
+    return np.clip(image * ramp[None, :, None], 0, 255).astype(np.uint8)
+
+
+def jpeg(quality: int) -> Corruption:
+    """Compressed and decompressed."""
+
+    def corrupt(image: Image, seed: int) -> Image:
+        import cv2
+
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+    return corrupt
+
+
+def framing(scale: float, angle: float) -> Corruption:
+    """Nearer or farther by `scale`, turned by `angle` degrees, to a side that the seed decides."""
+
+    def corrupt(image: Image, seed: int) -> Image:
+        import cv2
+
+        height, width = image.shape[:2]
+        move = cv2.getRotationMatrix2D((width / 2, height / 2), angle * (1 if seed % 2 else -1), scale)
+        return np.asarray(cv2.warpAffine(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+    return corrupt
+
+
+def hand(image: Image, seed: int) -> Image:
+    """A flat patch of a quarter of the width and height over a place that the seed decides."""
+    height, width = image.shape[:2]
+    rng = np.random.default_rng(seed)
+    top, left = rng.integers(0, height * 3 // 4), rng.integers(0, width * 3 // 4)
+    covered = image.copy()
+    covered[top : top + height // 4, left : left + width // 4] = image.mean(axis=(0, 1)).astype(np.uint8)
+    return covered
+
+
+CORRUPTIONS: dict[str, Corruption] = {
+    "24 pixels": low_resolution(24),
+    "16 pixels": low_resolution(16),
+    "blur": blur(0.03),
+    "noise": noise(20),
+    "JPEG 15": jpeg(15),
+    "dark": light(0.35, 1.3),
+    "glare": light(1.5),
+    "side light": side_light,
+    "near, tilted": framing(1.2, 12),
+    "far, tilted": framing(0.8, 12),
+    "hand": hand,
+}
+"""Name -> corruption; strengths chosen so that a person still sees the expression."""

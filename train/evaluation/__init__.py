@@ -1,0 +1,1 @@
+"""How good a model is, for whom, and how sure of that we are."""

@@ -1,0 +1,103 @@
+"""The guided live check of the thesis's Table 16: seven expressions, each subtle and at its peak, before a camera."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...bundle import LABELS
+from ...errors import DatasetError
+from ..data.dataset import label_index
+
+LEVELS = ("subtle", "peak")
+GOOD, MODERATE = 0.7, 0.4
+"""Shares of observations that showed the asked expression: from GOOD on Good, from MODERATE on Moderate, else Poor."""
+PUBLISHED: dict[str, float] = {"angry": 0.07, "disgust": 0.29, "fear": 0.43}
+"""What the thesis reached live; for the other expressions no figure is at hand."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """One thing to be shown: a clip of it, or what a person is asked to do."""
+
+    label: str
+    level: str
+    clip: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was seen in a take: how many observations, and how many of them showed the asked expression."""
+
+    take: Take
+    observations: int
+    matching: int
+
+    @property
+    def share(self) -> float:
+        """Matching share, 0..1; 0 when no face was seen."""
+        return self.matching / self.observations if self.observations else 0.0
+
+
+def all_takes() -> list[Take]:
+    """The fourteen takes of a guided session before a camera."""
+    return [Take(label, level) for label in LABELS for level in LEVELS]
+
+
+def read_takes(table: Path) -> list[Take]:
+    """Takes of a label file: CSV with `file,expression,level`, files relative to it.
+
+    Raises:
+        DatasetError: file or column missing, unknown label or level, with its line.
+    """
+    if not table.is_file():
+        raise DatasetError(f"{table} is not a file", hint=f"ls {table.parent}")
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        missing = [c for c in ("file", "expression", "level") if c not in (rows.fieldnames or [])]
+        if missing:
+            raise DatasetError(f"{table} has no column {', '.join(missing)}", hint=f"head -1 {table}")
+        takes = []
+        for row in rows:
+            where = f"{table}, line {rows.line_num}"
+            label_index(row["expression"], where)
+            if row["level"] not in LEVELS:
+                raise DatasetError(f"{where}: the level is {row['level']!r}", cause="it must be subtle or peak")
+            takes.append(Take(row["expression"], row["level"], table.parent / row["file"]))
+    return takes
+
+
+def rating(share: float) -> str:
+    """Good, Moderate or Poor, by the rule above."""
+    return "Good" if share >= GOOD else "Moderate" if share >= MODERATE else "Poor"
+
+
+def summarise(results: Sequence[Result]) -> list[dict[str, object]]:
+    """One row an expression: share at each level, over all, rating, and the published figure where there is one."""
+    rows: list[dict[str, object]] = []
+    for label in LABELS:
+        mine = [r for r in results if r.take.label == label]
+        if not mine:
+            continue
+        share = sum(r.share for r in mine) / len(mine)
+        row: dict[str, object] = {"expression": label}
+        for level in LEVELS:
+            shares = [r.share for r in mine if r.take.level == level]
+            row[level] = sum(shares) / len(shares) if shares else None
+        rows.append({**row, "share": share, "rating": rating(share), "published": PUBLISHED.get(label)})
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, object]]) -> str:
+    """The rows as lines of text, with the rule below them."""
+
+    def cell(value: object) -> str:
+        return f"{value:9.0%}" if isinstance(value, float) else f"{'-':>9}"
+
+    lines = [f"{'expression':10} {'subtle':>9} {'peak':>9} {'both':>9}  {'rating':9} {'published':>9}"]
+    for r in rows:
+        shares = " ".join(cell(r[k]) for k in ("subtle", "peak", "share"))
+        lines.append(f"{r['expression']:10} {shares}  {r['rating']:9} {cell(r['published'])}")
+    return "\n".join([*lines, f"Good from {GOOD:.0%} of observations on, Moderate from {MODERATE:.0%}, else Poor."])

@@ -1,0 +1,79 @@
+"""Figures of merit, each a pure function of logits and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bundle import Logits, softmax
+
+Classes = NDArray[np.int64]
+"""int64, N, each the index of a label."""
+
+
+def confusion(truth: Classes, predicted: Classes, classes: int) -> NDArray[np.int64]:
+    """Counts, rows the truth, columns the prediction."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (truth, predicted), 1)
+    return table
+
+
+def calibration_error(probabilities: Logits, truth: Classes, bins: int = 15) -> float:
+    """Expected calibration error: |confidence - accuracy| over equal-width bins, weighted by size (Guo et al. 2017)."""
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == truth
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = 0.0
+    for b in range(bins):
+        inside = which == b
+        if inside.any():
+            gap += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    return float(gap)
+
+
+def report(logits: Logits, truth: Classes, labels: Sequence[str]) -> dict[str, Any]:
+    """Accuracy, mean recall, macro F1, calibration error, per-label precision/recall/F1/support, confusion matrix.
+
+    A label that does not occur in `truth` has recall None and stays out of the means.
+    """
+    table = confusion(truth, logits.argmax(axis=1), len(labels))
+    hits, support, guessed = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    per_label = {}
+    for i, name in enumerate(labels):
+        recall = float(hits[i] / support[i]) if support[i] else None
+        precision = float(hits[i] / guessed[i]) if guessed[i] else 0.0
+        both = precision + (recall or 0.0)
+        f1 = 2 * precision * (recall or 0.0) / both if both else 0.0
+        per_label[name] = {"precision": precision, "recall": recall, "f1": f1, "support": int(support[i])}
+    present = [v for v in per_label.values() if v["support"]]
+    return {
+        "images": int(truth.size),
+        "accuracy": float(hits.sum() / max(truth.size, 1)),
+        "mean_recall": float(np.mean([v["recall"] for v in present])) if present else 0.0,
+        "macro_f1": float(np.mean([v["f1"] for v in present])) if present else 0.0,
+        "calibration_error": calibration_error(softmax(logits), truth),
+        "per_label": per_label,
+        "confusion": table.tolist(),
+    }
+
+
+def fit_temperature(logits: Logits, truth: Classes) -> float:
+    """The temperature in 0.25..4 that minimises the log loss of logits / temperature (golden-section search)."""
+
+    def loss(log_t: float) -> float:
+        probabilities = softmax(logits / np.float32(np.exp(log_t)))
+        chosen = probabilities[np.arange(truth.size), truth]
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+    low, high = float(np.log(0.25)), float(np.log(4.0))
+    ratio = (5**0.5 - 1) / 2
+    for _ in range(60):
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(left) < loss(right):
+            high = right
+        else:
+            low = left
+    return float(np.exp((low + high) / 2))

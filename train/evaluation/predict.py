@@ -1,0 +1,44 @@
+"""Running a network over labelled faces, pictures prepared by the bundle's own function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...bundle import LABELS, Logits, softmax, whole_image
+from ..data.dataset import Sample, read_image
+from ..network import import_torch
+from .metrics import Classes, report
+
+Watch = Callable[..., Iterable[Any]]
+"""Wraps a loop: (iterable, total=, desc=) -> iterable; a progress bar, or nothing at all."""
+
+
+def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch | None = None) -> Logits:
+    """Logits float32 (N, classes) of a network in evaluation mode."""
+    torch = import_torch()
+    network.eval()
+    device = next(network.parameters()).device
+    starts: Iterable[int] = range(0, len(samples), batch)
+    rows = []
+    with torch.inference_mode():
+        for start in watch(starts, desc="evaluate") if watch else starts:
+            pictures = [whole_image(read_image(s.path), size) for s in samples[start : start + batch]]
+            rows.append(network(torch.from_numpy(np.stack(pictures)).to(device)).float().cpu().numpy())
+    return np.concatenate(rows) if rows else np.zeros((0, len(LABELS)), np.float32)
+
+
+def labelled(samples: Sequence[Sample]) -> tuple[list[Sample], Classes]:
+    """The samples with a label, and those labels."""
+    kept = [s for s in samples if s.label is not None]
+    return kept, np.array([s.label for s in kept], np.int64)
+
+
+def validate(network: Any, samples: Sequence[Sample], size: int) -> dict[str, Any]:
+    """The figures of `metrics.report` and the mean log loss, on the labelled samples."""
+    kept, truth = labelled(samples)
+    logits = predict(network, kept, size)
+    chosen = softmax(logits)[np.arange(truth.size), truth]
+    return {**report(logits, truth, LABELS), "loss": float(-np.log(np.maximum(chosen, 1e-12)).mean())}
