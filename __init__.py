@@ -1,3 +1,53 @@
-"""fer-edge: facial expression recognition on low-cost hardware, from labelled faces to a kiosk."""
+"""fer-edge: facial expression recognition on low-cost hardware, from labelled faces to a kiosk.
 
+The names below are the Python API (docs/api.md). Each is loaded when it is first used, so the import costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bundle import Bundle, open_bundle
+    from .runtime.build import PipelineOptions
+    from .runtime.classify import FaceExpression, classify
+    from .runtime.run import Analysis, SessionSummary, analyze
+    from .runtime.types import Observation
+
+__all__ = [
+    "Analysis",
+    "Bundle",
+    "FaceExpression",
+    "Observation",
+    "PipelineOptions",
+    "SessionSummary",
+    "__version__",
+    "analyze",
+    "classify",
+    "open_bundle",
+]
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "Analysis": "runtime.run",
+    "Bundle": "bundle",
+    "FaceExpression": "runtime.classify",
+    "Observation": "runtime.types",
+    "PipelineOptions": "runtime.build",
+    "SessionSummary": "runtime.run",
+    "analyze": "runtime.run",
+    "classify": "runtime.classify",
+    "open_bundle": "bundle",
+}
+"""Name -> the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_ROOMS[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError, UsageError
-from .progress import watch
+from .output import watch
 
 if TYPE_CHECKING:
     from ..bundle import Logits

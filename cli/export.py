@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError, UsageError
-from .columns import aligned
-from .progress import watch
+from .output import aligned, watch
 
 if TYPE_CHECKING:
     from ..bundle import Artifact, Bundle, Image

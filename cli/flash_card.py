@@ -23,7 +23,7 @@ from ..devices.flash.plan import ROUTES, Plan
 from ..devices.flash.verify import verify
 from ..errors import UsageError
 from ..files import sha256_of, write_text, writing
-from .progress import StatusLine
+from .output import StatusLine
 
 if TYPE_CHECKING:
     from ..devices.flash.disk.disks import Disk

@@ -42,15 +42,14 @@ def watch_take(args: argparse.Namespace, bundle: Bundle, take: Take, source_text
     """Run the default pipeline over one take and count what it showed."""
     from itertools import takewhile
 
+    from ..runtime.build import pipeline_around
     from ..runtime.inference.classifier import Classifier, choose_artifact
-    from ..runtime.pipeline import Pipeline, run
+    from ..runtime.pipeline import run
     from ..runtime.sources import open_source
-    from ..runtime.vision.detectors import open_detector
-    from ..runtime.vision.smoothing import open_smoother
     from ..train.evaluation.live_check import Result
 
     classifier = Classifier(bundle, choose_artifact(bundle, args.precision), args.threads)
-    pipeline = Pipeline(open_detector()[0], classifier, open_smoother("exponential", bundle.labels))
+    pipeline = pipeline_around(classifier)
     source = open_source(source_text)
     try:
         frames = takewhile(lambda f: f.time_s < SECONDS, source) if source.live else source

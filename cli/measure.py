@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .progress import watch
+from .output import watch
 
 if TYPE_CHECKING:
     from ..bundle import Image, Logits

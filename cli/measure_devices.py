@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FerEdgeError, OutputError, UsageError
-from .columns import aligned
 from .main import INTERRUPTED
-from .progress import StatusLine
+from .output import StatusLine, aligned
 
 if TYPE_CHECKING:
     from ..benchmarks.measure.model_row import Judge

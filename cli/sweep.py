@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .progress import watch
+from .output import watch
 
 if TYPE_CHECKING:
     from ..train.recipe import Recipe

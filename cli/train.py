@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .measure import measure
-from .progress import watch
+from .output import watch
 
 if TYPE_CHECKING:
     from ..runtime.inference.classifier import Classifier

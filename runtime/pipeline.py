@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -169,23 +169,26 @@ class Pipeline:
         )
 
 
-def run(
-    frames: Iterable[Frame],
-    pipeline: Pipeline,
-    sinks: Sequence[Sink],
-    watch: Callable[[Frame, Sequence[Observation]], None] | None = None,
-) -> Tally:
-    """Send every frame through the pipeline and to every sink; the caller closes the sinks."""
+def stream(
+    frames: Iterable[Frame], pipeline: Pipeline, sinks: Sequence[Sink]
+) -> Iterator[tuple[Frame, tuple[Observation, ...]]]:
+    """Send every frame through the pipeline and to every sink, and give it with what was seen; the sinks stay open."""
     tally = pipeline.tally
     iterator = iter(frames)
     while True:
         with tally.timing("capture"):
             frame = next(iterator, None)
         if frame is None:
-            return tally
+            return
         seen = pipeline.process(frame)
         with tally.timing("publish"):
             for sink in sinks:
                 sink.write(frame, seen)
-        if watch is not None:
-            watch(frame, seen)
+        yield frame, seen
+
+
+def run(frames: Iterable[Frame], pipeline: Pipeline, sinks: Sequence[Sink]) -> Tally:
+    """Send every frame through the pipeline and to every sink; the caller closes the sinks."""
+    for _ in stream(frames, pipeline, sinks):
+        pass
+    return pipeline.tally

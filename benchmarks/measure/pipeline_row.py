@@ -11,12 +11,11 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from ...errors import BundleError, DeviceFailed, DeviceNotFound, FerEdgeError, UsageError
+from ...runtime.build import PipelineOptions, pipeline_around
 from ...runtime.pipeline import Pipeline
 from ...runtime.sources import Source, open_source
 from ...runtime.storage.session import StoreSink
 from ...runtime.types import Frame
-from ...runtime.vision.detectors import open_detector
-from ...runtime.vision.smoothing import ExponentialSmoother
 from ..results.metrics import stage_figures
 from ..results.results import MEASURED, PARTIAL, Row
 from .model_row import INTERRUPTED, open_subject, timed, without_figures
@@ -46,12 +45,12 @@ def pipeline_row(subject: Subject, rules: Rules, clip: str, detector: str = "aut
     except (DeviceNotFound, BundleError, DeviceFailed) as error:
         return without_figures(subject, "pipeline", error)
     with tempfile.TemporaryDirectory(prefix="fer-edge-benchmark-") as folder:
-        found, _ = open_detector(detector)
-        line = Line(Pipeline(found, opened.classifier, ExponentialSmoother(subject.bundle.labels)), loop, Path(folder))
+        pipeline = pipeline_around(opened.classifier, PipelineOptions(detector=detector))
+        line = Line(pipeline, loop, Path(folder))
         try:
             row = timed(subject.row("pipeline", MEASURED), opened.classifier, line.frame, rules, watch)
             row = replace(row, first_ms=opened.first_ms, stages=line.stages(len(row.samples_ns)))
-            row = replace(row, backend={**row.backend, "detector": found.name, "clip": loop.name})
+            row = replace(row, backend={**row.backend, "detector": pipeline.detector.name, "clip": loop.name})
             return with_camera(row, line, loop, min(PACED_S, rules.seconds))
         finally:
             line.close()

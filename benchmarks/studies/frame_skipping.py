@@ -17,13 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ...bundle import Bundle, find_bundle, open_bundle
-from ...runtime.inference.classifier import Classifier, choose_artifact
-from ...runtime.pipeline import Pipeline
+from ...runtime.build import PipelineOptions, build_pipeline
 from ...runtime.sources import open_source
 from ...runtime.types import Frame, Observation
-from ...runtime.vision.detectors import open_detector
-from ...runtime.vision.resting_face import Baseline
-from ...runtime.vision.smoothing import ExponentialSmoother
 from ...runtime.vision.tracker import overlap
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -58,10 +54,10 @@ class Watched:
 
 def watch(bundle: Bundle, frames: Sequence[Frame], baseline: bool = False, **work: Any) -> Watched:
     """Run the pipeline once over the frames."""
-    classifier = Classifier(bundle, choose_artifact(bundle))
     if baseline:
-        work["baseline"] = Baseline(bundle.labels, BASELINE_S)
-    pipeline = Pipeline(open_detector("yunet")[0], classifier, ExponentialSmoother(bundle.labels), **work)
+        work["resting_face_s"] = BASELINE_S
+    built = build_pipeline(PipelineOptions(bundle=bundle, threads=1, detector="yunet", **work))
+    pipeline = built.pipeline
     newest: dict[int, Observation] = {}
     began = time.process_time()
     shown, labels = [], Counter[str]()
@@ -72,7 +68,7 @@ def watch(bundle: Bundle, frames: Sequence[Frame], baseline: bool = False, **wor
         newest = {n: o for n, o in newest.items() if frame.time_s - o.time_s <= 0.5}
         shown.append(list(newest.values()))
     spent = time.process_time() - began
-    classifier.close()
+    built.classifier.close()
     return Watched(shown, 1000 * spent / len(frames), labels)
 
 
@@ -93,9 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args(argv)
-    import cv2
-
-    cv2.setNumThreads(1)
     bundle = open_bundle(find_bundle(None))
     films = {clip.stem: list(open_source(str(clip))) for clip in args.clips}
     _print_work(bundle, films, args.rounds)

@@ -17,13 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import LABELS, Image, default_bundle, open_bundle, softmax
-from ...runtime.inference.classifier import Classifier, choose_artifact
+from ...runtime.build import PipelineOptions, build_pipeline, pipeline_around
 from ...runtime.pipeline import Pipeline
 from ...runtime.sources.video import VideoSource
 from ...runtime.types import Box, Frame
-from ...runtime.vision.detectors import open_detector
-from ...runtime.vision.detectors.haar import HaarDetector
-from ...runtime.vision.smoothing import ExponentialSmoother, MajoritySmoother
 
 STAGES = ("capture", "detect", "crop", "infer", "smooth")
 WIDTH, HEIGHT = 640, 480
@@ -75,14 +72,12 @@ class Round:
 
 def published() -> Pipeline:
     """The published way."""
-    return Pipeline(HaarDetector(width=0), TorchEager(), MajoritySmoother(LABELS))
+    return pipeline_around(TorchEager(), PipelineOptions(detector="haar", detect_width=0, smoother="majority"))
 
 
 def default() -> Pipeline:
     """What `fer-edge run` does, on one thread."""
-    bundle = open_bundle(default_bundle())
-    classifier = Classifier(bundle, choose_artifact(bundle), threads=1)
-    return Pipeline(open_detector("yunet")[0], classifier, ExponentialSmoother(bundle.labels))
+    return build_pipeline(PipelineOptions(threads=1, detector="yunet")).pipeline
 
 
 def one_pass(make: Callable[[], Pipeline], clip: Path) -> Round:

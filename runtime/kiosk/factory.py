@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from ...bundle import find_bundle, open_bundle
-from ...devices.cpu import default_threads
-from ...devices.profile import find_profile
+from ..build import PipelineOptions, build_pipeline
 from ..config import KioskConfig
 from ..config.sections import Store
 from ..inference.classifier import Classifier
-from ..inference.open_device import open_device
 from ..mqtt.publisher import MqttPublisher
 from ..mqtt.settings import MqttSettings
 from ..pipeline import Pipeline
@@ -22,9 +19,7 @@ from ..sources.state import State
 from ..status.aggregate import Aggregate
 from ..storage.history import KioskStore
 from ..storage.retention import Limits
-from ..vision.detectors import open_detector
-from ..vision.resting_face import Baseline
-from ..vision.smoothing import UNCERTAIN, open_smoother
+from ..vision.smoothing import UNCERTAIN
 from .rate_limit import Pace
 
 
@@ -42,24 +37,24 @@ def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
     Raises:
         BundleError kinds, UsageError; DeviceNotFound: the device is absent, and nothing stands in; DeviceFailed.
     """
-    import cv2
-
-    model, threads = config.model, config.model.threads or default_threads()
-    cv2.setNumThreads(threads)
-    bundle = open_bundle(find_bundle(Path(model.bundle) if model.bundle else None))
-    profile = find_profile(model.device)
-    detector, notice = open_detector(model.detector, model.detect_width)
-    classifier = open_device(profile, bundle, precision=model.precision, threads=threads, fallback=model.fallback)
-    pipeline = Pipeline(
-        detector,
-        classifier,
-        open_smoother(model.smoother, bundle.labels),
-        detect_every=model.detect_every,
-        infer_every_s=between_inferences(config),
-        max_faces=config.work.max_faces,
-        baseline=Baseline(bundle.labels, config.baseline.seconds) if config.baseline.on else None,
+    model = config.model
+    built = build_pipeline(
+        PipelineOptions(
+            bundle=Path(model.bundle) if model.bundle else None,
+            device=model.device,
+            precision=model.precision,
+            fallback=model.fallback,
+            threads=model.threads,
+            detector=model.detector,
+            detect_width=model.detect_width,
+            smoother=model.smoother,
+            detect_every=model.detect_every,
+            infer_every_s=between_inferences(config),
+            max_faces=config.work.max_faces,
+            resting_face_s=config.baseline.seconds if config.baseline.on else 0.0,
+        )
     )
-    return pipeline, classifier, notice
+    return built.pipeline, built.classifier, built.notice
 
 
 def between_inferences(config: KioskConfig) -> float:

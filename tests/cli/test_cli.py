@@ -243,11 +243,11 @@ def test_status_is_one_line_rewritten_on_a_terminal(tmp_path: Path) -> None:
 def test_long_loops_show_a_bar_on_a_terminal_and_lines_when_piped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from fer_edge.cli import progress
+    from fer_edge.cli import output
 
-    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
-    assert list(progress.watch(range(3), desc="reading")) == [0, 1, 2]
+    monkeypatch.setattr(output, "LINE_EVERY_S", 0.0)
+    assert list(output.watch(range(3), desc="reading")) == [0, 1, 2]
     assert "reading: 2 of 3" in capsys.readouterr().err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert list(progress.watch(range(3), desc="reading")) == [0, 1, 2]
+    assert list(output.watch(range(3), desc="reading")) == [0, 1, 2]
     assert "\r" in capsys.readouterr().err

@@ -2,47 +2,55 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 
 if TYPE_CHECKING:
-    from ..runtime.pipeline import Pipeline, Sink
-    from ..runtime.report.video import VideoSink
-    from ..runtime.sources import Source
+    from .pipeline import Pipeline, Sink
+    from .report.video import VideoSink
+    from .sources import Source
 
 
 class Outputs:
-    """The session's store and video, opened together."""
+    """The session's store and video, opened together; nothing at all without a folder."""
 
-    def __init__(self, args: argparse.Namespace, source: Source, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        video: bool,
+        replace: bool,
+        source: Source,
+        pipeline: Pipeline,
+        on_notice: Callable[[str], None],
+    ) -> None:
+        """Open them; raises UsageError for a session that is there already, OutputError, MissingExtra."""
         self.sinks: list[Sink] = []
         self.paths: dict[str, Path] = {}
-        self.pipeline = pipeline
-        self.folder: Path | None = args.out
-        if args.out is None:
-            return
-        from ..runtime.report.video import VideoSink, find_video
-        from ..runtime.storage import store_path
-        from ..runtime.storage.session import StoreSink
-        from ..runtime.storage.session_facts import session_facts
-
-        self.store = StoreSink(args.out, session_facts(source.name, source.fps, pipeline), args.replace)
-        self.sinks.append(self.store)
-        self.paths["session"] = store_path(args.out)
-        while args.replace and (old := find_video(args.out)):
-            old.unlink()
-        for part in args.out.glob(".annotated.*.part.*") if args.replace else ():
-            part.unlink()  # a killed run's
+        self.pipeline, self.folder = pipeline, folder
         self.video: VideoSink | None = None
-        if args.video:
-            self.video = VideoSink(args.out, source.fps)
+        if folder is None:
+            return
+        from .report.video import VideoSink, find_video
+        from .storage import store_path
+        from .storage.session import StoreSink
+        from .storage.session_facts import session_facts
+
+        self.store = StoreSink(folder, session_facts(source.name, source.fps, pipeline), replace)
+        self.sinks.append(self.store)
+        self.paths["session"] = store_path(folder)
+        while replace and (old := find_video(folder)):
+            old.unlink()
+        for part in folder.glob(".annotated.*.part.*") if replace else ():
+            part.unlink()  # a killed run's
+        if video:
+            self.video = VideoSink(folder, source.fps)
             self.sinks.append(self.video)
             self.paths["video"] = self.video.path
-            if self.video.notice and not args.json:
-                print(self.video.notice)
+            if self.video.notice:
+                on_notice(self.video.notice)
 
     def close(self, ended: str) -> None:
         """Finish store and video, each even if the other fails; raises the first OutputError."""

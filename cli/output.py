@@ -1,9 +1,9 @@
-"""Progress of long work: a bar on a terminal, plain lines now and then when piped."""
+"""What a verb shows: progress of long work on a terminal or when piped, and tables."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from time import monotonic
 from typing import Any, TextIO
 
@@ -65,3 +65,13 @@ class StatusLine:
         if self.live and self._width:
             self.out.write("\n")
             self.out.flush()
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Rows of equally many cells as text, columns under each other, those in `left` to the left, the others right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""The one place that puts a pipeline together: for `run`, the kiosk, the API, the live check and the benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bundle import Bundle, find_bundle, open_bundle
+from ..devices.cpu import default_threads
+from ..devices.profile import find_profile
+from .inference.classifier import Classifier
+from .inference.open_device import open_device
+from .pipeline import FaceClassifier, Pipeline
+from .vision.detectors import Detector, open_detector
+from .vision.resting_face import Baseline
+from .vision.smoothing import open_smoother
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What a pipeline is made of; the defaults are those of `fer-edge run`.
+
+    Attributes:
+        bundle: an opened one, a folder or .zip, the name of one that ships, or None for the default.
+        device: a name of `fer-edge devices`.
+        precision: of the artifact; auto is what the device's profile says.
+        fallback: `cpu` lets the processor stand in, visibly, while the device is away; `none` fails instead.
+        threads: of the processor; None: as many as it has, up to four.
+        detector: yunet, haar, or auto: YuNet when its file is in the cache.
+        detect_width: frames are scaled down to this many pixels for detection; 0: full size.
+        smoother: exponential or majority.
+        detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
+        infer_every_s: least seconds between two inferences of a face; 0: in every frame.
+        max_faces: in one frame, the best first; 0: all.
+        resting_face_s: seconds over which a face's usual expression is averaged and taken off; 0: not at all.
+    """
+
+    bundle: Bundle | Path | str | None = None
+    device: str = "cpu"
+    precision: str = "auto"
+    fallback: str = "none"
+    threads: int | None = None
+    detector: str = "auto"
+    detect_width: int = 320
+    smoother: str = "exponential"
+    detect_every: int = 1
+    infer_every_s: float = 0.0
+    max_faces: int = 0
+    resting_face_s: float = 0.0
+
+
+DEFAULTS = PipelineOptions()
+
+
+@dataclass(frozen=True)
+class BuiltPipeline:
+    """A pipeline, what classifies in it (to be closed by whoever asked for it), and a line to tell people or ""."""
+
+    pipeline: Pipeline
+    classifier: Classifier
+    notice: str
+
+
+def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
+    """Open bundle, detector and device, and put them in a row; OpenCV's threads are set for the whole process.
+
+    Raises:
+        BundleError kinds, UsageError: something is not there or does not fit; DeviceNotFound: the device is absent,
+        and nothing stands in; DeviceFailed: it does not start.
+    """
+    threads = options.threads or default_threads()
+    limit_opencv(threads)
+    bundle = opened_bundle(options.bundle)
+    profile = find_profile(options.device)
+    detector, notice = open_detector(options.detector, options.detect_width)
+    classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
+    return BuiltPipeline(_row(detector, classifier, options), classifier, notice)
+
+
+def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:
+    """A pipeline around what classifies already; bundle, device, precision, fallback and threads are its own affair.
+
+    Raises:
+        UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
+    """
+    return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
+
+
+def opened_bundle(bundle: Bundle | Path | str | None) -> Bundle:
+    """A bundle as it is, or opened: a folder, a .zip, a name of one that ships, None for the default; BundleError."""
+    return bundle if isinstance(bundle, Bundle) else open_bundle(find_bundle(bundle))
+
+
+def limit_opencv(threads: int) -> None:
+    """Give OpenCV's pool of this process so many threads."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+
+
+def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOptions) -> Pipeline:
+    resting = Baseline(classifier.labels, options.resting_face_s) if options.resting_face_s else None
+    return Pipeline(
+        detector,
+        classifier,
+        open_smoother(options.smoother, classifier.labels),
+        detect_every=options.detect_every,
+        infer_every_s=options.infer_every_s,
+        max_faces=options.max_faces,
+        baseline=resting,
+    )

@@ -1,0 +1,250 @@
+"""One run from a source to its end: opened, observed frame by frame, kept if that was asked for, and summed up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ..bundle import Bundle
+from ..errors import FerEdgeError, OutputError, SourceError, UsageError
+from .build import DEFAULTS, PipelineOptions, build_pipeline
+from .outputs import Outputs
+from .pipeline import stream
+from .sources import Source, open_source
+from .types import Frame, Observation
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is asked to do.
+
+    Attributes:
+        source: a file, a folder of pictures, `camera:0`, a stream's URL, or `demo[:SECONDS]`.
+        out: the session's folder; None keeps nothing.
+        video: record an annotated video into `out`, too.
+        replace: overwrite the session that is there.
+        seconds: stop after this much of the source; None: at its end.
+    """
+
+    source: str = "demo"
+    out: Path | None = None
+    video: bool = False
+    replace: bool = False
+    seconds: float | None = None
+    pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """What a run came to.
+
+    Attributes:
+        source: its name, without folders.
+        ended: why, in words for people.
+        live: the source was a camera or stream, which only a person or a fault ends.
+        interrupted: a person ended it.
+        frames, faces: counts.
+        seconds: that it took.
+        stage_seconds: of these in each stage of the pipeline.
+        expressions: share 0..1 of the observations with each label, the most frequent first.
+        device: what served: backend, version, device, precision, threads, restarts, degraded.
+        detector: the name of the one that served.
+        outputs: what was written -> where.
+        skipped: a line a picture that could not be read.
+        failure: what ended it before its time, or None.
+    """
+
+    source: str
+    ended: str
+    live: bool
+    interrupted: bool
+    frames: int
+    faces: int
+    seconds: float
+    stage_seconds: dict[str, float]
+    expressions: dict[str, float]
+    device: dict[str, Any]
+    detector: str
+    outputs: dict[str, Path]
+    skipped: list[str]
+    failure: FerEdgeError | None
+
+
+class Analysis:
+    """A run in progress: iterate over it for observations, or over `frames()` for pictures with what was seen in them.
+
+    Everything is closed when the source ends, the loop is left, or an error ends it; a context manager does the same.
+    """
+
+    def __init__(self, options: RunOptions, on_notice: Callable[[str], None] = lambda text: None) -> None:
+        """Open source, pipeline and outputs.
+
+        Args:
+            on_notice: gets lines that a person should see, such as which detector serves.
+
+        Raises:
+            UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
+        """
+        self.options = options
+        self.source: Source = open_source(options.source)
+        try:
+            built = build_pipeline(options.pipeline)
+            self.pipeline, self._classifier = built.pipeline, built.classifier
+            if built.notice:
+                on_notice(built.notice)
+            self._outputs = Outputs(options.out, options.video, options.replace, self.source, self.pipeline, on_notice)
+        except BaseException:
+            self.source.close()
+            raise
+        self._started = monotonic()
+        self.summary: SessionSummary | None = None  # None too after a run that saw nothing
+        self._closed = False
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since everything was open."""
+        return monotonic() - self._started
+
+    @property
+    def session(self) -> SessionSummary:
+        """What it came to; raises UsageError while it goes on, and after a run that saw nothing and left nothing."""
+        if self.summary is None:
+            raise UsageError("the run has no summary", cause="it has not ended, or it failed before its first frame")
+        return self.summary
+
+    def __iter__(self) -> Iterator[Observation]:
+        """Observations as they are made, one a face and frame; errors as `frames`."""
+        for _, seen in self.frames():
+            yield from seen
+
+    def frames(self) -> Iterator[tuple[Frame, Sequence[Observation]]]:
+        """Every frame with what was seen in it, once.
+
+        Raises:
+            SourceError, DeviceFailed, OutputError: when it breaks; what was seen before is kept and summed up. Stills
+            without any face are a SourceError.
+        """
+        source, tally, seconds = self.source, self.pipeline.tally, self.options.seconds
+        frames = iter(source) if seconds is None else takewhile(lambda f: f.time_s < seconds, source)
+        try:
+            yield from stream(frames, self.pipeline, self._outputs.sinks)
+            if source.still and not tally.faces:
+                raise _no_face(source)
+        except FerEdgeError as error:
+            self.close(error.message, error)
+            raise
+        except BaseException:
+            self.close("interrupted")
+            raise
+        self.close("source ended")
+        if self.summary and self.summary.failure:
+            raise self.summary.failure
+
+    def close(self, ended: str = "interrupted", failure: FerEdgeError | None = None) -> None:
+        """End the run here; calling it again is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        elapsed_s, tally = self.elapsed_s, self.pipeline.tally
+        try:
+            if failure and (not tally.frames or (self.source.still and not tally.faces)):
+                self._outputs.discard()
+                return
+            try:
+                self._outputs.close(ended)
+            except OutputError as error:
+                failure = failure or error
+            self.summary = self._summarise(ended, elapsed_s, failure)
+        finally:
+            self.source.close()
+            self._classifier.close()
+
+    def __enter__(self) -> Analysis:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def _summarise(self, ended: str, elapsed_s: float, failure: FerEdgeError | None) -> SessionSummary:
+        source, tally = self.source, self.pipeline.tally
+        total = max(1, sum(tally.labels.values()))
+        return SessionSummary(
+            source=source.name,
+            ended=ended,
+            live=source.live,
+            interrupted=ended == "interrupted",
+            frames=tally.frames,
+            faces=tally.faces,
+            seconds=elapsed_s,
+            stage_seconds=dict(tally.seconds),
+            expressions={k: v / total for k, v in sorted(tally.labels.items(), key=lambda kv: -kv[1])},
+            device=self._classifier.describe(),
+            detector=self.pipeline.detector.name,
+            outputs=self._outputs.paths,
+            skipped=list(getattr(source, "skipped", [])),
+            failure=failure,
+        )
+
+
+OnFrame = Callable[[Analysis, Frame, Sequence[Observation]], None]
+
+
+def run_session(
+    options: RunOptions, on_frame: OnFrame = lambda *seen: None, on_notice: Callable[[str], None] = lambda text: None
+) -> SessionSummary:
+    """Run to the end of the source, or until Ctrl-C, and say what was seen; `failure` in it says what broke it off.
+
+    Raises:
+        as `Analysis`, and the failure itself when nothing was seen before it.
+    """
+    analysis = Analysis(options, on_notice)
+    try:
+        for frame, seen in analysis.frames():
+            on_frame(analysis, frame, seen)
+    except KeyboardInterrupt:
+        analysis.close()
+    except FerEdgeError as error:
+        analysis.close(error.message, error)
+        if analysis.summary is None:
+            raise
+    return analysis.session
+
+
+def analyze(
+    source: str | Path,
+    *,
+    bundle: Bundle | Path | str | None = None,
+    device: str = "cpu",
+    out: Path | str | None = None,
+    video: bool = False,
+    replace: bool = False,
+    seconds: float | None = None,
+    options: PipelineOptions = DEFAULTS,
+) -> Analysis:
+    """Open a source and a pipeline; iterate over the result for observations, then ask it for its `session`.
+
+    Args:
+        source: a file, a folder of pictures, `camera:0`, a stream's URL, or `demo[:SECONDS]`.
+        out, video, replace, seconds: as in `RunOptions`.
+        options: everything else that a pipeline is made of; bundle and device are set in it.
+
+    Raises:
+        as `Analysis`.
+    """
+    pipeline = dataclasses.replace(options, bundle=bundle, device=device)
+    folder = None if out is None else Path(out)
+    return Analysis(RunOptions(str(source), folder, video, replace, seconds, pipeline))
+
+
+def _no_face(source: Source) -> SourceError:
+    many = f"any of the {source.frames} pictures of " if source.frames != 1 else ""
+    return SourceError(
+        f"no face was found in {many}{source.name}",
+        cause="there is none, or it is too small, turned away or hidden",
+        hint="the same command with --detector yunet --detect-width 0",
+    )

@@ -1,0 +1,106 @@
+"""The Python API: the page's examples as they stand, what an import costs, and that everything is closed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import fer_edge
+import numpy as np
+import pytest
+from fer_edge.errors import InputError, SourceError, UsageError
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a face as a picture and as two seconds of video."""
+    pytest.importorskip("skimage", reason="needs the demo extra")
+    from fer_edge.runtime.sources.demo import DemoSource
+
+    monkeypatch.chdir(tmp_path)
+    frames = [frame.image for frame in DemoSource(2.0)]
+    cv2.imwrite("face.png", frames[0])
+    writer = cv2.VideoWriter("clip.mp4", cv2.VideoWriter.fourcc(*"mp4v"), 30, frames[0].shape[1::-1])
+    for image in frames:
+        writer.write(image)
+    writer.release()
+    return tmp_path
+
+
+def test_the_examples_of_the_page(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.S)
+    assert len(examples) >= 6
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "docs/api.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert "face 1: happy" in said
+    assert "there is no file or folder absent.mp4" in said
+    assert (here / "session" / "observations.db").is_file()
+
+
+def test_the_import_costs_nothing() -> None:
+    script = (
+        "import sys, fer_edge\nfound = {'numpy', 'cv2', 'onnxruntime'} & set(sys.modules)\nassert not found, found\n"
+        "assert set(fer_edge.__all__) <= set(dir(fer_edge))\n"
+        "for name in fer_edge.__all__: getattr(fer_edge, name)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_unknown_name_is_said() -> None:
+    with pytest.raises(AttributeError, match="analyse"):
+        fer_edge.analyse  # noqa: B018
+
+
+def test_a_loop_that_is_left_closes_the_run(here: Path) -> None:
+    analysis = fer_edge.analyze("clip.mp4")
+    for seen in analysis:
+        assert seen.label
+        break
+    with pytest.raises(UsageError):
+        _ = fer_edge.analyze("clip.mp4").session  # not read yet
+    analysis.close()
+    assert 0 < analysis.session.frames < 60
+    assert analysis.session.interrupted
+
+
+def test_what_the_session_says(here: Path) -> None:
+    analysis = fer_edge.analyze("clip.mp4", out=here / "kept", seconds=1)
+    seen = list(analysis)
+    session = analysis.session
+    assert session.frames == 30
+    assert session.faces == len(seen) > 0
+    assert session.ended == "source ended"
+    assert not session.interrupted
+    assert session.failure is None
+    assert sum(session.expressions.values()) == pytest.approx(1)
+
+
+def test_a_broken_source_raises_and_leaves_nothing(here: Path) -> None:
+    (here / "bad.mp4").write_bytes(b"no video")
+    with pytest.raises(SourceError):
+        list(fer_edge.analyze("bad.mp4", out=here / "none"))
+    assert not (here / "none").exists()
+
+
+@pytest.mark.parametrize("color", ["bgr", "rgb"])
+def test_colour_order_is_told(here: Path, color: str) -> None:
+    picture = cv2.imread("face.png")
+    assert picture is not None
+    given = picture if color == "bgr" else np.ascontiguousarray(picture[:, :, ::-1])
+    faces = fer_edge.classify([given], detect=True, color=color)
+    assert [f.label for f in faces] == ["happy"]
+    assert faces[0].confidence == pytest.approx(faces[0].probabilities["happy"])
+    assert faces == fer_edge.classify(picture, detect=True)
+
+
+@pytest.mark.parametrize("picture", [np.zeros((8, 8, 3)), np.zeros((8, 8, 4), np.uint8), np.zeros((0, 8, 3), np.uint8)])
+def test_what_is_no_picture_is_refused(picture: np.ndarray) -> None:
+    with pytest.raises(InputError):
+        fer_edge.classify(picture)
