@@ -1,0 +1,28 @@
+"""One checker for all that comes as TOML or JSON: configuration, device profiles, recipes, cards, bundle manifests."""
+
+from .checker import build, check, make, nearest
+from .keys import Fault, Field, Key, derived, fields_of, key, required
+from .text import NotToml, lines_of, parse_toml, read_toml, toml_value
+from .values import allowed, fit, from_text
+
+__all__ = [
+    "Fault",
+    "Field",
+    "Key",
+    "NotToml",
+    "allowed",
+    "build",
+    "check",
+    "derived",
+    "fields_of",
+    "fit",
+    "from_text",
+    "key",
+    "lines_of",
+    "make",
+    "nearest",
+    "parse_toml",
+    "read_toml",
+    "required",
+    "toml_value",
+]
