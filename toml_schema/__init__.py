@@ -1,11 +1,12 @@
 """One checker for all that comes as TOML or JSON: configuration, device profiles, recipes, cards, bundle manifests."""
 
 from .checker import build, check, make, nearest
-from .keys import Fault, Field, Key, derived, fields_of, key, required
+from .keys import DERIVED, Fault, Field, Key, fields_of, key, required
 from .text import NotToml, lines_of, parse_toml, read_toml, toml_value
 from .values import allowed, fit, from_text
 
 __all__ = [
+    "DERIVED",
     "Fault",
     "Field",
     "Key",
@@ -13,7 +14,6 @@ __all__ = [
     "allowed",
     "build",
     "check",
-    "derived",
     "fields_of",
     "fit",
     "from_text",

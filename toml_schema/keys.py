@@ -46,6 +46,8 @@ class Key:
 
 ANY = Key(maximum=float("inf"))
 """Of a field about which nothing is said; its texts may have several lines."""
+DERIVED = {"key": None}
+"""Metadata of a dataclass field that no file sets."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,6 @@ def key(default: T, doc: str = "", *, repr: bool = True, **about: Any) -> T:
 def required(**about: Any) -> Any:
     """A dataclass field that is a key and must be there."""
     return field(metadata={"key": Key(**about)})
-
-
-def derived(default: T, *, repr: bool = False) -> T:
-    """A dataclass field that no file sets."""
-    return field(default=default, repr=repr, metadata={"key": None})
 
 
 @cache
