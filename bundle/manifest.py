@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import BundleSchemaError
-from ..toml_schema import Fault, build, required
+from ..toml_schema import Fault, about, build
 
 SCHEMA = 1
 """The newest manifest layout this version reads and writes."""
@@ -77,7 +77,7 @@ class Manifest:
 
     name: str
     version: str
-    labels: tuple[str, ...] = required(minimum=1, words="names")
+    labels: tuple[str, ...] = field(metadata=about(minimum=1, words="names"))
     input: InputSpec
     artifacts: tuple[Artifact, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from ..errors import DeviceNotFound, UsageError
-from ..toml_schema import Fault, Key, NotToml, build, key, read_toml, required
+from ..toml_schema import Fault, Key, NotToml, about, build, key, read_toml
 from .compatibility import CONSTRAINT_KEYS
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -62,7 +62,7 @@ class Profile:
     backend: str
     target: str
     precision: str
-    isolation: str = required(choices=("none", "process"))
+    isolation: str = field(metadata=about(choices=("none", "process")))
     aliases: tuple[str, ...] = ()
     chip: str = ""
     interpreter: str = ""

@@ -1,7 +1,7 @@
 """One checker for all that comes as TOML or JSON: configuration, device profiles, recipes, cards, bundle manifests."""
 
 from .checker import build, check, make, nearest
-from .keys import DERIVED, Fault, Field, Key, fields_of, key, required
+from .keys import DERIVED, Fault, Field, Key, about, fields_of, key
 from .text import NotToml, lines_of, parse_toml, read_toml, toml_value
 from .values import allowed, fit, from_text
 
@@ -11,6 +11,7 @@ __all__ = [
     "Field",
     "Key",
     "NotToml",
+    "about",
     "allowed",
     "build",
     "check",
@@ -23,6 +24,5 @@ __all__ = [
     "nearest",
     "parse_toml",
     "read_toml",
-    "required",
     "toml_value",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
@@ -82,14 +82,14 @@ class Fault:
         return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in self.keys).lstrip(".")
 
 
-def key(default: T, doc: str = "", *, repr: bool = True, **about: Any) -> T:
-    """A dataclass field that is a key; `about` is what `Key` takes."""
-    return field(default=default, repr=repr, metadata={"key": Key(doc, unset=default, **about)})
+def key(default: T, doc: str = "", **more: Any) -> T:
+    """A dataclass field that is a key; `more` is what `Key` takes, and `repr`."""
+    return field(default=default, repr=more.pop("repr", True), metadata=about(doc, unset=default, **more))
 
 
-def required(**about: Any) -> Any:
-    """A dataclass field that is a key and must be there."""
-    return field(metadata={"key": Key(**about)})
+def about(doc: str = "", **more: Any) -> Mapping[str, Key]:
+    """The same as a dataclass field's metadata, for a key that must be there."""
+    return {"key": Key(doc, **more)}
 
 
 @cache

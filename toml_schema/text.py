@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def toml_value(value: object) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _parser() -> tuple[Any, type[ValueError]]:
+def _parser() -> tuple[Callable[[str], dict[str, Any]], type[ValueError]]:
     """`loads` and its error; imported late, since most of fer-edge reads no TOML."""
     import sys
 

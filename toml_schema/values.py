@@ -74,7 +74,7 @@ def fits(hint: Any, value: object) -> bool:
         return isinstance(value, date) and not isinstance(value, datetime)
     if is_table(hint):
         return isinstance(value, dict)
-    kinds = {float: (int, float), Path: str, Any: object}.get(hint, hint)
+    kinds: Any = {float: (int, float), Path: str, Any: object}.get(hint, hint)
     return isinstance(value, kinds) and (hint in (bool, Any) or not isinstance(value, bool))
 
 

@@ -99,7 +99,9 @@ def load_card(path: Path) -> Card:
         _check(card)
     except ValueError as error:
         raise _wrong(str(path), *error.args) from None
-    public = {s: {k: v for k, v in getattr(card, s).items() if k != name} for s, (name, _) in SECRET_KEYS.items()}
+    public: dict[str, Any] = {
+        s: {k: v for k, v in getattr(card, s).items() if k != name} for s, (name, _) in SECRET_KEYS.items()
+    }
     return replace(card, **public)
 
 
