@@ -6,23 +6,6 @@ from .text import NotToml, lines_of, parse_toml, read_toml, toml_value
 from .values import allowed, fit, from_text
 
 __all__ = [
-    "DERIVED",
-    "Fault",
-    "Field",
-    "Key",
-    "NotToml",
-    "about",
-    "allowed",
-    "build",
-    "check",
-    "fields_of",
-    "fit",
-    "from_text",
-    "key",
-    "lines_of",
-    "make",
-    "nearest",
-    "parse_toml",
-    "read_toml",
-    "toml_value",
-]
+    "DERIVED", "Fault", "Field", "Key", "NotToml", "about", "allowed", "build", "check", "fields_of", "fit",
+    "from_text", "key", "lines_of", "make", "nearest", "parse_toml", "read_toml", "toml_value",
+]  # fmt: skip

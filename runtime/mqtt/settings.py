@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError, UsageError
+from ...errors import InputError
 from ...toml_schema import key
 
 
@@ -35,16 +35,6 @@ class MqttSettings:
     discovery_prefix: str = key("homeassistant", "where Home Assistant listens", minimum=1, convert=topic_of)
     queue_size: int = key(1000, "kept while the broker is away", unit="snapshots", minimum=1, maximum=1000000)
     interval_s: float = key(10.0, "between two snapshots", unit="seconds", maximum=86400)
-
-    def __post_init__(self) -> None:
-        for name, topic in (("topic", self.topic), ("discovery_prefix", self.discovery_prefix)):
-            try:
-                topic_of(topic)
-            except ValueError as error:
-                hint = f'{name} = "fer-edge/entrance"'
-                raise UsageError(f"[mqtt] {name} {topic!r} {error}", hint=hint) from None
-        if self.queue_size < 1 or self.interval_s < 0:
-            raise UsageError("[mqtt] queue_size must be at least 1 and interval_s not negative")
 
     @property
     def status(self) -> str:

@@ -9,17 +9,7 @@ from typing import Any
 
 from ....errors import InputError
 from ....toml_schema import DERIVED, Fault, Key, NotToml, build, fit, key, read_toml
-from .values import (
-    COUNTRY,
-    HASH,
-    HASH_WORDS,
-    HOSTNAME,
-    ZONE,
-    hidden,
-    public_key,
-    unpadded,
-    user_name,
-)
+from .values import COUNTRY, HASH, HASH_WORDS, HOSTNAME, ZONE, hidden, public_key, unpadded, user_name
 from .wifi import Wifi, with_key
 
 Table = Mapping[str, Any]
