@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ..errors import BundleSchemaError
+from ..toml_schema import Fault, about, build
 
 SCHEMA = 1
 """The newest manifest layout this version reads and writes."""
@@ -76,7 +77,7 @@ class Manifest:
 
     name: str
     version: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = field(metadata=about(minimum=1, words="names"))
     input: InputSpec
     artifacts: tuple[Artifact, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -108,41 +109,19 @@ class Manifest:
                 cause="the bundle was made by another version of fer-edge, or is no bundle",
                 hint="pip install --upgrade fer-edge",
             )
-        data["input"] = _build(InputSpec, data.get("input"), "input")
-        artifacts = data.get("artifacts")
-        if not isinstance(artifacts, list) or not artifacts:
+        manifest = build(cls, data, whole="bundle.json", wrong=_fault)
+        if not manifest.artifacts:
             raise _wrong("artifacts", "must be a list with at least one entry")
-        data["artifacts"] = tuple(_build(Artifact, a, f"artifacts[{i}]") for i, a in enumerate(artifacts))
-        labels = data.get("labels")
-        if not isinstance(labels, list) or not all(isinstance(x, str) and x for x in labels):
-            raise _wrong("labels", "must be a list of names")
-        if len(set(labels)) != len(labels) or len(labels) < 2:
+        if len(set(manifest.labels)) != len(manifest.labels) or len(manifest.labels) < 2:
             raise _wrong("labels", "must name at least two different expressions")
-        data["labels"] = tuple(labels)
-        return _build(cls, data, "bundle.json")
+        return manifest
 
 
-_T = TypeVar("_T", InputSpec, Artifact, Manifest)
-
-
-def _build(kind: type[_T], data: object, where: str) -> _T:
-    """Make a dataclass from a JSON object, naming the first field that is missing, unknown or of a wrong kind."""
-    if not isinstance(data, dict):
-        raise _wrong(where, "must be an object")
-    known = {f.name: str(f.type) for f in fields(kind)}
-    for name in data:
-        if name not in known:
-            raise _wrong(f"{where}.{name}", "is not a field this version knows")
-    for name, type_name in known.items():
-        expected = {"str": str, "int": int}.get(type_name)
-        if expected and name in data and (not isinstance(data[name], expected) or isinstance(data[name], bool)):
-            raise _wrong(f"{where}.{name}", f"must be {'text' if expected is str else 'a whole number'}")
-        if type_name.startswith("Mapping") and not isinstance(data.get(name, {}), dict):
-            raise _wrong(f"{where}.{name}", "must be an object")
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise _wrong(where, f"is incomplete ({str(error).split(')', 1)[-1].strip()})") from None
+def _fault(fault: Fault) -> BundleSchemaError:
+    where = fault.name if len(fault.keys) > 1 else f"bundle.json.{fault.name}".rstrip(".")
+    what = fault.what.replace("a table", "an object", 1)  # as JSON calls it
+    what = {"unknown": "is not a field this version knows", "missing": f"is incomplete ({what})"}.get(fault.kind, what)
+    return _wrong(where, what)
 
 
 def _wrong(where: str, what: str) -> BundleSchemaError:

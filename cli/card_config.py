@@ -51,7 +51,7 @@ def _values(card: Card, device: str, today: date) -> dict[str, Any]:
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:
     """The text with each value in the place of its commented default; what has none comes at its section's end."""
-    from ..runtime.config.values import toml_value
+    from ..toml_schema import toml_value
 
     left = dict(values)
     lines: list[str] = []
@@ -72,7 +72,7 @@ def _filled(text: str, values: Mapping[str, Any]) -> str:
 
 def _rest(section: str, left: dict[str, Any]) -> list[str]:
     """Keys that the configuration does not know: they stay in, so that its own check names them."""
-    from ..runtime.config.values import toml_value
+    from ..toml_schema import toml_value
 
     names = [full for full in left if full.partition(".")[0] == section]
     return [f"{full.partition('.')[2]} = {toml_value(left.pop(full))}" for full in names]
@@ -87,14 +87,14 @@ def _check(card: Card, text: str) -> None:
 
 def _problems(card: Card, text: str) -> Iterator[str]:
     """What the kiosk would not start with, as it would say it."""
-    from ..runtime.config import examine
-    from ..runtime.web.settings import LEAST_TOKEN
+    from ..runtime.config import read_config
+    from ..runtime.web.settings import MIN_TOKEN
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.toml"
         path.write_text(text, encoding="utf-8")
-        for problem in examine(path, {}).errors:
+        for problem in read_config(path, {}).errors:
             yield f"{problem.key} {problem.what}" if problem.key else problem.what
     token = card.secrets.get("web-token", "")
-    if token and len(token) < LEAST_TOKEN:
-        yield f"web.token has {len(token)} characters; {LEAST_TOKEN} is the least"
+    if token and len(token) < MIN_TOKEN:
+        yield f"web.token has {len(token)} characters; {MIN_TOKEN} is the least"

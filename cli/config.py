@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..runtime.config import Examined
     from ..runtime.config.problems import Problem
-    from ..runtime.config.sections import Place
 
 ACTIONS = {
     "check": "say what is wrong with it, here and now",
@@ -22,11 +20,6 @@ ACTIONS = {
     "init": "write a first file with every key, its declaration of place and purpose filled in",
 }
 USUAL = Path("/etc/fer-edge/config.toml")
-QUESTIONS = {
-    "name": "Where will the kiosk stand?",
-    "kind": "What sort of place is that?",
-    "purpose": "What will its figures be used for?",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,29 +51,21 @@ def run(args: argparse.Namespace) -> int:
     return {"check": _check, "show": _show, "init": _init}[args.action](args)
 
 
-def _examine(args: argparse.Namespace) -> Examined:
-    from ..runtime.config import examine
-
-    return examine(args.file, os.environ, args.set)
-
-
 def _check(args: argparse.Namespace) -> int:
-    from ..runtime.config.host_checks import surroundings
+    from ..runtime.config.host_checks import check_config
 
-    seen = _examine(args)
-    if seen.config is not None:
-        seen = seen.adding(surroundings(seen.config, args.file))
+    result = check_config(args.file, os.environ, args.set)
     if args.json:
-        found = {"errors": [_plain(p) for p in seen.errors], "warnings": [_plain(p) for p in seen.warnings]}
-        print(json.dumps({"file": str(args.file), "ok": not seen.errors, **found}))
-        return 2 if seen.errors else 0
-    for problem in [*seen.errors, *seen.warnings]:
+        found = {"errors": [_plain(p) for p in result.errors], "warnings": [_plain(p) for p in result.warnings]}
+        print(json.dumps({"file": str(args.file), "ok": not result.errors, **found}))
+        return 2 if result.errors else 0
+    for problem in [*result.errors, *result.warnings]:
         print(f"{'wrong' if problem.serious else 'warning'}: {problem}")
         if problem.hint:
             print(f"  try: {problem.hint}")
-    warned = f", warnings: {len(seen.warnings)}" if seen.warnings else ""
-    print(f"{args.file}: {f'{len(seen.errors)} wrong' if seen.errors else 'ok'}{warned}")
-    return 2 if seen.errors else 0
+    warned = f", warnings: {len(result.warnings)}" if result.warnings else ""
+    print(f"{args.file}: {f'{len(result.errors)} wrong' if result.errors else 'ok'}{warned}")
+    return 2 if result.errors else 0
 
 
 def _plain(problem: Problem) -> dict[str, str]:
@@ -88,86 +73,33 @@ def _plain(problem: Problem) -> dict[str, str]:
 
 
 def _show(args: argparse.Namespace) -> int:
-    """What is in effect, although relations or a declaration may be missing; values must be right."""
+    """What is in effect, although rules or a declaration may be broken; values must be right."""
+    from ..runtime.config import read_config
     from ..runtime.config.rendering import effective_json, effective_toml
 
-    seen = _examine(args)
-    if seen.config is None:
-        raise seen.refusal()
+    result = read_config(args.file, os.environ, args.set)
+    if result.config is None:
+        raise result.first_error()
     if args.json:
-        print(json.dumps({"file": str(args.file), **effective_json(seen.config, seen.origins)}))
+        print(json.dumps({"file": str(args.file), **effective_json(result.config, result.origins)}))
     else:
-        print(effective_toml(seen.config, seen.origins), end="")
-    if seen.errors:
+        print(effective_toml(result.config, result.origins), end="")
+    if result.errors:
         again = f"fer-edge config check {args.file}"
         print(f"fer-edge: the kiosk does not start with this\n  try: {again}", file=sys.stderr)
     return 0
 
 
 def _init(args: argparse.Namespace) -> int:
-    from ..bundle import write_text
-    from ..runtime.config.rendering import first_toml
+    from ..runtime.config.create import Declaration, create_config
 
-    if os.path.exists(args.file) and not args.replace:
-        raise UsageError(f"{args.file} is there already", hint=f"fer-edge config init {args.file} --replace")
-    place = _declare(args)
-    write_text(args.file, first_toml(place))
+    given = Declaration(args.name or "", args.kind or "", args.purpose or "", args.exception or "")
+    create_config(args.file, given, replace=args.replace, ask=_ask if sys.stdin.isatty() else None)
     again = f"fer-edge config check {args.file}"
     print(json.dumps({"out": str(args.file)}) if args.json else f"{args.file} is written; next: {again}")
     return 0
 
 
-def _declare(args: argparse.Namespace) -> Place:
-    """The declaration from the options, or from a person at a terminal; raises UsageError when it may not be."""
-    from datetime import datetime
-
-    from ..runtime.config.declaration import refusal
-    from ..runtime.config.rules import declared
-    from ..runtime.config.sections import Place
-
-    missing = [name for name in QUESTIONS if not getattr(args, name)]
-    if missing and not sys.stdin.isatty():
-        options = ", ".join("--place" if name == "name" else f"--{name}" for name in missing)
-        hint = f"fer-edge config init {args.file} --place NAME --kind KIND --purpose TEXT"
-        raise UsageError(f"place and purpose have to be declared: {options} missing", hint=hint)
-    said = {name: _fitting(name, getattr(args, name)) if getattr(args, name) else _ask(name) for name in QUESTIONS}
-    said["purpose_exception"] = args.exception or ""
-    why = refusal(said["kind"], said["purpose_exception"])
-    if why and "kind" in missing:
-        print(f"{why}.", file=sys.stderr)
-        said["purpose_exception"] = _ask("purpose_exception")
-    place = Place(**said, declared=datetime.now().astimezone().date())
-    for problem in (p for p in declared(place) if p.serious):
-        raise UsageError(f"{problem.key} {problem.what}", hint="--exception medical or safety, if that is the reason")
-    return place
-
-
-def _ask(name: str) -> str:
-    """An answer that fits the key, asked for until there is one."""
-    from ..runtime.config.sections import entries
-    from ..runtime.config.values import allowed
-
-    question = QUESTIONS.get(name, "Is it for one of these reasons? Leave it empty if it is not.")
-    while True:
-        print(f"{question} ({allowed(entries()[f'place.{name}'])})\n> ", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
-        if not answer:
-            raise UsageError("place and purpose have to be declared, and nothing was answered")
-        try:
-            text = _fitting(name, answer)
-        except UsageError as error:
-            print(error, file=sys.stderr)
-            continue
-        if text or name not in QUESTIONS:
-            return text
-
-
-def _fitting(name: str, text: str) -> str:
-    """A text of the declaration without blanks around it; raises UsageError when the key does not take it."""
-    from ..runtime.config.sections import entries
-    from ..runtime.config.values import parsed
-
-    try:
-        return str(parsed(entries()[f"place.{name}"], text.strip(), Path.cwd()))
-    except ValueError as error:
-        raise UsageError(f"place.{name} {error}") from None
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(p: Profile) -> None:
     """All that is known of one device."""
-    from ..devices.compatibility import in_words
+    from ..devices.compatibility import describe
 
     print(f"  also called: {', '.join(p.aliases) or '-'}")
     print(f"  runs: {p.target} {p.precision}" + (f" for {p.chip}" if p.chip else ""))
@@ -49,6 +49,6 @@ def _show(p: Profile) -> None:
     for limit in p.limits:
         print(f"  know: {limit}")
     for pair in p.pairs:
-        print(f"  versions: {in_words(pair)}")
+        print(f"  versions: {describe(pair)}")
     for figure in p.published:
         print(f"  published: {figure['model']} {figure['mean_ms']} ms, {figure['source']}")

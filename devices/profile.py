@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from ..errors import DeviceNotFound, UsageError
-from .schema import check
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ..toml_schema import Fault, Key, NotToml, about, build, key, read_toml
+from .compatibility import CONSTRAINT_KEYS
 
 PROFILES = Path(__file__).parent / "profiles"
+_IDS = {"pattern": r"[0-9a-f]{4}:[0-9a-f]{4}", "words": "ids such as 18d1:9302 in small hex"}
+_PATHS = {"pattern": r"[^/].*", "words": "paths below /, without the first stroke"}
+_POSITIVE = Key(minimum=5e-324, maximum=float("inf"), words="a number above 0")
+
+
+class _Stated(TypedDict):
+    model: str
+    mean_ms: Annotated[float, _POSITIVE]
+    source: str
+
+
+class PublishedFigure(_Stated, total=False):
+    """What others measured of a model on a device: milliseconds a picture, and pictures a second where stated."""
+
+    fps: Annotated[float, _POSITIVE]
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class Profile:
         driver: files below /, any of which shows that its kernel driver runs.
         probe: commands that show a person the device; the doctor offers the first when it finds none.
         libraries: shared libraries its backend loads.
-        pairs: versions known to work together; pairs.py says what a row may hold.
-        published: figures others measured: model, mean_ms, source, and fps where stated.
+        pairs: versions known to work together; compatibility.py says what a row may hold.
+        published: figures that others measured.
         price_usd, year: a price, and the year it was seen or set; 0 where unknown.
         limits: what to know before buying.
     """
@@ -52,22 +62,22 @@ class Profile:
     backend: str
     target: str
     precision: str
-    isolation: str
+    isolation: str = field(metadata=about(choices=("none", "process")))
     aliases: tuple[str, ...] = ()
     chip: str = ""
     interpreter: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     board: str = ""
     compatible: tuple[str, ...] = ()
-    usb: tuple[str, ...] = ()
-    pci: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
+    usb: tuple[str, ...] = key((), **_IDS)
+    pci: tuple[str, ...] = key((), **_IDS)
+    nodes: tuple[str, ...] = key((), **_PATHS)
     vendor: str = ""
-    driver: tuple[str, ...] = ()
+    driver: tuple[str, ...] = key((), **_PATHS)
     probe: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
-    pairs: tuple[Mapping[str, str], ...] = ()
-    published: tuple[Mapping[str, Any], ...] = ()
+    pairs: tuple[Mapping[str, str], ...] = key((), names=CONSTRAINT_KEYS)
+    published: tuple[PublishedFigure, ...] = ()
     price_usd: int = 0
     year: int = 0
     limits: tuple[str, ...] = ()
@@ -114,14 +124,18 @@ def find_profile(name: str, own: Path | None = None) -> Profile:
 
 def read_profile(path: Path) -> Profile:
     """Read one file and check every key; raises UsageError with file and line."""
+    hint = f"mend {path}"
+
+    def wrong(fault: Fault) -> UsageError:
+        if fault.kind == "missing" and not fault.keys:
+            return UsageError(f"{path} {fault.what}", hint=f"compare it with {PROFILES / 'cpu.toml'}")
+        name = f"[[{fault.keys[0]}]]" if fault.kind == "missing" else fault.keys[-1]
+        return UsageError(f"{path}, line {fault.line}: {name} {fault.what}", hint=hint)
+
     try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
+        text, data = read_toml(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror})", hint=f"ls -l {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend {path}") from None
-    kinds = {f.name: str(f.type) for f in fields(Profile)}
-    check(path, text, data, kinds, [f.name for f in fields(Profile) if f.default is f.default_factory is MISSING])
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return Profile(**values)
+    except NotToml as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=hint) from None
+    return build(Profile, data, text, whole="a device", wrong=wrong)

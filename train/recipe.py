@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ..toml_schema import Fault, NotToml, build, key, read_toml
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -28,7 +23,7 @@ class Recipe:
     """A timm model name."""
     stages: tuple[int, ...] = ()
     """Channels of a ResNet's four stages, where they are not the usual ones."""
-    color: str = "rgb"
+    color: str = key("rgb", choices=("rgb", "luma"))
     """rgb, or luma: the graph turns colour into grey itself, for models trained on grey pictures."""
     size: int = 256
     """Side of the face crop the graph takes."""
@@ -38,7 +33,7 @@ class Recipe:
     dropout: float = 0.0
     batch: int = 32
     epochs: int = 30
-    optimizer: str = "adam"
+    optimizer: str = key("adam", choices=("adam", "adamw"))
     """adam or adamw."""
     learning_rate: float = 5e-5
     """Highest rate; the classifier head starts fresh and gets `head_rate` times as much."""
@@ -48,9 +43,9 @@ class Recipe:
     warmup: float = 0.0
     """Share of all steps with a rising rate."""
     weight_decay: float = 5e-4
-    augment: str = "none"
+    augment: str = key("none", choices=("none", "v1", "v2", "wild"))
     """none, v1, v2 (both as published) or wild; see augment.py."""
-    labels: str = "hard"
+    labels: str = key("hard", choices=("hard", "votes"))
     """hard: the label column; votes: the share of taggers behind each label."""
     second_label: str = ""
     """Another label column, mixed into the target …"""
@@ -83,7 +78,7 @@ class Recipe:
     """Decay of the running average of the weights, per step; 0 keeps the last weights."""
     patience: int = 0
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
-    select: str = "accuracy"
+    select: str = key("accuracy", choices=("accuracy", "mean_recall"))
     """Which validation figure picks the best epoch: accuracy or mean_recall."""
     bfloat16: bool = False
     """Mixed precision, where the processor has it in hardware."""
@@ -92,15 +87,6 @@ class Recipe:
     def size_at(self, epoch: int) -> int:
         """Side of the training crops in an epoch, counted from 0."""
         return self.warm_size if epoch < self.warm_epochs else self.size
-
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "color": ("rgb", "luma"),
-    "optimizer": ("adam", "adamw"),
-    "augment": ("none", "v1", "v2", "wild"),
-    "labels": ("hard", "votes"),
-    "select": ("accuracy", "mean_recall"),
-}
 
 
 def recipe_names() -> list[str]:
@@ -123,29 +109,24 @@ def load_recipe(name: str) -> Recipe:
             hint=f"fer-edge train --recipe {near[0] if near else recipe_names()[0]} …",
         )
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text, data = read_toml(path)
+    except NotToml as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend {path}") from None
-    return parse_recipe(path.stem, data, str(path))
+    return parse_recipe(path.stem, data, str(path), text)
 
 
-def parse_recipe(name: str, data: dict[str, Any], where: str) -> Recipe:
-    """Check every key and value of a recipe's table; raises UsageError naming the first that is wrong."""
-    kinds = {f.name: str(f.type) for f in fields(Recipe)}
-    data = {"name": name, **data}
-    for key, value in data.items():
-        if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, n=1)
-            raise UsageError(
-                f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-                hint=f"mend {where}",
-            )
-        if not _fits(kinds[key], value):
-            raise UsageError(f"{where}: {key} must be of kind {kinds[key]}, not {value!r}", hint=f"mend {where}")
-        if key in CHOICES and value not in CHOICES[key]:
-            raise UsageError(f"{where}: {key} must be one of {', '.join(CHOICES[key])}", hint=f"mend {where}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    recipe = Recipe(**values)
+def parse_recipe(name: str, data: dict[str, Any], where: str, text: str = "") -> Recipe:
+    """Check every key and value of a recipe's table; raises UsageError naming the first that is wrong.
+
+    Args:
+        where: the file, for errors; text: what it says, for their lines.
+    """
+
+    def wrong(fault: Fault) -> UsageError:
+        line = f", line {fault.line}" if fault.line else ""
+        return UsageError(f"{where}{line}: {fault.name} {fault.what}", hint=f"mend {where}")
+
+    recipe = build(Recipe, {"name": name, **data}, text, whole="a recipe", wrong=wrong)
     if recipe.size < 32 or recipe.batch < 1 or recipe.epochs < 1 or not recipe.learning_rate > 0:
         raise UsageError(f"{where}: size must be at least 32, batch and epochs at least 1, learning_rate positive")
     if recipe.distill and (recipe.mixup or recipe.warm_epochs):
@@ -153,12 +134,3 @@ def parse_recipe(name: str, data: dict[str, Any], where: str) -> Recipe:
             f"{where}: distill goes with neither mixup nor warm_epochs: a teacher sees whole faces, one size"
         )
     return recipe
-
-
-def _fits(kind: str, value: object) -> bool:
-    """Whether a TOML value is of the kind that an annotation names."""
-    if kind.startswith("tuple"):
-        inner = kind[len("tuple[") :].split(",")[0]
-        return isinstance(value, (list, tuple)) and all(_fits(inner, v) for v in value)
-    allowed = {"str": (str,), "int": (int,), "bool": (bool,), "float": (int, float)}[kind]
-    return isinstance(value, allowed) and (kind == "bool" or not isinstance(value, bool))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..compatibility import Fit, command_for, judge
+from ..compatibility import Compatibility, check_versions, install_command
 from ..detect import text_of
 from ..profile import Profile
 from . import libraries
@@ -114,13 +114,13 @@ def _abi(python: Interpreter) -> Finding:
 
 
 def _pairs(profile: Profile, found: dict[str, str], python: Interpreter | None) -> Finding:
-    verdict = judge(profile.pairs, found)
-    if verdict.fit is Fit.GOOD:
-        return ok("versions", verdict.seen)
-    if verdict.fit is Fit.BAD:
-        fix = verdict.fix or libraries.GET.get(verdict.about) or _install(profile)
-        return problem("versions", verdict.seen, _under(python, fix))
-    return unchecked("versions", verdict.seen)
+    checked = check_versions(profile.pairs, found)
+    if checked.status is Compatibility.GOOD:
+        return ok("versions", checked.message)
+    if checked.status is Compatibility.BAD:
+        fix = checked.fix or libraries.GET.get(checked.component) or _install(profile)
+        return problem("versions", checked.message, _under(python, fix))
+    return unchecked("versions", checked.message)
 
 
 def _library(profile: Profile, found: dict[str, str], python: Interpreter, *, stale: bool, waits: bool) -> Finding:
@@ -139,7 +139,7 @@ def _library(profile: Profile, found: dict[str, str], python: Interpreter, *, st
         return unchecked("library", "a backend from another package")
     if waits:
         return unchecked("library", f"waits for versions that go together ({tried})")
-    return problem("library", tried, _under(python, command_for(profile.pairs, found) or _install(profile)))
+    return problem("library", tried, _under(python, install_command(profile.pairs, found) or _install(profile)))
 
 
 def _plug_in(device: str, seen: tuple[str, ...], here: bool) -> Finding:

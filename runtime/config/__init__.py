@@ -1,7 +1,7 @@
 """The kiosk's configuration: one TOML file, then the environment, then flags; every key known and checked."""
 
-from .reading import Examined, examine, load_config
-from .reload import Change, reloadable
+from .keys import Change, reloadable
+from .reading import ReadResult, load_config, read_config
 from .sections import KioskConfig
 
-__all__ = ["Change", "Examined", "KioskConfig", "examine", "load_config", "reloadable"]
+__all__ = ["Change", "KioskConfig", "ReadResult", "load_config", "read_config", "reloadable"]

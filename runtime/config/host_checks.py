@@ -5,24 +5,31 @@ from __future__ import annotations
 import getpass
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import FerEdgeError
-from .keys import value_of
+from ..masking import masked
+from .keys import entries, value_of
 from .problems import Problem
-from .sections import KioskConfig, entries
-from .values import masked
+from .reading import ReadResult, read_config
+from .sections import KioskConfig
 
 
-def surroundings(config: KioskConfig, path: Path) -> list[Problem]:
+def check_config(path: Path, environment: Mapping[str, str], flags: Sequence[str] = ()) -> ReadResult:
+    """All that can be found out about a configuration here and now; arguments as for `load_config`."""
+    result = read_config(path, environment, flags)
+    return result if result.config is None else result.adding(check_host(result.config, path))
+
+
+def check_host(config: KioskConfig, path: Path) -> list[Problem]:
     """Problems that show themselves only here; no secret is read."""
     return [*_files(config), *_own_file(config, path), *_folder(config.store.folder), *_names(config)]
 
 
 def _files(config: KioskConfig) -> Iterator[Problem]:
     for full, entry in entries().items():
-        file = value_of(config, full) if entry.kind == "Path | None" else None
+        file = value_of(config, full) if entry.hint == Path | None else None
         if file is None:
             continue
         try:
@@ -34,7 +41,7 @@ def _files(config: KioskConfig) -> Iterator[Problem]:
             yield Problem(full, f"{file} cannot be read by {_user()}", hint=f"ls -l {file}")
         elif not seen.st_size:
             yield Problem(full, f"{file} is empty")
-        if entry.about.secret and seen.st_mode & stat.S_IRWXO:
+        if entry.key.secret_file and seen.st_mode & stat.S_IRWXO:
             yield Problem(full, f"{file} can be opened by everybody", False, f"chmod o= {file}")
 
 

@@ -1,60 +1,22 @@
-"""What is said of each key beside its default: in one place, for reading, checking, the page and the first file."""
+"""Every key of the configuration by its full name, and what changed between two configurations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ...toml_schema import Field, fields_of
+from .sections import KioskConfig
 
 PREFIX = "FER_EDGE_"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Key:
-    """About one key.
-
-    Attributes:
-        doc: one line, beginning small.
-        unit: of a number, in words.
-        least, most: of a number, both allowed; of a text, its length in characters.
-        choices: the only texts allowed.
-        form, form_words: a regular expression for a whole text, and what it asks for.
-        reload: a running kiosk takes a new value at SIGHUP; others need a restart.
-        secret: the file that a path names holds a secret.
-        url: may hold a password, as in rtsp://user:password@camera/; then it is not shown.
-    """
-
-    doc: str
-    unit: str = ""
-    least: float = 0
-    most: float = 200
-    choices: tuple[str, ...] = ()
-    form: str = ""
-    form_words: str = ""
-    reload: bool = False
-    secret: bool = False
-    url: bool = False
-
-
-def key(default: T, doc: str, **about: Any) -> T:
-    """A dataclass field that is a key; `about` is what `Key` takes."""
-    return field(default=default, metadata={"key": Key(doc, **about)})
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A key in its section.
-
-    Attributes:
-        kind: its annotation, such as `int` or `Path | None`.
-    """
+class Entry(Field):
+    """A key in its section."""
 
     section: str
-    name: str
-    kind: str
-    default: object
-    about: Key
 
     @property
     def full(self) -> str:
@@ -67,22 +29,39 @@ class Entry:
         return f"{PREFIX}{self.section}_{self.name}".upper()
 
 
-def entries_of(config: type[Any]) -> dict[str, Entry]:
-    """Every key by its full name, in the order of the page.
+@dataclass(frozen=True)
+class Change:
+    """A key with another value."""
 
-    Args:
-        config: a dataclass whose fields are sections, each with its class as default factory.
-    """
-    return {entry.full: entry for entry in _entries(config)}
+    key: str
+    old: object
+    new: object
 
 
-def _entries(config: type[Any]) -> Iterator[Entry]:
-    for section in fields(config):
-        for f in fields(section.default_factory):  # type: ignore[arg-type]
-            yield Entry(section.name, f.name, str(f.type), f.default, f.metadata["key"])
+@cache
+def entries() -> dict[str, Entry]:
+    """Every key by its full name, such as `mqtt.host`, in the order of the page."""
+    sections = fields_of(KioskConfig).values()
+    found = [Entry(**vars(f), section=section.name) for section in sections for f in fields_of(section.hint).values()]
+    return {entry.full: entry for entry in found}
+
+
+def section_lines() -> dict[str, str]:
+    """Every section with the first line of its class's description."""
+    return {name: (section.hint.__doc__ or "").split("\n")[0] for name, section in fields_of(KioskConfig).items()}
 
 
 def value_of(config: object, full: str) -> Any:
     """The value of `mqtt.host` in a configuration."""
     section, name = full.split(".")
     return getattr(getattr(config, section), name)
+
+
+def reloadable(old: KioskConfig, new: KioskConfig) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """The changes that can be applied now, and those that need a restart; each key's `Key.reload` says which."""
+    changed = [
+        (entry.key.reload, Change(full, value_of(old, full), value_of(new, full)))
+        for full, entry in entries().items()
+        if value_of(old, full) != value_of(new, full)
+    ]
+    return tuple(c for now, c in changed if now), tuple(c for now, c in changed if not now)

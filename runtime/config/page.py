@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from datetime import date
 from pathlib import Path
 
 from ...errors import UsageError
-from .keys import Entry
-from .sections import entries, section_lines
-from .values import allowed, toml_value
+from ...toml_schema import allowed, toml_value
+from .keys import Entry, entries, section_lines
 
 BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
 
@@ -32,10 +32,10 @@ def write_into(page: str) -> str:
 
 
 def _row(entry: Entry) -> str:
-    unset = entry.kind == "date | None" and entry.default is None
+    unset = entry.hint == date | None and entry.default is None
     default = "" if unset else f"`{toml_value(entry.default)}`"
-    taken = "taken" if entry.about.reload else "restart"
-    cells = (f"`{entry.name}`", entry.about.doc, allowed(entry), default, taken)
+    taken = "taken" if entry.key.reload else "restart"
+    cells = (f"`{entry.name}`", entry.key.doc, allowed(entry.hint, entry.key), default, taken)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -1,9 +1,7 @@
-"""What is wrong with a configuration, or looks wrong: gathered, so that a person can mend all of it at once."""
+"""What is wrong with a configuration, or looks wrong; and where each value comes from."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -29,7 +27,19 @@ class Problem:
         return f"{self.where}: {self.key} {self.what}" if self.key else f"{self.where}: {self.what}"
 
 
-def nearest(word: str, known: Iterable[str], form: str = "{}") -> str:
-    """`; did you mean host?`, or nothing when nothing known is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {form.format(near[0])}?" if near else ""
+@dataclass(frozen=True)
+class Origin:
+    """Where a value comes from.
+
+    Attributes:
+        layer: default, file, environment or flag.
+        line: in the file, from 1.
+        name: of the variable or flag.
+    """
+
+    layer: str = "default"
+    line: int = 0
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"file line {self.line}" if self.layer == "file" else f"{self.layer} {self.name}".strip()

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from ...toml_schema import allowed, toml_value
 from .declaration import ARTICLE, NO_ADVICE
-from .keys import Entry, value_of
-from .layers import Origin
-from .sections import KioskConfig, Place, entries, section_lines
-from .values import allowed, masked, toml_value
+from .keys import Entry, entries, section_lines, value_of
+from .problems import Origin
+from .sections import KioskConfig, Place
 
 
 def effective_toml(config: KioskConfig, origins: Mapping[str, Origin]) -> str:
@@ -24,7 +24,7 @@ def effective_toml(config: KioskConfig, origins: Mapping[str, Origin]) -> str:
                 continue
             value = _public(config, full)
             origin = f"  # from {origins[full]}" if full in origins else ""
-            unset = entry.kind == "date | None" and value is None
+            unset = entry.hint == date | None and value is None
             lines.append(f"# {entry.name} is not set" if unset else f"{entry.name} = {toml_value(value)}{origin}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -65,13 +65,14 @@ def _commented(text: str) -> list[str]:
 
 
 def _first_lines(entry: Entry, place: Place) -> Iterator[str]:
-    yield from _commented(f"{entry.about.doc} ({allowed(entry)})")
+    yield from _commented(f"{entry.key.doc} ({allowed(entry.hint, entry.key)})")
     value = getattr(place, entry.name) if entry.section == "place" else entry.default
     stated = entry.section == "place" and value != entry.default
-    shown = date(2026, 1, 31) if entry.kind == "date | None" and value is None else value
+    shown = date(2026, 1, 31) if entry.hint == date | None and value is None else value
     yield f"{'' if stated else '#'}{entry.name} = {toml_value(shown)}"
 
 
 def _public(config: KioskConfig, full: str) -> Any:
     value = value_of(config, full)
-    return masked(value) if entries()[full].about.url else value
+    show = entries()[full].key.show
+    return show(value) if show else value

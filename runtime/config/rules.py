@@ -5,17 +5,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from ...errors import UsageError
 from ..mqtt.settings import MqttSettings
+from ..web.settings import WebSettings, is_loopback
 from .declaration import KINDS, PROHIBITED, caution, refusal
 from .problems import Problem
-from .sections import KioskConfig, Mqtt, Place, Web
+from .sections import KioskConfig, Place
 
 
-def relations(config: KioskConfig) -> list[Problem]:
+def check_rules(config: KioskConfig) -> list[Problem]:
     """Problems of keys together, errors and warnings."""
     return [
-        *declared(config.place),
+        *check_declaration(config.place),
         *_pictures(config),
         *_kept(config),
         *_mqtt(config.mqtt),
@@ -23,7 +23,7 @@ def relations(config: KioskConfig) -> list[Problem]:
     ]
 
 
-def declared(place: Place) -> Iterator[Problem]:
+def check_declaration(place: Place) -> Iterator[Problem]:
     """Whether place and purpose are declared, and may be."""
     for name in ("name", "kind", "purpose", "declared"):
         if not str(getattr(place, name) or "").strip():
@@ -64,12 +64,7 @@ def _kept(config: KioskConfig) -> Iterator[Problem]:
         yield Problem("privacy.least_group", "is 1: what a person alone shows leaves the kiosk", serious=False)
 
 
-def _mqtt(mqtt: Mqtt) -> Iterator[Problem]:
-    for name in ("topic", "discovery_prefix"):
-        try:
-            MqttSettings(host="", **{name: getattr(mqtt, name)})
-        except UsageError as error:
-            yield Problem(f"mqtt.{name}", f"cannot be a topic: {error.cause}", hint=error.hint)
+def _mqtt(mqtt: MqttSettings) -> Iterator[Problem]:
     if mqtt.password_file and not mqtt.user:
         yield Problem("mqtt.password_file", "needs mqtt.user: MQTT knows no password without a name")
     if mqtt.password_file and mqtt.host and not mqtt.tls and not is_loopback(mqtt.host):
@@ -79,7 +74,7 @@ def _mqtt(mqtt: Mqtt) -> Iterator[Problem]:
         yield Problem("mqtt.ca_file", "has no effect while mqtt.tls is false", serious=False)
 
 
-def _web(web: Web, preview: bool) -> Iterator[Problem]:
+def _web(web: WebSettings, preview: bool) -> Iterator[Problem]:
     hint = 'head -c 24 /dev/urandom | base64 > TOKEN && chmod 600 TOKEN, and web.token_file = "TOKEN"'
     if not _is_address(web.listen):
         yield Problem("web.listen", f"must be an address of this machine such as 127.0.0.1 or ::1, not {web.listen!r}")
@@ -94,14 +89,6 @@ def _web(web: Web, preview: bool) -> Iterator[Problem]:
         yield Problem("web.listen", what, serious=False)
     if preview and not web.token_file:
         yield Problem("privacy.preview", "shows faces and needs web.token_file", hint=hint)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine as seen by itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_address(host: str) -> bool:

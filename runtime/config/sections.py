@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from ...toml_schema import key
+from ..masking import masked
+from ..mqtt.settings import MqttSettings
+from ..web.settings import NOTICE, WebSettings
 from .declaration import EXCEPTIONS, KINDS
-from .keys import Entry, entries_of, key
 
 
 @dataclass(frozen=True)
 class Place:
     """Where the kiosk stands and what for: declared by whoever runs it, before it runs."""
 
-    name: str = key("", "where it stands, as the page and the notice say it", most=100, reload=True)
+    name: str = key("", "where it stands, as the page and the notice say it", maximum=100, reload=True)
     kind: str = key("", "what sort of place that is", choices=KINDS, reload=True)
-    purpose: str = key("", "what its figures are used for", most=300, reload=True)
+    purpose: str = key("", "what its figures are used for", maximum=300, reload=True)
     purpose_exception: str = key(
         "", "the reason that Art. 5(1)(f) of the EU AI Act excepts, if it is one", choices=EXCEPTIONS, reload=True
     )
@@ -28,13 +31,13 @@ class Place:
 class Source:
     """Where pictures come from."""
 
-    what: str = key("camera:0", "camera:N, a stream's URL, a video file or demo", least=1, most=1000, url=True)
-    fps: float = key(0.0, "frame rate asked of a camera; 0: its own", unit="frames a second", most=240)
-    width: int = key(640, "width asked of a camera; 0: its own", unit="pixels", most=8192)
-    height: int = key(480, "height asked of a camera; 0: its own", unit="pixels", most=8192)
+    what: str = key("camera:0", "camera:N, a stream's URL, a video file or demo", minimum=1, maximum=1000, show=masked)
+    fps: float = key(0.0, "frame rate asked of a camera; 0: its own", unit="frames a second", maximum=240)
+    width: int = key(640, "width asked of a camera; 0: its own", unit="pixels", maximum=8192)
+    height: int = key(480, "height asked of a camera; 0: its own", unit="pixels", maximum=8192)
     loop: bool = key(False, "a file begins anew at its end")
     deadline_s: float = key(
-        5.0, "without a frame for so long, the source is opened again", unit="seconds", least=0.5, most=300
+        5.0, "without a frame for so long, the source is opened again", unit="seconds", minimum=0.5, maximum=300
     )
 
 
@@ -42,8 +45,8 @@ class Source:
 class Model:
     """What looks at the pictures."""
 
-    bundle: str = key("", 'a bundle\'s path or name; "": the one inside fer-edge', most=1000)
-    device: str = key("cpu", "a name from `fer-edge devices`, or the path of a profile", least=1)
+    bundle: str = key("", 'a bundle\'s path or name; "": the one inside fer-edge', maximum=1000)
+    device: str = key("cpu", "a name from `fer-edge devices`, or the path of a profile", minimum=1)
     precision: str = key(
         "auto", "of the artifact; auto: what the device's profile says", choices=("auto", "float32", "float16", "int8")
     )
@@ -52,15 +55,18 @@ class Model:
         "auto", "what finds faces; auto: YuNet if it was fetched, else Haar", choices=("auto", "yunet", "haar")
     )
     detect_width: int = key(
-        320, "faces are sought in pictures of this width; 0: as they come, else at least 64", unit="pixels", most=4096
+        320,
+        "faces are sought in pictures of this width; 0: as they come, else at least 64",
+        unit="pixels",
+        maximum=4096,
     )
     detect_every: int = key(
-        1, "the detector sees every n-th frame; between, faces are followed", unit="frames", least=1, most=100
+        1, "the detector sees every n-th frame; between, faces are followed", unit="frames", minimum=1, maximum=100
     )
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )
-    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", unit="threads", most=64)
+    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", unit="threads", maximum=64)
 
 
 @dataclass(frozen=True)
@@ -68,21 +74,27 @@ class Work:
     """How much the kiosk may do."""
 
     target_fps: float = key(
-        0.0, "frames looked at, at most; 0: as many as come", unit="frames a second", most=240, reload=True
+        0.0, "frames looked at, at most; 0: as many as come", unit="frames a second", maximum=240, reload=True
     )
     cpu_percent: float = key(
-        0.0, "processor time, at most, 100 being one core; 0: no cap", unit="percent", most=6400, reload=True
+        0.0, "processor time, at most, 100 being one core; 0: no cap", unit="percent", maximum=6400, reload=True
     )
     infer_fps: float = key(
-        10.0, "a face is classified so often, at most; 0: in every frame", unit="times a second", most=240, reload=True
+        10.0,
+        "a face is classified so often, at most; 0: in every frame",
+        unit="times a second",
+        maximum=240,
+        reload=True,
     )
-    max_faces: int = key(10, "faces looked at in one frame, at most, the best first", unit="faces", least=1, most=100)
+    max_faces: int = key(
+        10, "faces looked at in one frame, at most, the best first", unit="faces", minimum=1, maximum=100
+    )
     give_up_s: float = key(
         25.0,
         "without a picture or an answer for so long, it ends, and systemd starts it anew",
         unit="seconds",
-        least=2,
-        most=86400,
+        minimum=2,
+        maximum=86400,
     )
 
 
@@ -95,13 +107,13 @@ class Store:
         "for the store alone, made when missing; the broker's queue and the mark of a pause lie beside it",
     )
     keep_days: float = key(
-        30.0, "older observations are removed; 0: kept at any age", unit="days", most=36500, reload=True
+        30.0, "older observations are removed; 0: kept at any age", unit="days", maximum=36500, reload=True
     )
     keep_mib: float = key(
-        512.0, "the oldest are removed beyond this size; 0: any size", unit="MiB", most=1048576, reload=True
+        512.0, "the oldest are removed beyond this size; 0: any size", unit="MiB", maximum=1048576, reload=True
     )
     commit_s: float = key(
-        1.0, "between two writes: at most so much is lost at a power cut", unit="seconds", least=0.1, most=60
+        1.0, "between two writes: at most so much is lost at a power cut", unit="seconds", minimum=0.1, maximum=60
     )
     keep_probabilities: bool = key(False, "keep each label's probability beside the label that was shown")
 
@@ -113,8 +125,8 @@ class Record:
     on: bool = key(False, "they may be asked for")
     folder: Path = key(Path("/var/lib/fer-edge/sessions"), "where they go; made when missing")
     video: bool = key(False, "with an annotated video: pictures of people on disk")
-    minutes: float = key(10.0, "the longest one", unit="minutes", least=0.1, most=1440)
-    keep_days: float = key(7.0, "older ones are removed; 0: kept at any age", unit="days", most=36500)
+    minutes: float = key(10.0, "the longest one", unit="minutes", minimum=0.1, maximum=1440)
+    keep_days: float = key(7.0, "older ones are removed; 0: kept at any age", unit="days", maximum=36500)
 
 
 @dataclass(frozen=True)
@@ -122,21 +134,21 @@ class Privacy:
     """What people before the camera are told, and what is told of them."""
 
     least_group: int = key(
-        3, "with fewer faces, nothing about them leaves the kiosk", unit="faces", least=1, most=100, reload=True
+        3, "with fewer faces, nothing about them leaves the kiosk", unit="faces", minimum=1, maximum=100, reload=True
     )
     preview: bool = key(False, "show the live picture on the web page; needs web.token_file")
     notice: str = key(
-        "A camera and a computer (AI) recognise facial expressions here.",
+        NOTICE,
         "what the page and the sign tell people; Art. 50(3) of the EU AI Act asks for it",
-        least=1,
-        most=1000,
+        minimum=1,
+        maximum=1000,
         reload=True,
     )
     pause_button: str = key(
         "",
         'a button that pauses the kiosk, such as gpiochip0:17; "": none',
-        form=r"(gpiochip\d{1,3}:\d{1,3})?",
-        form_words="a GPIO chip and line such as gpiochip0:17",
+        pattern=r"(gpiochip\d{1,3}:\d{1,3})?",
+        words="a GPIO chip and line such as gpiochip0:17",
     )
 
 
@@ -145,34 +157,7 @@ class Baseline:
     """A resting face of one's own: what a person usually shows is taken off what is seen. In memory only."""
 
     on: bool = key(False, "use it")
-    seconds: float = key(60.0, "of a face, before its baseline counts", unit="seconds", least=1, most=3600)
-
-
-@dataclass(frozen=True)
-class Mqtt:
-    """The broker that snapshots are sent to."""
-
-    host: str = key("", 'its name or address; "": nothing is sent')
-    port: int = key(1883, "its port; 8883 is usual with tls", least=1, most=65535)
-    tls: bool = key(False, "encrypt, and check the broker's certificate")
-    ca_file: Path | None = key(None, 'whom to trust, in PEM form; "": the system\'s authorities')
-    user: str = key("", 'the name to log in with; "": none')
-    password_file: Path | None = key(None, "its first line is the password", secret=True)
-    topic: str = key("fer-edge", "everything of ours lies below it", least=1)
-    discovery: bool = key(True, "announce the kiosk to Home Assistant")
-    discovery_prefix: str = key("homeassistant", "where Home Assistant listens", least=1)
-    queue_size: int = key(1000, "kept while the broker is away", unit="snapshots", least=1, most=1000000)
-    interval_s: float = key(10.0, "between two snapshots", unit="seconds", most=86400)
-
-
-@dataclass(frozen=True)
-class Web:
-    """The kiosk's own page, API and metrics."""
-
-    listen: str = key("127.0.0.1", "the address to listen on; beyond this machine it needs token_file", least=1)
-    port: int = key(8080, "its port; 0: no page", most=65535)
-    token_file: Path | None = key(None, "its first line is the token to log in with", secret=True)
-    title: str = key("fer-edge", "of the page", least=1, most=100, reload=True)
+    seconds: float = key(60.0, "of a face, before its baseline counts", unit="seconds", minimum=1, maximum=3600)
 
 
 @dataclass(frozen=True)
@@ -196,17 +181,6 @@ class KioskConfig:
     record: Record = field(default_factory=Record)
     privacy: Privacy = field(default_factory=Privacy)
     baseline: Baseline = field(default_factory=Baseline)
-    mqtt: Mqtt = field(default_factory=Mqtt)
-    web: Web = field(default_factory=Web)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
+    web: WebSettings = field(default_factory=WebSettings)
     log: Log = field(default_factory=Log)
-
-
-def entries() -> dict[str, Entry]:
-    """Every key by its full name, such as `mqtt.host`."""
-    return entries_of(KioskConfig)
-
-
-def section_lines() -> dict[str, str]:
-    """Every section with the first line of its class's description."""
-    kinds = {name: type(part) for name, part in vars(KioskConfig()).items()}
-    return {name: (kind.__doc__ or "").split("\n")[0] for name, kind in kinds.items()}

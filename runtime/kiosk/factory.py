@@ -11,7 +11,6 @@ from ..config import KioskConfig
 from ..config.sections import Store
 from ..inference.classifier import Classifier
 from ..mqtt.publisher import MqttPublisher
-from ..mqtt.settings import MqttSettings
 from ..pipeline import Pipeline
 from ..sources.capture import Capture
 from ..sources.readers import reader_for
@@ -82,11 +81,10 @@ def open_broker(
     mqtt = config.mqtt
     if not mqtt.host:
         return None
-    settings = MqttSettings(**vars(mqtt))
     folder = config.store.folder.parent  # the store's own is for the store alone
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return MqttPublisher(
-        settings,
+        mqtt,
         folder / "queue.db",
         obey,
         labels=(*labels, UNCERTAIN),

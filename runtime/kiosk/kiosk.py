@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import FerEdgeError
 from ..config import KioskConfig
-from ..config.values import masked
+from ..masking import masked
 from ..sources.state import Phase, State
 from ..status.health import Condition
 from ..status.prometheus import metrics_text

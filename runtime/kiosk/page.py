@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from ...errors import DeviceFailed, InputError, UsageError
 from ..config import KioskConfig
 from ..status.prometheus import CONTENT_TYPE
 from ..web.server import WebServer
-from ..web.settings import Desk, Notice, WebSettings
+from ..web.settings import Desk, Notice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,8 @@ def open_page(kiosk: Kiosk) -> WebServer | None:
     web = kiosk.config.web
     if not web.port:
         return None
-    settings = WebSettings(web.listen, web.port, token_of(web.token_file), web.title)
+    settings = replace(web, token=token_of(web.token_file))
+    settings.check()
     try:
         return WebServer(settings, desk_of(kiosk))
     except UsageError as error:

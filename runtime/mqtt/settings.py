@@ -1,5 +1,6 @@
 """How the broker is reached, and the names of our topics on it."""
 
+# ruff: noqa: RUF009  (key() is a dataclasses.field)
 from __future__ import annotations
 
 import hashlib
@@ -8,43 +9,32 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError, UsageError
+from ...errors import InputError
+from ...toml_schema import key
+
+
+def topic_of(text: str) -> str:
+    """A topic as it is; raises ValueError when messages cannot be published to it."""
+    if not text or text[0] in "$/" or text[-1] == "/" or re.search(r"[+#\x00-\x1f]|//", text):
+        raise ValueError("cannot be a topic: + and # are wildcards, $ belongs to the broker, and no level may be empty")
+    return text
 
 
 @dataclass(frozen=True)
 class MqttSettings:
-    """The configuration's section [mqtt].
+    """The broker that snapshots are sent to."""
 
-    Attributes:
-        tls: encrypt, and check the broker's certificate against ca_file, or against the system's when it is not given.
-        password_file: holds the password in its first line.
-        topic: everything of ours lies below it.
-        discovery: announce ourselves to Home Assistant, below discovery_prefix.
-        queue_size: snapshots kept while the broker is away; interval_s: between two snapshots.
-    """
-
-    host: str
-    port: int = 1883
-    tls: bool = False
-    ca_file: Path | None = None
-    user: str = ""
-    password_file: Path | None = None
-    topic: str = "fer-edge"
-    discovery: bool = True
-    discovery_prefix: str = "homeassistant"
-    queue_size: int = 1000
-    interval_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name, topic in (("topic", self.topic), ("discovery_prefix", self.discovery_prefix)):
-            if not topic or topic[0] in "$/" or topic[-1] == "/" or re.search(r"[+#\x00-\x1f]|//", topic):
-                raise UsageError(
-                    f"[mqtt] {name} {topic!r} cannot be a topic",
-                    cause="+ and # are wildcards, $ belongs to the broker, and no level may be empty",
-                    hint=f'{name} = "fer-edge/entrance"',
-                )
-        if self.queue_size < 1 or self.interval_s < 0:
-            raise UsageError("[mqtt] queue_size must be at least 1 and interval_s not negative")
+    host: str = key("", 'its name or address; "": nothing is sent')
+    port: int = key(1883, "its port; 8883 is usual with tls", minimum=1, maximum=65535)
+    tls: bool = key(False, "encrypt, and check the broker's certificate")
+    ca_file: Path | None = key(None, 'whom to trust, in PEM form; "": the system\'s authorities')
+    user: str = key("", 'the name to log in with; "": none')
+    password_file: Path | None = key(None, "its first line is the password", secret_file=True)
+    topic: str = key("fer-edge", "everything of ours lies below it", minimum=1, convert=topic_of)
+    discovery: bool = key(True, "announce the kiosk to Home Assistant")
+    discovery_prefix: str = key("homeassistant", "where Home Assistant listens", minimum=1, convert=topic_of)
+    queue_size: int = key(1000, "kept while the broker is away", unit="snapshots", minimum=1, maximum=1000000)
+    interval_s: float = key(10.0, "between two snapshots", unit="seconds", maximum=86400)
 
     @property
     def status(self) -> str:

@@ -27,8 +27,8 @@ from ...errors import DeviceNotFound, FerEdgeError, SourceError
 from ..child_process.isolated import alone, surroundings
 from ..child_process.link import Link
 from ..child_process.shared_memory import SharedPictures
+from ..masking import without_secrets
 from .camera_child import PICTURE
-from .masking import without_secrets
 from .picture import Picture, as_bgr, check_shape
 
 CHILD = Path(__file__).with_name("camera_child.py")

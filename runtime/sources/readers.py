@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ...errors import SourceError, UsageError
+from ..masking import shown_name
 from ..types import Frame
 from . import STREAMS, Source, open_source
 from .camera_process import ReaderProcess
-from .masking import shown_name
 from .picture import Picture, as_bgr, check_shape
 
 SYSTEM_PYTHON = "/usr/bin/python3"

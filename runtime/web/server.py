@@ -34,6 +34,7 @@ class WebServer:
         Raises:
             MissingExtra: aiohttp is not installed; UsageError: the address is taken or not of this machine.
         """
+        settings.check()
         try:
             import aiohttp  # noqa: F401
         except ImportError:

@@ -1,40 +1,44 @@
 """What the server is told: where to listen, who may come in, and what it can do for them."""
 
+# ruff: noqa: RUF009  (key() is a dataclasses.field)
 from __future__ import annotations
 
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ...errors import UsageError
+from ...toml_schema import DERIVED, key
 
-LEAST_TOKEN = 16
+MIN_TOKEN = 16
 """Characters; a shorter token can be guessed by trying."""
+NOTICE = "A camera and a computer (AI) recognise facial expressions here."
 
 
 @dataclass(frozen=True)
 class WebSettings:
-    """Where the server listens, and for whom.
+    """The kiosk's own page, API and metrics.
 
     Attributes:
-        listen, port: address and port; 0 takes a free one.
-        token: to log in with; empty: whoever is on this machine may come in, and nobody else can.
-        title: of the pages.
+        token: the first line of token_file; empty: whoever is on this machine may come in, and nobody else can.
         names: under which the server may be asked for, besides addresses, localhost and this machine's own name. A page
             of somebody else that gives this machine's address another name (DNS rebinding) is refused by it.
     """
 
-    listen: str = "127.0.0.1"
-    port: int = 8080
-    token: str = field(default="", repr=False)
-    title: str = "fer-edge"
-    names: tuple[str, ...] = ()
+    listen: str = key("127.0.0.1", "the address to listen on; beyond this machine it needs token_file", minimum=1)
+    port: int = key(8080, "its port; 0: no page", maximum=65535)
+    token_file: Path | None = key(None, "its first line is the token to log in with", secret_file=True)
+    title: str = key("fer-edge", "of the page", minimum=1, maximum=100, reload=True)
+    token: str = field(default="", repr=False, metadata=DERIVED)
+    names: tuple[str, ...] = field(default=(), metadata=DERIVED)
 
-    def __post_init__(self) -> None:
-        if self.token and len(self.token) < LEAST_TOKEN:
+    def check(self) -> None:
+        """Raise UsageError when the server must not be opened like this."""
+        if self.token and len(self.token) < MIN_TOKEN:
             raise UsageError(
-                f"the web token has {len(self.token)} characters, fewer than {LEAST_TOKEN}",
+                f"the web token has {len(self.token)} characters, fewer than {MIN_TOKEN}",
                 cause="it could be guessed by trying",
                 hint="head -c 24 /dev/urandom | base64",
             )
@@ -60,7 +64,7 @@ class Notice:
         record_video: a recorded session has pictures.
     """
 
-    text: str = "A camera and a computer (AI) recognise facial expressions here."
+    text: str = NOTICE
     place: str = ""
     purpose: str = ""
     title: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.compatibility import Fit, command_for, in_words, judge
+from fer_edge.devices.compatibility import Compatibility, check_versions, describe, install_command
 from fer_edge.devices.detect import devices_here, evidence, looked_for, pci_devices, usb_devices
 from fer_edge.devices.profile import PROFILES, find_profile, load_profiles, read_profile
 from fer_edge.errors import DeviceNotFound, UsageError
@@ -38,7 +38,7 @@ def test_every_device_has_a_profile(tmp_path: Path) -> None:
         assert all(abs(1000 / row["mean_ms"] - row["fps"]) < 0.6 for row in profile.published)
         assert bool(profile.price_usd) <= bool(profile.year)
         assert profile.probe
-        assert all(in_words(row) for row in profile.pairs)
+        assert all(describe(row) for row in profile.pairs)
 
 
 @pytest.mark.parametrize(
@@ -79,44 +79,44 @@ RANGE = [{"t_min": "8.2", "t_max": "10"}, {"t": "11", "t_min": "11.1", "u": "3",
 
 
 @pytest.mark.parametrize(
-    ("pairs", "found", "fit"),
+    ("pairs", "found", "status"),
     [
-        (CORAL, {"a": "16.0", "b": "2.11.3"}, Fit.GOOD),
-        (CORAL, {"a": "16.0-1", "b": "2.5.0.post1", "python": "3.9.18"}, Fit.GOOD),
-        (CORAL, {"a": "16.0", "b": "2.12.0"}, Fit.BAD),
-        (CORAL, {"a": "16.0", "b": "2.5", "c": "2.1"}, Fit.BAD),
-        (CORAL, {"a": "16.0", "python": "3.13.1"}, Fit.BAD),
-        (CORAL, {"a": "16.0", "python": "3.8.1"}, Fit.UNKNOWN),
-        (CORAL, {"a": "16.0TF2.17.1-1.bookworm", "b": "2.17.1"}, Fit.GOOD),
-        (CORAL, {"a": "16.0tf2.17.1", "b": "2.14.0"}, Fit.BAD),
-        (CORAL, {"a": "16.0tf2.19.1", "b": "2.19.1"}, Fit.UNKNOWN),
-        (CORAL, {"b": "2.14.0"}, Fit.UNKNOWN),
-        (CORAL, {"a": "16.0", "b": "nightly"}, Fit.UNKNOWN),
-        (PLAIN, {"openvino": "2021.4.2-3976-0943ed67223"}, Fit.GOOD),
-        (PLAIN, {"openvino": "2022.1.0"}, Fit.BAD),
-        (PLAIN, {}, Fit.UNKNOWN),
-        (RANGE, {"t": "8.2"}, Fit.GOOD),
-        ([{"t_min": "8.2.0"}], {"t": "8.2"}, Fit.GOOD),
-        (RANGE, {"t": "10.3.0"}, Fit.GOOD),
-        (RANGE, {"t": "8"}, Fit.BAD),
-        (RANGE, {"t": "7.1.3", "u": "3"}, Fit.BAD),
-        (RANGE, {"t": "11.1"}, Fit.UNKNOWN),
-        (RANGE, {"t": "11.1", "u": "3.0"}, Fit.GOOD),
-        ([{"vela": "5.2.0", "note": "words alone"}], {"vela": "1"}, Fit.UNKNOWN),
-        ([], {"python": "3.11"}, Fit.UNKNOWN),
+        (CORAL, {"a": "16.0", "b": "2.11.3"}, Compatibility.GOOD),
+        (CORAL, {"a": "16.0-1", "b": "2.5.0.post1", "python": "3.9.18"}, Compatibility.GOOD),
+        (CORAL, {"a": "16.0", "b": "2.12.0"}, Compatibility.BAD),
+        (CORAL, {"a": "16.0", "b": "2.5", "c": "2.1"}, Compatibility.BAD),
+        (CORAL, {"a": "16.0", "python": "3.13.1"}, Compatibility.BAD),
+        (CORAL, {"a": "16.0", "python": "3.8.1"}, Compatibility.UNKNOWN),
+        (CORAL, {"a": "16.0TF2.17.1-1.bookworm", "b": "2.17.1"}, Compatibility.GOOD),
+        (CORAL, {"a": "16.0tf2.17.1", "b": "2.14.0"}, Compatibility.BAD),
+        (CORAL, {"a": "16.0tf2.19.1", "b": "2.19.1"}, Compatibility.UNKNOWN),
+        (CORAL, {"b": "2.14.0"}, Compatibility.UNKNOWN),
+        (CORAL, {"a": "16.0", "b": "nightly"}, Compatibility.UNKNOWN),
+        (PLAIN, {"openvino": "2021.4.2-3976-0943ed67223"}, Compatibility.GOOD),
+        (PLAIN, {"openvino": "2022.1.0"}, Compatibility.BAD),
+        (PLAIN, {}, Compatibility.UNKNOWN),
+        (RANGE, {"t": "8.2"}, Compatibility.GOOD),
+        ([{"t_min": "8.2.0"}], {"t": "8.2"}, Compatibility.GOOD),
+        (RANGE, {"t": "10.3.0"}, Compatibility.GOOD),
+        (RANGE, {"t": "8"}, Compatibility.BAD),
+        (RANGE, {"t": "7.1.3", "u": "3"}, Compatibility.BAD),
+        (RANGE, {"t": "11.1"}, Compatibility.UNKNOWN),
+        (RANGE, {"t": "11.1", "u": "3.0"}, Compatibility.GOOD),
+        ([{"vela": "5.2.0", "note": "words alone"}], {"vela": "1"}, Compatibility.UNKNOWN),
+        ([], {"python": "3.11"}, Compatibility.UNKNOWN),
     ],
 )
-def test_versions_that_go_together(pairs: list[dict[str, str]], found: dict[str, str], fit: Fit) -> None:
-    assert judge(pairs, found).fit is fit
+def test_versions_that_go_together(pairs: list[dict[str, str]], found: dict[str, str], status: Compatibility) -> None:
+    assert check_versions(pairs, found).status is status
 
 
-def test_a_verdict_says_what_does_not_fit() -> None:
-    bad = judge(CORAL, {"a": "16.0", "b": "2.14.0"})
-    assert bad.seen == "b 2.14.0 beside a 16.0: only up to 2.11 is known to work"
+def test_a_check_says_what_does_not_fit() -> None:
+    bad = check_versions(CORAL, {"a": "16.0", "b": "2.14.0"})
+    assert bad.message == "b 2.14.0 beside a 16.0: only up to 2.11 is known to work"
     assert bad.fix == "get b"
-    assert judge(CORAL, {"a": "16.0"}).seen.startswith("not found here: b; known to work: ")
-    assert command_for(CORAL, {"a": "16.0"}) == "get b"
-    assert command_for(CORAL, {"a": "15.0"}) == ""
+    assert check_versions(CORAL, {"a": "16.0"}).message.startswith("not found here: b; known to work: ")
+    assert install_command(CORAL, {"a": "16.0"}) == "get b"
+    assert install_command(CORAL, {"a": "15.0"}) == ""
 
 
 def test_names_and_aliases(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_users_own_file(tmp_path: Path) -> None:
     ("line", "says"),
     [
         ('presicion = "int8"', "line 7: presicion is not a key of a device; did you mean precision"),
-        ("usb = 3", "line 7: usb must be a list of texts, not 3"),
+        ("usb = 3", "line 7: usb must be a list of ids such as 18d1:9302 in small hex, not 3"),
         ('price_usd = "cheap"', "line 7: price_usd must be a whole number"),
         ("options = []", "line 7: options must be a table"),
         ("pairs = [1]", "line 7: pairs must be a list of tables"),

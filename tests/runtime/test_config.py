@@ -9,21 +9,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fer_edge.errors import UsageError
-from fer_edge.runtime.config import KioskConfig, examine, load_config, reloadable
+from fer_edge.runtime.config import KioskConfig, load_config, read_config, reloadable
 from fer_edge.runtime.config.declaration import EXCEPTIONS, KINDS, PROHIBITED
-from fer_edge.runtime.config.keys import Entry, value_of
-from fer_edge.runtime.config.lines import lines_of
+from fer_edge.runtime.config.keys import Entry, entries, value_of
 from fer_edge.runtime.config.page import BEGIN, END, main, tables, write_into
 from fer_edge.runtime.config.rendering import first_toml
-from fer_edge.runtime.config.sections import Mqtt, entries
-from fer_edge.runtime.config.values import allowed, checked, masked, parsed, toml_value
+from fer_edge.runtime.masking import masked
+from fer_edge.toml_schema import allowed, fit, from_text, toml_value
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,125 +68,56 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 @pytest.mark.parametrize("entry", KEYS.values(), ids=list(KEYS))
 def test_every_key_is_documented_and_its_default_fits(entry: Entry) -> None:
-    about = entry.about
+    about = entry.key
     assert re.fullmatch(r"[^\n]{5,}[^.\n]", about.doc)
     assert f"| `{entry.name}` | {about.doc}" in tables()
-    assert about.least < about.most
-    if entry.kind in ("int", "float"):
+    assert about.minimum < about.maximum
+    if entry.hint in (int, float):
         assert about.unit or entry.name == "port"
     if entry.default is not None:
         given = str(entry.default) if isinstance(entry.default, Path) else entry.default
-        assert checked(entry, given, Path("/")) == entry.default
+        assert fit(entry.hint, entry.key, given, Path("/")) == entry.default
 
 
 @pytest.mark.parametrize("entry", KEYS.values(), ids=list(KEYS))
 def test_every_key_refuses_what_it_cannot_be(entry: Entry, write: Callable[[str], Path]) -> None:
     """In the file with its line, in the environment and as a flag; and takes the ends of its range."""
-    about = entry.about
-    wrong = {"bool": ['"true"', "1"], "int": ["1.0", '"1"', "true"], "float": ["nan", "inf", '"1"', "true"]}.get(
-        entry.kind, ["1", "true", '"a\\nb"', '"\\u0000"']
+    about = entry.key
+    wrong = {bool: ['"true"', "1"], int: ["1.0", '"1"', "true"], float: ["nan", "inf", '"1"', "true"]}.get(
+        entry.hint, ["1", "true", '"a\\nb"', '"\\u0000"']
     )
     wrong += ["[1]", "{ a = 1 }"]
-    if entry.kind in ("int", "float"):
-        kind = {"int": int, "float": float}[entry.kind]
-        wrong += [str(kind(about.most + 1)), str(kind(about.least - 1))]
-        for end in (about.least, about.most):
-            assert parsed(entry, str(kind(end)), Path("/")) == end
+    if entry.hint in (int, float):
+        kind = entry.hint
+        wrong += [str(kind(about.maximum + 1)), str(kind(about.minimum - 1))]
+        for end in (about.minimum, about.maximum):
+            assert fit(kind, about, from_text(kind, str(kind(end)))) == end
     if about.choices:
         wrong.append('"x"')
-    elif entry.kind == "str":
-        wrong.append(f'"{"x" * int(about.most + 1)}"')
+    elif entry.hint is str:
+        wrong.append(f'"{"x" * int(about.maximum + 1)}"')
     for value in wrong:
         path = write(f"\n[{entry.section}]\n# a comment\n{entry.name} = {value}\n", "")
-        (problem,) = [p for p in examine(path, {}).problems if p.key == entry.full]
+        (problem,) = [p for p in read_config(path, {}).problems if p.key == entry.full]
         assert problem.where == f"{path}, line 4"
-        assert f"must be {allowed(entry)}, not " in problem.what
-    if entry.kind != "str" or about.choices:
-        text = "\x00" if entry.kind.startswith("Path") else "?"
+        assert f"must be {allowed(entry.hint, entry.key)}, not " in problem.what
+    if entry.hint is not str or about.choices:
+        text = "\x00" if entry.hint in (Path, Path | None) else "?"
         for layer in ({"environment": {entry.variable: text}}, {"flags": [f"{entry.full}={text}"]}):
-            seen = examine(write(), layer.get("environment", {}), layer.get("flags", ()))  # type: ignore[arg-type]
+            seen = read_config(write(), layer.get("environment", {}), layer.get("flags", ()))  # type: ignore[arg-type]
             assert seen.config is None
-            assert allowed(entry) in seen.errors[0].what
+            assert allowed(entry.hint, entry.key) in seen.errors[0].what
 
 
 def test_names_that_other_parts_have_too() -> None:
     from fer_edge.runtime.inference.open_device import FALLBACKS
-    from fer_edge.runtime.mqtt.settings import MqttSettings
     from fer_edge.runtime.vision.detectors import NAMES
     from fer_edge.runtime.vision.smoothing import open_smoother
 
-    assert KEYS["model.detector"].about.choices == NAMES
-    assert KEYS["model.fallback"].about.choices == FALLBACKS
-    for name in KEYS["model.smoother"].about.choices:
+    assert KEYS["model.detector"].key.choices == NAMES
+    assert KEYS["model.fallback"].key.choices == FALLBACKS
+    for name in KEYS["model.smoother"].key.choices:
         assert open_smoother(name, ["a"]).name == name
-    assert [f.name for f in fields(Mqtt)] == [f.name for f in fields(MqttSettings)]
-    assert MqttSettings(**{**vars(Mqtt()), "host": "h"}) == MqttSettings("h")
-
-
-# Lines
-
-
-def test_lines_of_odd_but_valid_toml() -> None:
-    text = '''# [web]
-top = 1
-
-[ "mqtt" ] # a table
-host = """
-[web]
-port = 1
-"""
-"user" = 'a # b = c'
-  port=1 # x = 2
-[web]
-list = [
-  1, # [log]
-  2,
-]
-title.deep = 3
-[[rows]]
-a = 1
-[place.inner]
-b = { c = 1, d = { e = 2 } }
-[place.other]
-'''
-    assert lines_of(text) == {
-        ("top",): 2,
-        ("mqtt",): 4,
-        ("mqtt", "host"): 5,
-        ("mqtt", "user"): 9,
-        ("mqtt", "port"): 10,
-        ("web",): 11,
-        ("web", "list"): 12,
-        ("web", "title"): 16,
-        ("web", "title", "deep"): 16,
-        ("rows",): 17,
-        ("rows", "a"): 18,
-        ("place",): 19,
-        ("place", "inner"): 19,
-        ("place", "inner", "b"): 20,
-        ("place", "inner", "b", "c"): 20,
-        ("place", "inner", "b", "d"): 20,
-        ("place", "inner", "b", "d", "e"): 20,
-        ("place", "other"): 21,
-    }
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_lines_by_construction(seed: int) -> None:
-    draw = random.Random(seed)
-    values = ["1", '"[t0]"', '"""\n[t1]\nk0 = 2\n"""', "[\n 1,\n\n 2 ]", "'''\n# x\n'''", "{ a = 1 }", '"k1 = 3" # ]']
-    lines: list[str] = []
-    expected: dict[tuple[str, ...], int] = {}
-    for table in range(draw.randint(1, 5)):
-        lines += draw.choices(["", "# [t9]", "   "], k=draw.randint(0, 3))
-        expected[(f"t{table}",)] = len(lines) + 1
-        lines.append(f"[t{table}]")
-        for name in range(draw.randint(0, 6)):
-            lines += draw.choices(["", "# k = 1"], k=draw.randint(0, 2))
-            expected[(f"t{table}", f"k{name}")] = len(lines) + 1
-            lines += f"k{name} = {draw.choice(values)}".split("\n")
-    found = lines_of("\r\n".join(lines) if seed % 2 else "\n".join(lines))
-    assert {path: line for path, line in found.items() if path[-1] != "a"} == expected
 
 
 # What is refused
@@ -235,7 +164,7 @@ def test_a_key_outside_of_sections(write: Callable[..., Path]) -> None:
 
 def test_every_problem_is_told_at_once(write: Callable[[str], Path]) -> None:
     path = write('[mqtt]\nport = 0\n[wbe]\n[log]\nlevel = "loud"\nlvel = 1')
-    seen = examine(path, {"FER_EDGE_WEB_PORT": "x"}, ["work.max_faces=0"])
+    seen = read_config(path, {"FER_EDGE_WEB_PORT": "x"}, ["work.max_faces=0"])
     assert len(seen.errors) == 6
     with pytest.raises(UsageError, match=r"\(and 5 more\)"):
         load_config(path, {"FER_EDGE_WEB_PORT": "x"}, ["work.max_faces=0"])
@@ -267,10 +196,10 @@ def test_a_file_damaged_by_chance_is_refused_or_read_and_nothing_else(seed: int,
         else:
             del text[at : at + draw.randint(1, 200)]
     path.write_bytes(text)
-    seen = examine(path, {})
+    seen = read_config(path, {})
     assert seen.errors  # nothing was declared
     assert all(p.where.startswith(str(path)) for p in seen.problems)
-    assert "\n" not in str(seen.refusal()).split("\n  try: ")[0]
+    assert "\n" not in str(seen.first_error()).split("\n  try: ")[0]
 
 
 # Warnings
@@ -295,7 +224,7 @@ QUIET = {
 @pytest.mark.parametrize("case", WARNED)
 def test_what_is_warned_of_is_still_read(case: str, write: Callable[[str], Path]) -> None:
     text, key, says = WARNED[case]
-    (problem,) = examine(write(text), {}).problems
+    (problem,) = read_config(write(text), {}).problems
     assert (problem.key, problem.serious) == (key, False)
     assert says in problem.what
     assert load_config(write(text), {}) != load_config(write(), {})
@@ -303,7 +232,7 @@ def test_what_is_warned_of_is_still_read(case: str, write: Callable[[str], Path]
 
 @pytest.mark.parametrize("case", QUIET)
 def test_what_is_fine(case: str, write: Callable[[str], Path]) -> None:
-    assert examine(write(QUIET[case]), {}).problems == ()
+    assert read_config(write(QUIET[case]), {}).problems == ()
 
 
 # Layers
@@ -318,7 +247,7 @@ def test_file_then_environment_then_flags(write: Callable[[str], Path]) -> None:
         "FER_EDGE_SHARED": "y",
     }
     flags = ["mqtt.host=first", "mqtt.host=a=b", "mqtt.tls=false", "store.keep_days=3"]
-    seen = examine(path, environment, flags)
+    seen = read_config(path, environment, flags)
     config = load_config(path, environment, flags)
     assert seen.config == config
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.user) == ("a=b", 2, "file")
@@ -389,7 +318,7 @@ def test_without_a_declaration_nothing_starts(missing: str, write: Callable[...,
 def test_work_and_education_are_refused_unless_excepted(kind: str, write: Callable[..., Path]) -> None:
     place = PLACE.replace("museum", kind)
     for exception in ("", *EXCEPTIONS):
-        seen = examine(write(f'purpose_exception = "{exception}"\n', place), {})
+        seen = read_config(write(f'purpose_exception = "{exception}"\n', place), {})
         if kind in PROHIBITED and not exception:
             (error,) = seen.errors
             assert (error.key, error.where) == ("place.kind", f"{seen.path}, line 3")
@@ -410,18 +339,18 @@ def test_work_and_education_are_refused_unless_excepted(kind: str, write: Callab
 
 @pytest.mark.parametrize("entry", KEYS.values(), ids=list(KEYS))
 def test_each_key_is_taken_or_needs_a_restart(entry: Entry, write: Callable[[str], Path]) -> None:
-    other: Any = {"bool": not entry.default, "date | None": date(2026, 1, 1)}.get(entry.kind, "other")
-    if entry.kind in ("int", "float"):
-        other = entry.about.least if entry.default != entry.about.least else entry.about.least + 1
-    other = next((c for c in entry.about.choices if c != entry.default), other)
+    other: Any = {bool: not entry.default, date | None: date(2026, 1, 1)}.get(entry.hint, "other")
+    if entry.hint in (int, float):
+        other = entry.key.minimum if entry.default != entry.key.minimum else entry.key.minimum + 1
+    other = next((c for c in entry.key.choices if c != entry.default), other)
     if entry.name == "pause_button":
         other = "gpiochip0:17"
-    old, new = KioskConfig(), examine(write(place=""), {}, [f"{entry.full}={toml_text(other)}"]).config
+    old, new = KioskConfig(), read_config(write(place=""), {}, [f"{entry.full}={toml_text(other)}"]).config
     assert new is not None
     now, later = reloadable(old, new)
-    (change,) = now if entry.about.reload else later
+    (change,) = now if entry.key.reload else later
     assert (change.key, change.old, change.new) == (entry.full, entry.default, value_of(new, entry.full))
-    assert not (later if entry.about.reload else now)
+    assert not (later if entry.key.reload else now)
     assert reloadable(new, new) == ((), ())
 
 
@@ -430,7 +359,7 @@ def toml_text(value: object) -> str:
 
 
 def test_what_a_running_kiosk_takes() -> None:
-    taken = {full for full, entry in KEYS.items() if entry.about.reload}
+    taken = {full for full, entry in KEYS.items() if entry.key.reload}
     assert {"store.keep_days", "privacy.least_group", "work.cpu_percent", "work.infer_fps", "log.level"} <= taken
     assert not taken & {"store.folder", "source.what", "model.device", "web.port", "mqtt.host"}
 
@@ -611,7 +540,7 @@ def test_passwords_in_addresses(url: str, shown: str) -> None:
 
 
 def test_a_password_is_not_in_an_error(write: Callable[[str], Path]) -> None:
-    seen = examine(write(f'[source]\nwhat = "rtsp://me:secret@cam/{"x" * 1000}"'), {})
+    seen = read_config(write(f'[source]\nwhat = "rtsp://me:secret@cam/{"x" * 1000}"'), {})
     assert "secret" not in str(seen.errors[0])
 
 

@@ -218,10 +218,10 @@ def test_published_recipe_is_the_published_one() -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"drop_out": 0.1}, "unknown key 'drop_out'; did you mean 'dropout'"),
-        ({"size": "big"}, "size must be of kind int"),
-        ({"bfloat16": 1}, "bfloat16 must be of kind bool"),
-        ({"epochs": True}, "epochs must be of kind int"),
+        ({"drop_out": 0.1}, "drop_out is not a key of a recipe; did you mean dropout"),
+        ({"size": "big"}, 'size must be a whole number, not "big"'),
+        ({"bfloat16": 1}, "bfloat16 must be true or false, not 1"),
+        ({"epochs": True}, "epochs must be a whole number, not true"),
         ({"augment": "v3"}, "augment must be one of none, v1, v2, wild"),
         ({"batch": 0}, "batch and epochs at least 1"),
     ],

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ....errors import InputError
-from .template import first_card_toml
-from .values import (
-    check_country,
-    check_hostname,
-    check_key,
-    check_line,
-    check_password_hash,
-    check_time_zone,
-    check_user,
-)
-from .wifi import Wifi, check_wifi
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["Card", "User", "first_card_toml", "load_card"]
+from ....toml_schema import DERIVED, Fault, Key, NotToml, build, fit, key, read_toml
+from .values import COUNTRY, HASH, HASH_WORDS, HOSTNAME, ZONE, hidden, public_key, unpadded, user_name
+from .wifi import Wifi, with_key
 
 Table = Mapping[str, Any]
 
@@ -40,9 +24,9 @@ class User:
         ssh_keys: public keys, a line each.
     """
 
-    name: str = ""
-    password_hash: str = field(default="", repr=False)
-    ssh_keys: tuple[str, ...] = ()
+    name: str = key("", convert=user_name)
+    password_hash: str = key("", repr=False, pattern=HASH, maximum=250, words=HASH_WORDS, show=hidden)
+    ssh_keys: tuple[str, ...] = key((), maximum=20_000, convert=public_key)
 
 
 @dataclass(frozen=True)
@@ -59,11 +43,11 @@ class Card:
         secrets: files that the kiosk reads, name below /etc/fer-edge -> the one line in it.
     """
 
-    path: Path | None = None
-    hostname: str = ""
-    time_zone: str = ""
-    country: str = ""
-    device: str = ""
+    path: Path | None = field(default=None, metadata=DERIVED)
+    hostname: str = key("", pattern=HOSTNAME, words="a host name: 1 to 63 of a-z, 0-9 and -, not - at either end")
+    time_zone: str = key("", pattern=ZONE, words="a time zone such as Europe/Berlin")
+    country: str = key("", pattern=COUNTRY, words="two letters of ISO 3166-1 such as DE", convert=str.upper)
+    device: str = key("", maximum=1000)
     accept_nvidia_licence: bool = False
     user: User = field(default_factory=User)
     wifi: Wifi = field(default_factory=Wifi)
@@ -71,10 +55,9 @@ class Card:
     mqtt: Table = field(default_factory=dict)
     web: Table = field(default_factory=dict)
     config: Mapping[str, Table] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=DERIVED)
 
 
-TEXTS = ("hostname", "time_zone", "country", "device")
 SECTIONS = ("user", "wifi", "place", "mqtt", "web", "config")
 SECRET_KEYS = {"mqtt": ("password", "mqtt-password"), "web": ("token", "web-token")}
 """Section -> its key that is a secret, and the file that has it on the card."""
@@ -86,96 +69,54 @@ def load_card(path: Path) -> Card:
     Raises:
         InputError: it cannot be read, is no TOML, or a key or value of it is wrong; the first one is named.
     """
-    data = _read(path)
-    known = [*TEXTS, "accept_nvidia_licence", *SECTIONS]
-    for name, value in data.items():
-        if name not in known:
-            raise _wrong(path, name, f"is no key of a card; there are {', '.join(known)}")
-        if name in SECTIONS and not isinstance(value, dict):
-            raise _wrong(path, name, f"must be a section, [{name}]")
+
+    def wrong(fault: Fault) -> InputError:
+        what = fault.what
+        if fault.name == "user.password":
+            what += "; a password itself is never written down: openssl passwd -6"
+        return _wrong(f"{path}, line {fault.line}", fault.name, what)
+
     try:
-        return _card(path, data)
+        text, data = read_toml(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})", hint=f"fer-edge flash init {path}") from error
+    except NotToml as error:
+        raise InputError(f"{path} is not valid TOML: {error}", hint="fer-edge flash init NEW.toml") from None
+    card = build(Card, data, text, whole="a card", wrong=wrong)
+    try:
+        secrets = dict(filter(None, (_secret(name, getattr(card, name)) for name in SECRET_KEYS)))
+        card = replace(card, path=path, wifi=with_key(card.wifi), secrets=secrets)
+        _check(card)
     except ValueError as error:
-        key, what = error.args
-        raise _wrong(path, key, what) from None
+        raise _wrong(str(path), *error.args) from None
+    public: dict[str, Any] = {
+        s: {k: v for k, v in getattr(card, s).items() if k != name} for s, (name, _) in SECRET_KEYS.items()
+    }
+    return replace(card, **public)
 
 
-def _card(path: Path, data: Table) -> Card:
-    texts = {name: check_line(name, data.get(name, "")) for name in TEXTS}
-    check_hostname("hostname", texts["hostname"])
-    check_time_zone("time_zone", texts["time_zone"])
-    texts["country"] = check_country("country", texts["country"])
-    accepted = data.get("accept_nvidia_licence", False)
-    if not isinstance(accepted, bool):
-        raise ValueError("accept_nvidia_licence", "must be true or false")
-    wifi = check_wifi(data.get("wifi", {}))
-    if wifi.ssid and not texts["country"]:
+def _check(card: Card) -> None:
+    """What keys ask of each other; raises ValueError of a key and the end of a sentence."""
+    if card.wifi.ssid and not card.country:
         raise ValueError("country", "is missing: without it a Raspberry Pi keeps its Wi-Fi switched off")
-    config = data.get("config", {})
-    for section, table in config.items():
-        if not isinstance(table, dict):
-            raise ValueError(f"config.{section}", f"must be a section, [config.{section}]")
+    for section in card.config:
         if section in SECTIONS:
             raise ValueError(f"config.{section}", f"belongs into [{section}]")
-    place, mqtt, web = (_without_secret(name, data.get(name, {})) for name in ("place", "mqtt", "web"))
-    secrets = dict(filter(None, (_secret(name, data.get(name, {})) for name in SECRET_KEYS)))
-    return Card(
-        path=path,
-        hostname=texts["hostname"],
-        time_zone=texts["time_zone"],
-        country=texts["country"],
-        device=texts["device"],
-        accept_nvidia_licence=accepted,
-        user=_user(data.get("user", {})),
-        wifi=wifi,
-        place=place,
-        mqtt=mqtt,
-        web=web,
-        config=config,
-        secrets=secrets,
-    )
-
-
-def _user(table: Table) -> User:
-    for name in table:
-        if name not in {f.name for f in fields(User)}:
-            hint = "; a password itself is never written down: openssl passwd -6" if name == "password" else ""
-            raise ValueError(f"user.{name}", f"is no key of [user]{hint}")
-    keys = table.get("ssh_keys", [])
-    if not isinstance(keys, list):
-        raise ValueError("user.ssh_keys", "must be a list of public keys, each in quotes")
-    name = check_line("user.name", table.get("name", ""))
-    password = check_line("user.password_hash", table.get("password_hash", ""), secret=True)
-    user = User(
-        check_user("user.name", name),
-        check_password_hash("user.password_hash", password),
-        tuple(check_key("user.ssh_keys", key) for key in keys),
-    )
+    user = card.user
     if user.name and not user.password_hash and not user.ssh_keys:
         raise ValueError("user", "has neither password_hash nor ssh_keys, so nobody could log in")
     if not user.name and (user.password_hash or user.ssh_keys):
         raise ValueError("user.name", "is missing")
-    return user
-
-
-def _without_secret(section: str, table: Table) -> Table:
-    return {name: value for name, value in table.items() if name != SECRET_KEYS.get(section, ("",))[0]}
 
 
 def _secret(section: str, table: Table) -> tuple[str, str] | None:
     name, file = SECRET_KEYS[section]
-    value = check_line(f"{section}.{name}", table.get(name, ""), secret=True)
+    try:
+        value = fit(str, Key(maximum=1000, convert=unpadded, show=hidden), table.get(name, ""))
+    except ValueError as error:
+        raise ValueError(f"{section}.{name}", str(error)) from None
     return (file, value) if value else None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})", hint=f"fer-edge flash init {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}", hint="fer-edge flash init NEW.toml") from None
-
-
-def _wrong(path: Path, key: str, what: str) -> InputError:
-    return InputError(f"{path}: {key} {what}", hint="fer-edge flash init NEW.toml, which explains each key")
+def _wrong(where: str, key: str, what: str) -> InputError:
+    return InputError(f"{where}: {key} {what}", hint="fer-edge flash init NEW.toml, which explains each key")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
-from .values import check_line
+from ....toml_schema import key
+from .values import hidden as not_shown
+from .values import unpadded
 
 PSK = re.compile(r"[0-9a-f]{64}")
-KEYS = ("ssid", "passphrase", "psk", "hidden")
 CONNECTION = "/etc/NetworkManager/system-connections/fer-edge.nmconnection"
 
 
@@ -24,11 +23,13 @@ class Wifi:
         ssid: 1 to 32 bytes in UTF-8.
         psk: 64 hex digits; empty for an open network.
         hidden: it does not say its name.
+        passphrase: what the psk is made from; gone once it is made.
     """
 
-    ssid: str = ""
-    psk: str = field(default="", repr=False)
+    ssid: str = key("")
+    psk: str = key("", repr=False, convert=unpadded, show=not_shown)
     hidden: bool = False
+    passphrase: str = key("", repr=False, show=not_shown)
 
 
 def psk_of(passphrase: str, ssid: str) -> str:
@@ -36,39 +37,27 @@ def psk_of(passphrase: str, ssid: str) -> str:
     return hashlib.pbkdf2_hmac("sha1", passphrase.encode("ascii"), ssid.encode("utf-8"), 4096, 32).hex()
 
 
-def check_wifi(table: Mapping[str, Any]) -> Wifi:
-    """The section [wifi]; raises ValueError with the key and the end of a sentence, never with a secret."""
-    for name in table:
-        if name not in KEYS:
-            raise ValueError(f"wifi.{name}", f"is no key of [wifi]; there are {', '.join(KEYS)}")
-    ssid = check_line("wifi.ssid", table.get("ssid", ""))
-    if len(ssid.encode("utf-8")) > 32:
-        raise ValueError("wifi.ssid", f"has {len(ssid.encode('utf-8'))} bytes; 32 is the most")
-    hidden = table.get("hidden", False)
-    if not isinstance(hidden, bool):
-        raise ValueError("wifi.hidden", "must be true or false")
-    psk = _psk(ssid, table)
-    if psk and not ssid:
-        raise ValueError("wifi.ssid", "is missing")
-    return Wifi(ssid, psk, hidden)
+def with_key(wifi: Wifi) -> Wifi:
+    """The network with its psk, and without the pass phrase.
 
-
-def _psk(ssid: str, table: Mapping[str, Any]) -> str:
-    passphrase = table.get("passphrase", "")
-    psk = check_line("wifi.psk", table.get("psk", ""), secret=True).lower()
+    Raises:
+        ValueError: with the key and the end of a sentence, never with a secret.
+    """
+    size = len(wifi.ssid.encode("utf-8"))
+    if size > 32:
+        raise ValueError("wifi.ssid", f"has {size} bytes; 32 is the most")
+    psk, passphrase = wifi.psk.lower(), wifi.passphrase
     if passphrase and psk:
         raise ValueError("wifi.psk", "and wifi.passphrase are both given; one is enough")
     if psk and not PSK.fullmatch(psk):
         raise ValueError("wifi.psk", f"must have 64 hex digits, not {len(psk)} characters")
-    if not passphrase:
-        return psk
-    if not isinstance(passphrase, str):
-        raise ValueError("wifi.passphrase", "must be a text in quotes")
-    if not 8 <= len(passphrase) <= 63:
+    if passphrase and not 8 <= len(passphrase) <= 63:
         raise ValueError("wifi.passphrase", f"has {len(passphrase)} characters; WPA asks for 8 to 63")
     if not all(32 <= ord(c) <= 126 for c in passphrase):
         raise ValueError("wifi.passphrase", "has a character that is not printable ASCII, which WPA does not allow")
-    return psk_of(passphrase, ssid)
+    if (psk or passphrase) and not wifi.ssid:
+        raise ValueError("wifi.ssid", "is missing")
+    return replace(wifi, psk=psk_of(passphrase, wifi.ssid) if passphrase else psk, passphrase="")
 
 
 def keyfile(wifi: Wifi) -> bytes:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fer_edge.errors import DeviceNotFound, SourceError, UsageError
+from fer_edge.runtime.masking import without_secrets
 from fer_edge.runtime.sources import open_source, readers
 from fer_edge.runtime.sources.camera_process import ReaderProcess
-from fer_edge.runtime.sources.masking import without_secrets
 from fer_edge.runtime.sources.readers import OPENCV, SourceReader, reader_for
 from support.cameras import FAULTY, gone
 from support.old_pythons import old_python, with_fakes

@@ -337,9 +337,9 @@ def test_a_page_with_gaps() -> None:
 
 def test_where_it_cannot_or_may_not_listen() -> None:
     with pytest.raises(UsageError, match="open to other machines and needs a token"):
-        WebSettings(listen="0.0.0.0")
+        WebServer(WebSettings(listen="0.0.0.0"))
     with pytest.raises(UsageError, match="fewer than 16"):
-        WebSettings(token="short")
+        WebServer(WebSettings(token="short"))
     assert "short" not in repr(WebSettings(token="short" * 5))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         before = threading.active_count()

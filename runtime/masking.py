@@ -15,6 +15,15 @@ def shown_name(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}"
 
 
+def masked(text: str) -> str:
+    """A URL, where a text is one, without what is most likely a password: the part before @, and the query."""
+    if "://" not in text:
+        return text
+    scheme, rest = text.split("://", 1)
+    rest = re.sub(r".*@", f"{HIDDEN}@", rest)
+    return f"{scheme}://" + re.sub(r"\?.*", f"?{HIDDEN}", rest)
+
+
 def without_secrets(text: str, url: str) -> str:
     """A text, such as a library's complaint, with nothing of the URL in it that may be a password.
 
