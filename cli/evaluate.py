@@ -137,10 +137,10 @@ def _corrupted(args: argparse.Namespace, samples: list[Sample], truth: Any) -> d
 
 def _open(args: argparse.Namespace) -> Classifier:
     """The bundle's artifact through the runtime's backend."""
-    from ..bundle import find_bundle, open_bundle
+    from ..bundle import open_bundle
     from ..runtime.inference.classifier import Classifier, choose_artifact
 
-    bundle = open_bundle(find_bundle(args.bundle))
+    bundle = open_bundle(args.bundle)
     return Classifier(bundle, choose_artifact(bundle, args.precision), args.threads)
 
 

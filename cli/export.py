@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, measure, add; nothing is added unless everything passes."""
-    from ..bundle import find_bundle, open_bundle
+    from ..bundle import open_bundle
     from ..devices.cpu import usable_cores
     from ..export import run as exporting
     from ..export.calibration import calibration_set, digest_of
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from ..train.model_card import model_card
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
-    bundle = open_bundle(find_bundle(args.bundle))
+    bundle = open_bundle(args.bundle)
     options = {"rknn_python": args.rknn_python}
     names = exporting.choose(args.target, args.precision, args.chip, options)
     _check_place(args, bundle)

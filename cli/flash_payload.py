@@ -79,7 +79,7 @@ class Parts:
 
 def ready(args: argparse.Namespace) -> Parts:
     """Open everything that can be looked at before the image; raises for the first thing that is wrong."""
-    from ..bundle import find_bundle, open_bundle
+    from ..bundle import open_bundle
     from ..devices.flash.card.card import Card, load_card
     from ..devices.flash.image.grow import read_size
     from ..devices.profile import find_profile
@@ -93,7 +93,7 @@ def ready(args: argparse.Namespace) -> Parts:
     config = config_toml(replace(card, device=""), profile.name) if args.config else ""
     if not args.config:
         print("warning: without --config nobody can log in, and the kiosk waits for a declared place", file=sys.stderr)
-    bundle = open_bundle(find_bundle(args.bundle))
+    bundle = open_bundle(args.bundle)
     return Parts(args, card, profile, bundle, config, read_size(args.grow) if args.grow else 0)
 
 

@@ -20,10 +20,10 @@ def run_live(args: argparse.Namespace) -> int:
     """Go through every take and print how each expression was found, with the published figures beside."""
     from pathlib import Path
 
-    from ..bundle import find_bundle, open_bundle, write_text
+    from ..bundle import open_bundle, write_text
     from ..train.evaluation import live_check as live
 
-    bundle = open_bundle(find_bundle(args.bundle))
+    bundle = open_bundle(args.bundle)
     camera = args.live.startswith("camera:") or args.live.isdigit()
     takes = live.all_takes() if camera else live.read_takes(Path(args.live))
     results = []

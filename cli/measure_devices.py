@@ -210,11 +210,11 @@ def _absent(profile: Profile, model: str, scope: str) -> Row:
 def _foretold(row: Row, profile: Profile, model: str) -> Row:
     """The row with what the vendor's compiler expects of the bundle's artifact, if there is one that says."""
     from ..benchmarks.measure.matrix import vendors_estimate
-    from ..bundle import find_bundle, open_bundle
+    from ..bundle import open_bundle
     from ..runtime.inference.open_device import artifact_for
 
     try:
-        return vendors_estimate(row, artifact_for(profile, open_bundle(find_bundle(model))))
+        return vendors_estimate(row, artifact_for(profile, open_bundle(model)))
     except FerEdgeError:
         return row  # a table model, or a bundle that was not exported for the device: nothing is known
 

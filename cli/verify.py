@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Doctor, parity, load, replug; 1 when something did not hold."""
     from .. import __version__
-    from ..bundle import find_bundle, open_bundle, write_text
+    from ..bundle import open_bundle, write_text
     from ..devices.cpu import model_name
     from ..devices.doctor import examine
     from ..devices.profile import find_profile
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
     profile = find_profile(args.device)
-    bundle = open_bundle(find_bundle(args.bundle))
+    bundle = open_bundle(args.bundle)
     result: dict[str, Any] = {"fer_edge": __version__, "device": profile.name, "board": model_name()}
     result["doctor"] = [asdict(f) for f in examine(profile)]
     classifier = open_device(profile, bundle)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import Bundle, find_bundle, open_bundle
+from ..bundle import Bundle, open_bundle
 from ..devices.cpu import default_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
 from .inference.open_device import open_device
 from .pipeline import FaceClassifier, Pipeline
 from .vision.detectors import Detector, open_detector
-from .vision.resting_face import Baseline
+from .vision.resting_face import RestingFace
 from .vision.smoothing import open_smoother
 
 
@@ -70,7 +70,7 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     """
     threads = options.threads or default_threads()
     limit_opencv(threads)
-    bundle = opened_bundle(options.bundle)
+    bundle = options.bundle if isinstance(options.bundle, Bundle) else open_bundle(options.bundle)
     profile = find_profile(options.device)
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
@@ -86,11 +86,6 @@ def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAU
     return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
 
 
-def opened_bundle(bundle: Bundle | Path | str | None) -> Bundle:
-    """A bundle as it is, or opened: a folder, a .zip, a name of one that ships, None for the default; BundleError."""
-    return bundle if isinstance(bundle, Bundle) else open_bundle(find_bundle(bundle))
-
-
 def limit_opencv(threads: int) -> None:
     """Give OpenCV's pool of this process so many threads."""
     import cv2
@@ -99,7 +94,7 @@ def limit_opencv(threads: int) -> None:
 
 
 def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOptions) -> Pipeline:
-    resting = Baseline(classifier.labels, options.resting_face_s) if options.resting_face_s else None
+    resting = RestingFace(classifier.labels, options.resting_face_s) if options.resting_face_s else None
     return Pipeline(
         detector,
         classifier,
@@ -107,5 +102,5 @@ def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOption
         detect_every=options.detect_every,
         infer_every_s=options.infer_every_s,
         max_faces=options.max_faces,
-        baseline=resting,
+        resting_face=resting,
     )

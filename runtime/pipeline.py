@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..bundle import Image
 from .types import Box, Frame, Observation, Track
 from .vision.detectors import Detector
-from .vision.optical_flow import FlowFollower
-from .vision.resting_face import Baseline
+from .vision.optical_flow import OpticalFlow
+from .vision.resting_face import RestingFace
 from .vision.smoothing import FORGET_S, Smoother
 from .vision.tracker import IouTracker
 
@@ -85,7 +85,7 @@ class Pipeline:
         detect_every: int = 1,
         infer_every_s: float = 0.0,
         max_faces: int = 0,
-        baseline: Baseline | None = None,
+        resting_face: RestingFace | None = None,
     ) -> None:
         """Put the parts in a row.
 
@@ -93,12 +93,12 @@ class Pipeline:
             detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
             infer_every_s: a face is classified, and observed, this often at most; the smoother is aware of time.
             max_faces: in one frame, the best first; 0: all.
-            baseline: takes off what a face usually shows, before the smoother.
+            resting_face: takes off what a face usually shows, before the smoother.
         """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
-        self.tracker, self.follower = IouTracker(), FlowFollower()
+        self.tracker, self.flow = IouTracker(), OpticalFlow()
         self.tally = Tally()
-        self.infer_every_s, self.baseline = infer_every_s, baseline
+        self.infer_every_s, self.resting_face = infer_every_s, resting_face
         self._detect_every, self._most = detect_every, max_faces or None
         self._since_detection = detect_every
         self._inferred: dict[int, float] = {}
@@ -130,13 +130,13 @@ class Pipeline:
             return self._detect(frame)
         self._since_detection += 1
         if self._since_detection < self._detect_every:
-            followed = self.follower.step(frame.image)
+            followed = self.flow.step(frame.image)
             if followed is not None:
                 self.tracker.keep(followed, frame.time_s)
                 return followed
         self._since_detection = 0
         tracks = self._detect(frame)
-        self.follower.seed(frame.image, tracks)
+        self.flow.seed(frame.image, tracks)
         return tracks
 
     def _detect(self, frame: Frame) -> list[Track]:
@@ -155,7 +155,11 @@ class Pipeline:
     def _observe(
         self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]
     ) -> Observation:
-        taken = self.baseline.take_off(track.number, frame.time_s, probabilities) if self.baseline else probabilities
+        taken = (
+            self.resting_face.subtract(track.number, frame.time_s, probabilities)
+            if self.resting_face
+            else probabilities
+        )
         smoothed = self.smoother.update(track.number, frame.time_s, taken)
         return Observation(
             frame=frame.index,

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...bundle import Bundle, Image, cache_folder, find_bundle, locked, open_bundle, whole_image, writing_folder
+from ...bundle import Bundle, Image, cache_folder, locked, open_bundle, whole_image, writing_folder
 from ...devices.profile import Profile
 from ...errors import DeviceNotFound, FerEdgeError, UsageError
 from ...runtime.inference.acceptance import golden_crops
@@ -37,7 +37,7 @@ def find_model(name: str, profile: Profile, size: int | None, precision: str, sa
     """
     if name in TABLE_MODELS:
         return name, _built(name, profile, size or TABLE_SIZE, precision, say)
-    bundle = open_bundle(find_bundle(name))
+    bundle = open_bundle(name)
     own = bundle.manifest.input.size
     if size is not None and size != own:
         raise UsageError(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...bundle import Bundle, find_bundle, open_bundle
+from ...bundle import Bundle, open_bundle
 from ...runtime.build import PipelineOptions, build_pipeline
 from ...runtime.sources import open_source
 from ...runtime.types import Frame, Observation
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args(argv)
-    bundle = open_bundle(find_bundle(None))
+    bundle = open_bundle()
     films = {clip.stem: list(open_source(str(clip))) for clip in args.clips}
     _print_work(bundle, films, args.rounds)
     _print_baseline(bundle, films)

@@ -62,7 +62,7 @@ def _folder(folder: Path) -> Iterator[Problem]:
 
 
 def _names(config: KioskConfig) -> Iterator[Problem]:
-    from ...bundle import find_bundle, open_bundle
+    from ...bundle import open_bundle
     from ...devices.profile import find_profile
     from ..inference.open_device import artifact_for
 
@@ -70,7 +70,7 @@ def _names(config: KioskConfig) -> Iterator[Problem]:
     try:
         profile = find_profile(config.model.device)
         full = "model.bundle"
-        bundle = open_bundle(find_bundle(config.model.bundle or None))
+        bundle = open_bundle(config.model.bundle or None)
         full = "model.precision"
         artifact_for(profile, bundle, config.model.precision)
     except FerEdgeError as error:

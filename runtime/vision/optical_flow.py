@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from ...bundle import Image
 from ..types import Box, Face, Track
-from .detectors import shrink
+from .detectors.detector import shrink
 
 WIDTH = 240
 """Pixels of the picture's width in which points are followed: enough for a step of a few pixels, and 1 ms."""
 GRID = 5
 INNER = 0.6
 """Share of the box that the points cover, around its middle: the face without what is behind it."""
-LEAST_POINTS = 6
-MOST_ERROR = 1.5
+MIN_POINTS = 6
+MAX_ERROR = 1.5
 """Pixels, there and back again (forward-backward error, Kalal 2010), above which a point is not trusted."""
 
 
-class FlowFollower:
+class OpticalFlow:
     """Remembers the last picture and its faces, and finds them in the next one."""
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ def _moved(before: NDArray[np.uint8], after: NDArray[np.uint8], scale: float, bo
     back = _flow(after, before, there)
     error = np.abs(back - points).max(axis=1)
     inside = ((there >= 0) & (there < [after.shape[1], after.shape[0]])).all(axis=1)
-    good = inside & (error < MOST_ERROR)
-    if good.sum() < LEAST_POINTS:
+    good = inside & (error < MAX_ERROR)
+    if good.sum() < MIN_POINTS:
         return None
     old, new = points[good], there[good]
     shift = np.median(new - old, axis=0) / scale

@@ -18,11 +18,11 @@ from .smoothing import FORGET_S
 NEUTRAL = "neutral"
 MARGIN = math.log(2)
 """Nats: at rest, `neutral` leads by a factor of two, so that the label does not waver between the two."""
-MOST = 2.0
+MAX_HELD = 2.0
 """Nats that a label is held back by at most, a factor of 7.4: a plain smile shows through whatever was usual before."""
 FLOOR = 1e-4
 """Probabilities below are taken for this; their logarithms would rule the average."""
-MOST_TRACKS = 64
+MAX_TRACKS = 64
 """The one seen longest ago makes room."""
 GAP_S = 1.0
 """After a longer gap the time between counts as this much."""
@@ -35,7 +35,7 @@ class _Usual:
     watched_s: float = 0.0
 
 
-class Baseline:
+class RestingFace:
     """Averages of log-probabilities, one a track."""
 
     def __init__(self, labels: Sequence[str], seconds: float = 60.0) -> None:
@@ -43,18 +43,18 @@ class Baseline:
 
         Args:
             labels: of the model; one is `neutral`.
-            seconds: a track is watched so long before its baseline counts in full, and this is the time constant of
+            seconds: a track is watched so long before its resting face counts in full, and this is the time constant of
                 the average afterwards.
         """
         self._neutral, self._seconds = tuple(labels).index(NEUTRAL), seconds
         self._tracks: dict[int, _Usual] = {}
 
-    def take_off(self, track: int, time_s: float, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    def subtract(self, track: int, time_s: float, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities float32 (classes,) less what the track usually shows, summing to 1; the average goes on."""
         logs = np.log(np.maximum(probabilities, FLOOR).astype(np.float64))
         usual = self._watch(track, time_s, logs)
         lead = usual.mean - usual.mean[self._neutral]
-        held = np.where(lead > -MARGIN, np.clip(lead + MARGIN, 0.0, MOST), 0.0)
+        held = np.where(lead > -MARGIN, np.clip(lead + MARGIN, 0.0, MAX_HELD), 0.0)
         held[self._neutral] = 0.0
         kept = np.exp(logs - held * min(1.0, usual.watched_s / self._seconds))
         return np.asarray(kept / kept.sum(), np.float32)
@@ -64,7 +64,7 @@ class Baseline:
         self._tracks = {n: u for n, u in self._tracks.items() if time_s - u.seen_s <= FORGET_S}
         usual = self._tracks.pop(track, None)
         if usual is None:
-            if len(self._tracks) >= MOST_TRACKS:
+            if len(self._tracks) >= MAX_TRACKS:
                 del self._tracks[next(iter(self._tracks))]
             usual = _Usual(logs, time_s)
         passed = min(max(0.0, time_s - usual.seen_s), GAP_S)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fer_edge.bundle import LABELS, Bundle, default_bundle, find_bundle, open_bundle
+from fer_edge.bundle import LABELS, Bundle, default_bundle, open_bundle
 from fer_edge.errors import UsageError
 from fer_edge.train.data.dataset import Dataset, balanced, read_dataset
 from fer_edge.train.recipe import load_recipe, parse_recipe
@@ -146,7 +146,7 @@ def test_the_command_teaches(faces: Path, parent: Path, tmp_path: Path, command:
 
 @pytest.fixture(scope="module")
 def shipped() -> Bundle:
-    return open_bundle(find_bundle("edgetpu"))
+    return open_bundle("edgetpu")
 
 
 def test_the_shipped_student_stays_on_the_chip(shipped: Bundle) -> None:

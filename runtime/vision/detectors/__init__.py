@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import numpy as np
-
-from ....bundle import Image
 from ....errors import UsageError
-from ...types import Face
+from .detector import Detector
+from .weights import find_model
 
+__all__ = ["NAMES", "Detector", "open_detector"]
 NAMES = ("auto", "yunet", "haar")
-
-
-class Detector(Protocol):
-    """Finds faces."""
-
-    name: str
-
-    def detect(self, image: Image) -> list[Face]:
-        """Faces in a BGR uint8 picture, best first."""
 
 
 def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
@@ -32,8 +20,6 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
     Raises:
         UsageError: no such detector; DeviceNotFound: YuNet's file is not here; BundleDamaged: it is not the right one.
     """
-    from .weights import find_model
-
     if name == "haar":
         from .haar import HaarDetector
 
@@ -49,14 +35,3 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
     from .yunet import YuNetDetector
 
     return YuNetDetector(model, width), ""
-
-
-def shrink(image: Image, width: int) -> tuple[Image, float]:
-    """A picture brought down to `width` pixels (0: as it is; never enlarged), and the factor that did it."""
-    import cv2
-
-    scale = min(1.0, width / image.shape[1]) if width else 1.0
-    if scale == 1.0:
-        return image, scale
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ....bundle import Image
 from ....errors import DeviceNotFound
 from ...types import Face
-from . import shrink
+from .detector import shrink
 
-SMALLEST = 20
+MIN_SIZE = 20
 """Pixels in the scaled picture; the cascade's own window is 24."""
 
 
@@ -35,7 +35,7 @@ class HaarDetector:
 
         small, scale = shrink(image, self.width)
         grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        boxes = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(SMALLEST, SMALLEST))
+        boxes = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(MIN_SIZE, MIN_SIZE))
         # FER2013 was framed by this very detector: measured on 476 of its pictures, box and picture agree within 2 %.
         faces = [Face((x / scale, y / scale, w / scale, h / scale), 1.0) for x, y, w, h in boxes]
         return sorted(faces, key=lambda f: (-f.box[2], f.box))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....bundle import Image
 from ...types import Face
-from . import shrink
+from .detector import shrink
 
 SCORE = 0.6
 OVERLAP = 0.3

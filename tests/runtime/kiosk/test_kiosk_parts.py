@@ -23,7 +23,7 @@ from fer_edge.runtime.kiosk.pause import PauseMark
 from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Frame, Observation
-from fer_edge.runtime.vision.resting_face import MOST, MOST_TRACKS, Baseline
+from fer_edge.runtime.vision.resting_face import MAX_HELD, MAX_TRACKS, RestingFace
 from support.kiosks import until
 
 FAKES = Path(__file__).resolve().parents[2] / "fakes"
@@ -37,44 +37,44 @@ def row(**shares: float) -> np.ndarray:
 
 
 def test_a_mouth_that_turns_down_at_rest_is_not_sad_all_day() -> None:
-    baseline = Baseline(LABELS, seconds=10)
+    baseline = RestingFace(LABELS, seconds=10)
     rest, smile = row(sad=0.6, neutral=0.3), row(happy=0.9)
-    first = baseline.take_off(1, 0.0, rest)
+    first = baseline.subtract(1, 0.0, rest)
     assert first.argmax() == SAD  # nothing is known yet
     for i in range(1, 150):
-        last = baseline.take_off(1, i / 10, rest)
+        last = baseline.subtract(1, i / 10, rest)
     assert last.argmax() == NEUTRAL
     assert last.sum() == pytest.approx(1)
     assert last.dtype == np.float32
-    assert baseline.take_off(1, 15.0, smile).argmax() == HAPPY
-    assert baseline.take_off(2, 15.0, rest).argmax() == SAD  # somebody else
+    assert baseline.subtract(1, 15.0, smile).argmax() == HAPPY
+    assert baseline.subtract(2, 15.0, rest).argmax() == SAD  # somebody else
 
 
 def test_a_neutral_face_is_left_as_it_is() -> None:
-    baseline = Baseline(LABELS, seconds=10)
+    baseline = RestingFace(LABELS, seconds=10)
     rest = row(neutral=0.9)
     for i in range(200):
-        last = baseline.take_off(1, i / 10, rest)
+        last = baseline.subtract(1, i / 10, rest)
     np.testing.assert_allclose(last, rest, rtol=1e-5)
 
 
 def test_what_is_taken_off_is_bounded() -> None:
     """Somebody who smiles all the time is not taken for angry when the smile gets weaker."""
-    baseline = Baseline(LABELS, seconds=10)
+    baseline = RestingFace(LABELS, seconds=10)
     smile = row(happy=0.97)
     for i in range(500):
-        last = baseline.take_off(1, i / 10, smile)
+        last = baseline.subtract(1, i / 10, smile)
     held = math.log(smile[HAPPY] / smile[NEUTRAL]) - math.log(last[HAPPY] / last[NEUTRAL])
-    assert held == pytest.approx(MOST, abs=1e-3)
+    assert held == pytest.approx(MAX_HELD, abs=1e-3)
     assert last.argmax() == HAPPY
 
 
 def test_its_memory_is_bounded() -> None:
-    baseline = Baseline(LABELS)
-    for track in range(10 * MOST_TRACKS):
-        baseline.take_off(track, track / 1000, row(sad=0.5))
-    assert len(baseline._tracks) == MOST_TRACKS
-    baseline.take_off(1, 1e6, row(sad=0.5))
+    baseline = RestingFace(LABELS)
+    for track in range(10 * MAX_TRACKS):
+        baseline.subtract(track, track / 1000, row(sad=0.5))
+    assert len(baseline._tracks) == MAX_TRACKS
+    baseline.subtract(1, 1e6, row(sad=0.5))
     assert len(baseline._tracks) == 1  # the others were not seen for long
 
 
@@ -82,9 +82,9 @@ def test_seldom_and_often_give_the_same() -> None:
     """The average is of time, not of frames."""
     ends = []
     for step in (0.05, 0.5):
-        baseline, time_s = Baseline(LABELS, seconds=20), 0.0
+        baseline, time_s = RestingFace(LABELS, seconds=20), 0.0
         while time_s < 30:
-            last = baseline.take_off(1, time_s, row(sad=0.6, neutral=0.3) if time_s < 10 else row(happy=0.8))
+            last = baseline.subtract(1, time_s, row(sad=0.6, neutral=0.3) if time_s < 10 else row(happy=0.8))
             time_s += step
         ends.append(last)
     np.testing.assert_allclose(ends[0], ends[1], atol=0.02)

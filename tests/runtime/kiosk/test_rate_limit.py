@@ -17,7 +17,7 @@ from fer_edge.runtime.pipeline import Pipeline
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.types import Face, Frame, Observation, Track
 from fer_edge.runtime.vision.detectors import open_detector
-from fer_edge.runtime.vision.optical_flow import FlowFollower
+from fer_edge.runtime.vision.optical_flow import OpticalFlow
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother
 from fer_edge.runtime.vision.tracker import overlap
 
@@ -57,7 +57,7 @@ def test_faces_are_followed_between_detections(bundle: Bundle, clip: Path, yunet
 
 def test_a_lost_face_is_looked_for_at_once(bundle: Bundle, clip: Path, yunet: Path) -> None:
     frames = list(open_source(str(clip)))
-    follower = FlowFollower()
+    follower = OpticalFlow()
     follower.seed(frames[0].image, [Track(1, Face((200.0, 60.0, 100.0, 100.0), 0.9))])
     assert follower.step(np.zeros_like(frames[0].image)) is None
     follower.seed(frames[0].image, [Track(1, Face((200.0, 60.0, 100.0, 100.0), 0.9))])
@@ -71,7 +71,7 @@ def test_a_shifted_and_grown_picture_moves_the_box(clip: Path) -> None:
 
     image = next(iter(open_source(str(clip)))).image
     box = (220.0, 40.0, 110.0, 110.0)
-    follower = FlowFollower()
+    follower = OpticalFlow()
     follower.seed(image, [Track(3, Face(box, 0.9))])
     matrix = np.array([[1.04, 0, 5.0], [0, 1.04, 3.0]], np.float32)
     moved = follower.step(np.asarray(cv2.warpAffine(image, matrix, image.shape[1::-1]), np.uint8))
