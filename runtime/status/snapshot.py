@@ -1,4 +1,4 @@
-"""What the outside may know of a moment: aggregates, health, timings. No face, no box, no track number."""
+"""What a kiosk publishes of a moment: aggregates, health, timings. No face, no box, no track number."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Snapshot:
 
     Attributes:
         wall_s: seconds since 1970; clock_ok says whether the clock was synchronised.
-        faces: how many are in view; None when fewer than the least group size are, and are not told.
-        shares: label -> share 0..1 of the faces in view (smoothed labels, `uncertain` among them); empty when not told.
-        window: label -> share over the last minute, empty when not told.
+        faces: how many are in view; None when fewer than the least group size are, and not published.
+        shares: label -> share 0..1 of the faces in view (smoothed labels and `uncertain`); empty when not published.
+        window: label -> share over the last minute, empty when not published.
         frames, dropped: since the start; fps: of the last seconds.
         stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing.
         device: what `Classifier.describe` says, without paths.

@@ -1,4 +1,4 @@
-"""The store as a table: CSV, JSON lines or Parquet."""
+"""A kiosk's history as a table: CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ...bundle import writing
 from ...errors import MissingExtra
 from .query import FOREVER, groups, labels_of, reading, rows
 
+MIN_GROUP = 3
+"""Faces in a stretch of time, below which its aggregate is withheld unless told otherwise; as [privacy] least_group."""
 _CHUNK = 5000
 _ROW_COLUMNS = {
     "seq": "int64",
@@ -35,6 +37,25 @@ Cells = Sequence[Any]
 
 
 @dataclass(frozen=True)
+class ExportOptions:
+    """What to write, and where.
+
+    Attributes:
+        kind: csv, jsonl or parquet.
+        span: stamps from span[0] up to but not span[1], milliseconds since 1970.
+        minutes: length of a stretch to aggregate over; None: every observation is a line.
+        least: a stretch with fewer faces is withheld.
+    """
+
+    folder: Path
+    out: Path
+    kind: str = "csv"
+    span: tuple[int, int] = FOREVER
+    minutes: float | None = None
+    least: int = MIN_GROUP
+
+
+@dataclass(frozen=True)
 class Exported:
     """What was written: lines, and stretches of time that were withheld because too few faces were seen."""
 
@@ -48,12 +69,20 @@ def time_text(wall_ms: int) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
-def export_rows(folder: Path, kind: str, out: Path, span: tuple[int, int] = FOREVER) -> Exported:
-    """Write every observation of a span of stamps, in the order in which they were made.
+def export_history(options: ExportOptions) -> Exported:
+    """Write rows or aggregates.
 
     Raises:
         InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
     """
+    o = options
+    if o.minutes is None:
+        return export_rows(o.folder, o.kind, o.out, o.span)
+    return export_groups(o.folder, o.kind, o.out, o.minutes, o.least, o.span)
+
+
+def export_rows(folder: Path, kind: str, out: Path, span: tuple[int, int] = FOREVER) -> Exported:
+    """Write every observation of a span of stamps, in the order in which they were made; see `export_history`."""
     with reading(folder) as database:
         table = (
             (
@@ -74,7 +103,7 @@ def export_rows(folder: Path, kind: str, out: Path, span: tuple[int, int] = FORE
 def export_groups(
     folder: Path, kind: str, out: Path, minutes: float, least: int, span: tuple[int, int] = FOREVER
 ) -> Exported:
-    """Write one line a stretch of `minutes` with at least `least` faces; raises as `export_rows`."""
+    """Write one line a stretch of `minutes` with at least `least` faces; see `export_history`."""
     with reading(folder) as database:
         kept, withheld = groups(database, minutes, least, span)
     labels = labels_of(kept)

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +26,9 @@ from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
 from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.status.snapshot_json import state_json
-from support.brokers import MOSQUITTO, Broker, Listener, wait_for
+from support.brokers import MOSQUITTO, Broker, Listener
 from support.snapshots import SEEN, moment
+from support.waiting import until
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def listen(broker: Broker, cleanup: list[Callable[[], object]]) -> Callable[...,
 def publisher(broker: Broker, tmp_path: Path, cleanup: list[Callable[[], object]]) -> Callable[..., MqttPublisher]:
     """One that publishes everything and tries again soon."""
 
-    def make(commands: Callable[[str, bool], None] = lambda n, o: None, **more: Any) -> MqttPublisher:
+    def make(on_command: Callable[[str, bool], None] = lambda n, o: None, **more: Any) -> MqttPublisher:
         settings = {"host": "127.0.0.1", "port": broker.port, "topic": "kiosk", "interval_s": 0, **more}
-        made = MqttPublisher(MqttSettings(**settings), tmp_path / "queue.db", commands, waits_s=(0.05, 0.2))
+        made = MqttPublisher(MqttSettings(**settings), tmp_path / "queue.db", on_command, waits_s=(0.05, 0.2))
         cleanup.append(made.stop)
         return made
 
@@ -81,7 +81,7 @@ def test_birth_state_and_farewell(broker: Broker, listen: Make, publisher: Make)
     early, kiosk = listen(), publisher()
     kiosk.start()
     kiosk.publish(SEEN)
-    wait_for(lambda: early.of("kiosk/state"))
+    until(lambda: early.of("kiosk/state"))
     assert early.of("kiosk/status") == ["online"]
     told = json.loads(early.of("kiosk/state")[0])
     assert told["health"] == {"condition": "ok", "reason": ""}
@@ -89,12 +89,12 @@ def test_birth_state_and_farewell(broker: Broker, listen: Make, publisher: Make)
     assert told["time"] == "2026-05-28T20:26:40.500+00:00"
     assert told["sequence"] == 1
     late = listen()
-    wait_for(lambda: len(late.heard) == 2)
+    until(lambda: len(late.heard) == 2)
     assert {(topic, retain) for topic, _, retain in late.heard} == {("kiosk/state", True), ("kiosk/status", True)}
-    wait_for(lambda: kiosk.state().delivered == 1)
+    until(lambda: kiosk.state().delivered == 1)
     assert kiosk.check() == ""
     kiosk.stop()
-    wait_for(lambda: early.of("kiosk/status") == ["online", "offline"])
+    until(lambda: early.of("kiosk/status") == ["online", "offline"])
 
 
 _KIOSK = """
@@ -130,8 +130,8 @@ def killed_kiosk(broker: Broker, queue: Path, count: int, before: Callable[[], N
 def test_the_last_will_speaks_for_a_killed_kiosk(broker: Broker, listen: Make, tmp_path: Path) -> None:
     broker.start()
     listener = listen()
-    killed_kiosk(broker, tmp_path / "q.db", 1, lambda: wait_for(lambda: listener.frames() == [0]))
-    wait_for(lambda: listener.of("kiosk/status") == ["online", "offline"])
+    killed_kiosk(broker, tmp_path / "q.db", 1, lambda: until(lambda: listener.frames() == [0]))
+    until(lambda: listener.of("kiosk/status") == ["online", "offline"])
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -145,18 +145,18 @@ def test_a_broker_that_dies_and_returns_gets_everything_once_and_in_order(
     for _ in range(3):
         for _ in range(5):
             kiosk.publish(moment(number := number + 1))
-        wait_for(lambda: listener.frames() == list(range(1, number + 1)) and kiosk.state().queued == 0)
+        until(lambda: listener.frames() == list(range(1, number + 1)) and kiosk.state().queued == 0)
         if how is signal.SIGKILL:
-            time.sleep(1.2)  # mosquitto saves its sessions once a second; a killed one forgets what it has not saved
+            broker.save()
         broker.stop(how)
-        wait_for(lambda: not kiosk.state().connected)
+        until(lambda: not kiosk.state().connected)
         for _ in range(20):
             kiosk.publish(moment(number := number + 1))
-        wait_for(lambda: f"no broker at 127.0.0.1:{broker.port}" in kiosk.check())
+        until(lambda: f"no broker at 127.0.0.1:{broker.port}" in kiosk.check())
         assert kiosk.state().queued == 20
         broker.start()
-        wait_for(lambda: len(listener.frames()) >= number)
-        wait_for(lambda: kiosk.state().queued == 0)
+        until(lambda: len(listener.frames()) >= number)
+        until(lambda: kiosk.state().queued == 0)
     assert listener.frames() == list(range(1, number + 1))
     assert kiosk.check() == ""
     assert kiosk.state().dropped == 0
@@ -173,7 +173,7 @@ def test_the_queue_survives_a_restart(broker: Broker, listen: Make, publisher: M
     listener, kiosk = listen(), publisher()
     kiosk.publish(moment(20))
     kiosk.start()
-    wait_for(lambda: len(listener.frames()) >= 21)
+    until(lambda: len(listener.frames()) >= 21)
     assert listener.frames() == list(range(21))
     assert [json.loads(text)["sequence"] for text in listener.of("kiosk/state")] == list(range(1, 22))
 
@@ -183,7 +183,7 @@ def test_the_queue_survives_a_kill(broker: Broker, listen: Make, publisher: Make
     broker.start()
     listener, kiosk = listen(), publisher()
     kiosk.start()
-    wait_for(lambda: len(listener.frames()) >= 30)
+    until(lambda: len(listener.frames()) >= 30)
     assert listener.frames() == list(range(30))
 
 
@@ -192,30 +192,30 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(broker: Broker, listen: M
     kiosk.start()
     for number in range(12):
         kiosk.publish(moment(number))
-    wait_for(lambda: kiosk.state().dropped == 7)
+    until(lambda: kiosk.state().dropped == 7)
     assert kiosk.state().queued == 5
     broker.start()
     listener = listen()
-    wait_for(lambda: kiosk.state().queued == 0)
+    until(lambda: kiosk.state().queued == 0)
     kiosk.publish(moment(99))
-    wait_for(lambda: 99 in listener.frames())
+    until(lambda: 99 in listener.frames())
     assert set(listener.frames()) <= {7, 8, 9, 10, 11, 99}
 
 
 def test_commands(broker: Broker, listen: Make, publisher: Make) -> None:
     broker.start()
     listener = listen()
-    obeyed: list[tuple[str, bool]] = []
+    commands: list[tuple[str, bool]] = []
 
-    def obey(name: str, on: bool) -> None:
-        obeyed.append((name, on))
+    def on_command(name: str, on: bool) -> None:
+        commands.append((name, on))
         raise ValueError("a command that fails must not end the publisher")
 
     listener.client.publish("kiosk/record/set", "ON", qos=1, retain=True).wait_for_publish(10)
-    kiosk = publisher(obey)
+    kiosk = publisher(on_command)
     kiosk.start()
     kiosk.publish(SEEN)
-    wait_for(lambda: listener.frames())  # the subscription went out before it
+    until(lambda: listener.frames())  # the subscription went out before it
     for topic, word in [
         ("pause", "ON"),
         ("pause", "perhaps"),
@@ -225,8 +225,8 @@ def test_commands(broker: Broker, listen: Make, publisher: Make) -> None:
         ("record", "ON"),
     ]:
         listener.client.publish(f"kiosk/{topic}/set", word, qos=1)
-    wait_for(lambda: ("record", True) in obeyed)
-    assert obeyed == [("pause", True), ("pause", False), ("record", True)]
+    until(lambda: ("record", True) in commands)
+    assert commands == [("pause", True), ("pause", False), ("record", True)]
     assert kiosk.state().connected
 
 
@@ -288,7 +288,7 @@ def test_tls_with_a_password(
         kiosk = publisher(**common, **more)
         kiosk.start()
         kiosk.publish(moment(1))
-        wait_for(lambda kiosk=kiosk, said=said: said in kiosk.check())
+        until(lambda kiosk=kiosk, said=said: said in kiosk.check())
         assert "guess" not in kiosk.check()
         kiosk.stop()
     assert listener.heard == []
@@ -296,7 +296,7 @@ def test_tls_with_a_password(
     kiosk.start()
     for number in range(2, 40):
         kiosk.publish(moment(number))
-    wait_for(lambda: len(listener.frames()) == 40)
+    until(lambda: len(listener.frames()) == 40)
     assert listener.frames() == [1, 1, *range(2, 40)]
 
 
@@ -310,7 +310,7 @@ def test_a_certificate_for_another_name_is_not_trusted(
     other.start()
     kiosk = publisher(host="localhost", port=other.port, tls=True, ca_file=keys / "ca.pem")
     kiosk.start()
-    wait_for(lambda: "Hostname mismatch" in kiosk.check())
+    until(lambda: "Hostname mismatch" in kiosk.check())
 
 
 def test_a_broker_that_never_answers_blocks_nobody(broker: Broker, publisher: Make) -> None:
@@ -346,10 +346,10 @@ def test_reconnecting_leaves_no_descriptor_behind(broker: Broker, publisher: Mak
     kiosk.start()
     counts = []
     for _ in range(6):
-        wait_for(lambda: kiosk.state().connected)
+        until(lambda: kiosk.state().connected)
         counts.append(len(os.listdir("/proc/self/fd")))
         broker.stop(signal.SIGKILL)
-        wait_for(lambda: not kiosk.state().connected)
+        until(lambda: not kiosk.state().connected)
         broker.start()
     assert max(counts[1:]) <= counts[0] + 1  # the broker's own start may be under way
     assert [t.name for t in threading.enumerate()].count("mqtt") == 1
@@ -469,7 +469,7 @@ def test_home_assistant_learns_of_us_and_understands_our_state(broker: Broker, l
     listener = listen(topic="homeassistant/#")
     kiosk = publisher()
     kiosk.start()
-    wait_for(lambda: len(listener.heard) == 13)
+    until(lambda: len(listener.heard) == 13)
     known = {
         "angry",
         "disgust",
@@ -489,7 +489,7 @@ def test_home_assistant_learns_of_us_and_understands_our_state(broker: Broker, l
         *(f"homeassistant/switch/kiosk/{key}/config" for key in ("pause", "record")),
     }
     late = listen(topic="homeassistant/#")
-    wait_for(lambda: len(late.heard) == 13)
+    until(lambda: len(late.heard) == 13)
     assert all(retained for _, _, retained in late.heard)
 
 

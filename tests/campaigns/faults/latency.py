@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from conftest import SHARED
 from support.brokers import Broker
-from support.kiosks import free_port, until
+from support.kiosks import free_port
+from support.waiting import until
 
 from .__main__ import prepare
 from .camera import Camera

@@ -25,18 +25,24 @@ class Outcome:
     """What a round gave.
 
     Attributes:
-        wrong: what was not as it should be, in a sentence; empty when all was.
+        broken: what was not as it should be besides the gap, in a sentence; empty when all was.
         recovery_s: from the fault's end to ok; gap_s: the longest time without observations.
         allowed_s: the documented gap, and what the machine itself stood still meanwhile.
         lost: acknowledged observations and queued snapshots that are not there.
     """
 
     fault: str
-    wrong: str
+    broken: str
     recovery_s: float = 0.0
     gap_s: float = 0.0
     allowed_s: float = 0.0
     lost: int = 0
+
+    @property
+    def wrong(self) -> str:
+        """Everything that was not as it should be; empty for a round that passed."""
+        late = f"{self.gap_s:.1f} s without observations, {self.allowed_s:.1f} s are allowed; "
+        return (late if self.gap_s > self.allowed_s else "") + self.broken
 
 
 def one_round(bench: Bench, fault: Fault, chance: random.Random, stalls: Stalls) -> Outcome:
@@ -53,17 +59,14 @@ def one_round(bench: Bench, fault: Fault, chance: random.Random, stalls: Stalls)
         lost = max(0, known - ledger.rows_of(bench.store, before.run)) + len(bench.missing())
         gap_s = ledger.longest_gap_s(bench.store, over.since or before.seq)
         allowed_s = fault.gap_s + stalls.since(begun)
-        wrong = ledger.damage(bench.store)
+        broken = ledger.damage(bench.store)
     except (AssertionError, sqlite3.Error, OSError, KeyError) as error:
         return Outcome(fault.name, f"{error}" or type(error).__name__)
     finally:
         if fault.camera:
             bench.camera_lost_s = monotonic()
-    if lost:
-        wrong = f"{lost} lost; {wrong}"
-    if gap_s > allowed_s:
-        wrong = f"{gap_s:.1f} s without observations, {allowed_s:.1f} s are allowed; {wrong}"
-    return Outcome(fault.name, wrong, recovery_s, gap_s, allowed_s, lost)
+    broken = f"{lost} lost; {broken}" if lost else broken
+    return Outcome(fault.name, broken, recovery_s, gap_s, allowed_s, lost)
 
 
 def settle(bench: Bench, fault: Fault) -> None:

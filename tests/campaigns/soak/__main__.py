@@ -23,7 +23,8 @@ from typing import Any
 from conftest import SHARED
 from fer_edge.runtime.vision.detectors.weights import add_model
 from support.brokers import Broker
-from support.kiosks import PLACE, free_port, until
+from support.kiosks import PLACE, free_port
+from support.waiting import until
 
 from .figures import figures
 from .sampling import Sample, sample

@@ -16,15 +16,14 @@ import pytest
 from fer_edge.bundle import LABELS
 from fer_edge.errors import DeviceNotFound, MissingExtra
 from fer_edge.runtime.config.sections import Record
-from fer_edge.runtime.kiosk.button import PauseButton
 from fer_edge.runtime.kiosk.commands import Requests
 from fer_edge.runtime.kiosk.logs import start_log, stop_log
-from fer_edge.runtime.kiosk.pause import PauseMark
+from fer_edge.runtime.kiosk.pause import PauseButton, PauseMark
 from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Frame, Observation
 from fer_edge.runtime.vision.resting_face import MOST, MOST_TRACKS, Baseline
-from support.kiosks import until
+from support.waiting import until
 
 FAKES = Path(__file__).resolve().parents[2] / "fakes"
 SAD, NEUTRAL, HAPPY = LABELS.index("sad"), LABELS.index("neutral"), LABELS.index("happy")
