@@ -52,9 +52,7 @@ class Connection:
         self._commands = {settings.command(name): name for name in COMMANDS}
         self._on_command = on_command
         client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"fer-edge-{secrets.token_hex(6)}",
-            reconnect_on_failure=False,
+            CallbackAPIVersion.VERSION2, client_id=f"fer-edge-{secrets.token_hex(6)}", reconnect_on_failure=False
         )
         client.on_connect, client.on_publish, client.on_message = self._on_connect, self._on_publish, self._on_message
         client.will_set(settings.status, OFFLINE, qos=1, retain=True)

@@ -16,8 +16,7 @@ from pathlib import Path
 from time import monotonic
 
 from ...bundle import LABELS
-from ..status.snapshot import Snapshot
-from ..status.snapshot_json import state_json
+from ..status.snapshot import Snapshot, state_json
 from .connection import Connection, require_paho
 from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
 from .queue import OfflineQueue

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...bundle import writing
 from ...errors import MissingExtra
-from .query import FOREVER, groups, labels_of, reading, rows
+from .query import FOREVER, HistoryRow, groups, labels_of, reading, rows
 
 MIN_GROUP = 3
 """Faces in a stretch of time, below which its aggregate is withheld unless told otherwise; as [privacy] least_group."""
@@ -70,57 +70,32 @@ def time_text(wall_ms: int) -> str:
 
 
 def export_history(options: ExportOptions) -> Exported:
-    """Write rows or aggregates.
+    """Write every observation in the order in which they were made, or one line a stretch with enough faces.
 
     Raises:
         InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
     """
     o = options
-    if o.minutes is None:
-        return export_rows(o.folder, o.kind, o.out, o.span)
-    return export_groups(o.folder, o.kind, o.out, o.minutes, o.least, o.span)
-
-
-def export_rows(folder: Path, kind: str, out: Path, span: tuple[int, int] = FOREVER) -> Exported:
-    """Write every observation of a span of stamps, in the order in which they were made; see `export_history`."""
-    with reading(folder) as database:
-        table = (
-            (
-                r.seq,
-                time_text(r.wall_ms),
-                r.clock_ok,
-                r.run,
-                r.track,
-                r.label,
-                r.confidence,
-                None if r.probabilities is None else json.dumps({k: round(v, 6) for k, v in r.probabilities.items()}),
-            )
-            for r in rows(database, span)
-        )
-        return Exported(_write(kind, out, _ROW_COLUMNS, table))
-
-
-def export_groups(
-    folder: Path, kind: str, out: Path, minutes: float, least: int, span: tuple[int, int] = FOREVER
-) -> Exported:
-    """Write one line a stretch of `minutes` with at least `least` faces; see `export_history`."""
-    with reading(folder) as database:
-        kept, withheld = groups(database, minutes, least, span)
-    labels = labels_of(kept)
-    length = round(minutes * 60_000)
+    with reading(o.folder) as database:
+        if o.minutes is None:
+            return Exported(_write(o.kind, o.out, _ROW_COLUMNS, map(_row_cells, rows(database, o.span))))
+        kept, withheld = groups(database, o.minutes, o.least, o.span)
+    labels, length = labels_of(kept), round(o.minutes * 60_000)
+    columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
     table = (
         (
-            time_text(g.from_ms),
-            time_text(g.from_ms + length),
-            g.clock_ok,
-            g.faces,
-            g.observations,
+            *(time_text(g.from_ms), time_text(g.from_ms + length), g.clock_ok, g.faces, g.observations),
             *(round(g.shares.get(label, 0.0), 4) for label in labels),
         )
         for g in kept
     )
-    columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
-    return Exported(_write(kind, out, columns, table), withheld)
+    return Exported(_write(o.kind, o.out, columns, table), withheld)
+
+
+def _row_cells(r: HistoryRow) -> Cells:
+    known = r.probabilities
+    probabilities = None if known is None else json.dumps({k: round(v, 6) for k, v in known.items()})
+    return r.seq, time_text(r.wall_ms), r.clock_ok, r.run, r.track, r.label, r.confidence, probabilities
 
 
 def _write(kind: str, out: Path, columns: Columns, table: Iterable[Cells]) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from ...bundle import LABELS
 from ...errors import InputError
 from . import kiosk_path
+from .batch import Event
 from .schema import VERSION, set_aside_files, version_of
 
 PAGE = 5000
@@ -53,14 +54,10 @@ class Group:
 
 
 @dataclass(frozen=True)
-class KeptEvent:
-    """An event as it was kept; see batch.Event."""
+class KeptEvent(Event):
+    """An event with the run that it belongs to."""
 
     run: int
-    wall_ms: int
-    kind: str
-    amount: int
-    note: str
 
 
 @dataclass(frozen=True)
@@ -193,7 +190,7 @@ def summary(folder: Path) -> Summary:
         about = dict(database.execute("SELECT key, value FROM about"))
         count, first, last, undated = database.execute(_SPAN).fetchone()
         files = [p for p in folder.iterdir() if p.name.startswith(kiosk_path(folder).name)]
-        events = database.execute("SELECT run, wall_ms, kind, amount, note FROM events ORDER BY event")
+        events = database.execute("SELECT wall_ms, kind, amount, note, run FROM events ORDER BY event")
         return Summary(
             folder=str(folder),
             rows=count,

@@ -10,8 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, UsageError
-from ..status.snapshot import Snapshot
-from ..status.snapshot_json import state_json
+from ..status.snapshot import Snapshot, state_json
 from .settings import KioskControl, WebSettings
 
 if TYPE_CHECKING:

@@ -21,16 +21,12 @@ from support.waiting import until
 
 from campaigns.faults.__main__ import prepare
 from campaigns.faults.bench import Bench
-from campaigns.faults.campaign import all_faults, lanes_of
-from campaigns.faults.fault import Fault, Over
+from campaigns.faults.campaign import all_faults, lanes_of, summary, table
+from campaigns.faults.fault import Fault, Over, latest_attempt
 from campaigns.faults.kit import PLAIN
 from campaigns.faults.ledger import longest_gap_s, missing_numbers
-from campaigns.faults.patience import latest_attempt
-from campaigns.faults.rounds import Outcome, one_round
-from campaigns.faults.stalls import Stalls
-from campaigns.faults.supervisor import Supervisor
-from campaigns.faults.table import summary, table
-from campaigns.faults.unit import Rules, read_rules
+from campaigns.faults.rounds import Outcome, Stalls, one_round
+from campaigns.faults.supervisor import Rules, Supervisor, read_rules
 
 RULES = Rules("always", 0.05, frozenset({2}), 30.0, 1.0, 0.5, 0o077, {}, powerless=False)
 

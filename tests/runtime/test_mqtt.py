@@ -24,8 +24,7 @@ from fer_edge.runtime.mqtt.queue import OfflineQueue
 from fer_edge.runtime.mqtt.settings import MqttSettings
 from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
-from fer_edge.runtime.status.snapshot import Snapshot
-from fer_edge.runtime.status.snapshot_json import state_json
+from fer_edge.runtime.status.snapshot import Snapshot, state_json
 from support.brokers import MOSQUITTO, Broker, Listener
 from support.snapshots import SEEN, moment
 from support.waiting import until
@@ -216,14 +215,9 @@ def test_commands(broker: Broker, listen: Make, publisher: Make) -> None:
     kiosk.start()
     kiosk.publish(SEEN)
     until(lambda: listener.frames())  # the subscription went out before it
-    for topic, word in [
-        ("pause", "ON"),
-        ("pause", "perhaps"),
-        ("pause", "O" * 100_000),
-        ("other", "ON"),
-        ("pause", "off"),
-        ("record", "ON"),
-    ]:
+    for word in ("ON", "perhaps", "O" * 100_000):
+        listener.client.publish("kiosk/pause/set", word, qos=1)
+    for topic, word in [("other", "ON"), ("pause", "off"), ("record", "ON")]:
         listener.client.publish(f"kiosk/{topic}/set", word, qos=1)
     until(lambda: ("record", True) in commands)
     assert commands == [("pause", True), ("pause", False), ("record", True)]
@@ -470,19 +464,7 @@ def test_home_assistant_learns_of_us_and_understands_our_state(broker: Broker, l
     kiosk = publisher()
     kiosk.start()
     until(lambda: len(listener.heard) == 13)
-    known = {
-        "angry",
-        "disgust",
-        "fear",
-        "happy",
-        "neutral",
-        "sad",
-        "surprise",
-        "uncertain",
-        "faces",
-        "health",
-        "device",
-    }
+    known = (*LABELS, "uncertain", "faces", "health", "device")
     topics = {topic for topic, _, _ in listener.heard}
     assert topics == {
         *(f"homeassistant/sensor/kiosk/{key}/config" for key in known),
@@ -567,12 +549,8 @@ def test_metrics_say_what_the_snapshot_says() -> None:
     assert told["fer_edge_frames_dropped_total", ()] == 7
     assert told["fer_edge_stage_seconds", (("stage", "infer"),)] == pytest.approx(0.0205)
     assert told["fer_edge_latency_seconds", ()] == pytest.approx(0.0315)
-    assert {c: told["fer_edge_health", (("condition", c),)] for c in ("starting", "ok", "degraded", "failed")} == {
-        "starting": 0,
-        "ok": 1,
-        "degraded": 0,
-        "failed": 0,
-    }
+    health = {c.value: told["fer_edge_health", (("condition", c.value),)] for c in Condition}
+    assert health == {"starting": 0, "ok": 1, "degraded": 0, "failed": 0}
     (device,) = [dict(labels) for name, labels in told if name == "fer_edge_device_info"]
     assert device["backend"] == "onnxruntime"
 

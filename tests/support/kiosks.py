@@ -11,11 +11,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from fer_edge.runtime.vision.detectors.weights import add_model
 from support.waiting import until
 
 PLACE = """
@@ -25,6 +27,15 @@ kind = "museum"
 purpose = "to be tested"
 declared = 2026-11-25
 """
+
+
+@contextmanager
+def cache_with(detector: Path, folder: Path) -> Iterator[None]:
+    """A cache in that folder that holds the detector's weights, inside; for fixtures of a whole module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_EDGE_CACHE", str(folder))
+        add_model(detector)
+        yield
 
 
 def free_port() -> int:

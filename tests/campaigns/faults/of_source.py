@@ -8,9 +8,8 @@ from time import monotonic, sleep
 from fer_edge.runtime.inference.supervisor import FIRST_WAIT_S, JITTER, LONGEST_WAIT_S
 
 from .bench import Bench
-from .fault import OPEN_SOURCE_S, STEADY_GAP_S, Fault, Over
+from .fault import OPEN_SOURCE_S, STEADY_GAP_S, Fault, Over, latest_attempt
 from .kit import DEADLINE_S
-from .patience import latest_attempt
 
 GONE_S = 5.0
 HANGS_S = (2.0, 5.0)

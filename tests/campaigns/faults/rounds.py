@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 from dataclasses import dataclass
 from time import monotonic, sleep
 
@@ -12,12 +13,13 @@ from fer_edge.runtime.sources.capture import STEADY_S
 from . import ledger
 from .bench import Bench
 from .fault import Fault, Over
-from .stalls import Stalls
 
 LIMIT_S = 60.0
 """A kiosk that is not well so long after a fault does not come back by itself."""
 ROWS = 5
 """Observations that must follow, so that the gap has an end."""
+STEP_S, COUNTS_S = 0.05, 0.1
+"""How long a thread sleeps to measure whether the machine stands still, and what it may oversleep."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,26 @@ class Outcome:
         """Everything that was not as it should be; empty for a round that passed."""
         late = f"{self.gap_s:.1f} s without observations, {self.allowed_s:.1f} s are allowed; "
         return (late if self.gap_s > self.allowed_s else "") + self.broken
+
+
+class Stalls:
+    """Notes for how long the machine itself stood still: busy or virtual ones do not run a process for seconds."""
+
+    def __init__(self) -> None:
+        self._late: list[tuple[float, float]] = []
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def since(self, at_s: float) -> float:
+        """Seconds of standing still from then on."""
+        return sum(late for when, late in self._late if when >= at_s)
+
+    def _work(self) -> None:
+        while True:
+            before = monotonic()
+            sleep(STEP_S)
+            late = monotonic() - before - STEP_S
+            if late > COUNTS_S:
+                self._late.append((monotonic(), late))
 
 
 def one_round(bench: Bench, fault: Fault, chance: random.Random, stalls: Stalls) -> Outcome:

@@ -18,10 +18,9 @@ import pytest
 from fer_edge.runtime.report.video import find_video
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.storage.session import open_session
-from fer_edge.runtime.vision.detectors.weights import add_model
 from support.brokers import MOSQUITTO, Broker, Listener
 from support.front_door import run_verb
-from support.kiosks import Running, free_port
+from support.kiosks import Running, cache_with, free_port
 from support.waiting import until
 
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
@@ -46,10 +45,8 @@ def kiosk(tmp_path: Path, clip: Path, yunet: Path) -> Iterator[Make]:
 def shared(tmp_path_factory: pytest.TempPathFactory, clip: Path, yunet_file: Path) -> Iterator[Running]:
     """One kiosk that runs, for tests that leave it as it is."""
     folder = tmp_path_factory.mktemp("shared")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_EDGE_CACHE", str(folder / "cache"))
-        add_model(yunet_file)
-    running = Running(folder / "kiosk", str(clip), FER_EDGE_CACHE=str(folder / "cache")).start().ready()
+    with cache_with(yunet_file, folder / "cache"):
+        running = Running(folder / "kiosk", str(clip)).start().ready()
     yield running
     running.stop(signal.SIGKILL)
 

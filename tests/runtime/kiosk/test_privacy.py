@@ -23,9 +23,8 @@ import pytest
 from fer_edge.bundle import face_crop
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.vision.detectors import open_detector
-from fer_edge.runtime.vision.detectors.weights import add_model
 from support.brokers import MOSQUITTO, Broker
-from support.kiosks import Running
+from support.kiosks import Running, cache_with
 from support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -113,21 +112,8 @@ def camera(clip: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def run_traced(running: Running, folder: Path, enough: Callable[[], object]) -> Traced:
     """A kiosk under strace until it has done enough; `enough` is asked from its first snapshot on."""
     folder.mkdir()
-    strace = (
-        "strace",
-        "-ff",
-        "--seccomp-bpf",
-        "-qq",
-        "-xx",
-        "-y",
-        "-s",
-        "1000000",
-        "-e",
-        f"trace={CALLS}",
-        "-o",
-        str(folder / "trace"),
-    )
-    running.start(prefix=strace)
+    strace = ["strace", "-ff", "--seccomp-bpf", "-qq", "-xx", "-y", "-s", "1000000", "-e"]
+    running.start(prefix=(*strace, f"trace={CALLS}", "-o", str(folder / "trace")))
     running.state()
     until(enough, limit_s=180)
     assert running.process is not None
@@ -142,9 +128,7 @@ def run_traced(running: Running, folder: Path, enough: Callable[[], object]) -> 
 @pytest.fixture(scope="module")
 def runs(clip: Path, yunet_file: Path, tmp_path_factory: pytest.TempPathFactory) -> set[bytes]:
     """Byte runs of every third frame, BGR and RGB, and of the crops that the model is given, but of no plain area."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_EDGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        add_model(yunet_file)
+    with cache_with(yunet_file, tmp_path_factory.mktemp("cache")):
         detector, runs = open_detector("yunet")[0], set[bytes]()
     for frame in islice(open_source(str(clip)), 0, None, 3):
         pictures = [frame.image, frame.image[:, :, ::-1]]

@@ -18,16 +18,14 @@ from fer_edge.runtime.pipeline import Pipeline
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.types import Face, Frame, Observation, Track
 from fer_edge.runtime.vision.detectors import open_detector
-from fer_edge.runtime.vision.detectors.weights import add_model
 from fer_edge.runtime.vision.optical_flow import FlowFollower
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother
 from fer_edge.runtime.vision.tracker import overlap
+from support.kiosks import cache_with
 
 
-def watch(
-    bundle: Bundle, clip: Path, count: int | None = None, **work: float
-) -> tuple[list[tuple[Observation, ...]], Pipeline, int]:
-    """Observations of each of the first frames (None: all), the pipeline, and how often the detector looked."""
+def counting_pipeline(bundle: Bundle, **work: float) -> tuple[Pipeline, list[int]]:
+    """A pipeline, and a list with how often its detector looked."""
     detector = open_detector("yunet")[0]
     looks, plain = [0], detector.detect
 
@@ -37,7 +35,14 @@ def watch(
 
     detector.detect = counted  # type: ignore[method-assign]
     classifier = Classifier(bundle, choose_artifact(bundle))
-    pipeline = Pipeline(detector, classifier, ExponentialSmoother(bundle.labels), **work)  # type: ignore[arg-type]
+    return Pipeline(detector, classifier, ExponentialSmoother(bundle.labels), **work), looks  # type: ignore[arg-type]
+
+
+def watch(
+    bundle: Bundle, clip: Path, count: int | None = None, **work: float
+) -> tuple[list[tuple[Observation, ...]], Pipeline, int]:
+    """Observations of each of the first frames (None: all), the pipeline, and how often the detector looked."""
+    pipeline, looks = counting_pipeline(bundle, **work)
     source = open_source(str(clip))
     seen = [pipeline.process(frame) for frame in islice(source, count)]
     source.close()
@@ -45,28 +50,22 @@ def watch(
 
 
 @pytest.fixture(scope="module")
-def unlimited(
+def plain(
     bundle: Bundle, clip: Path, yunet_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[tuple[Observation, ...]], Pipeline, int]:
+) -> list[tuple[Observation, ...]]:
     """What is seen with a detection and an inference in every frame."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_EDGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        add_model(yunet_file)
-        return watch(bundle, clip)
+    with cache_with(yunet_file, tmp_path_factory.mktemp("cache")):
+        seen, _, looks = watch(bundle, clip)
+    assert looks == len(seen)
+    return seen
 
 
 @pytest.mark.parametrize("every", [2, 3, 5])
 def test_faces_are_followed_between_detections(
-    bundle: Bundle,
-    clip: Path,
-    yunet: Path,
-    unlimited: tuple[list[tuple[Observation, ...]], Pipeline, int],
-    every: int,
+    bundle: Bundle, clip: Path, yunet: Path, plain: list[tuple[Observation, ...]], every: int
 ) -> None:
     """A man turning his head: the same face under the same number, and a detector that looks every n-th time."""
-    plain, _, always = unlimited
     seen, _, looks = watch(bundle, clip, detect_every=every)
-    assert always == len(plain)
     assert looks == -(-len(plain) // every)
     assert {o.track for frame in seen for o in frame} == {1}
     for now, before in zip(seen, plain, strict=True):
@@ -197,16 +196,6 @@ def test_an_abstract_socket() -> None:
 
 def test_frames_without_faces_cost_no_detection_between(bundle: Bundle, yunet: Path) -> None:
     blank = [Frame(i, i / 25, np.full((120, 160, 3), 128, np.uint8)) for i in range(9)]
-    detector = open_detector("yunet")[0]
-    looks, plain = [0], detector.detect
-
-    def counted(image: np.ndarray) -> list[Face]:
-        looks[0] += 1
-        return plain(image)
-
-    detector.detect = counted  # type: ignore[method-assign]
-    pipeline = Pipeline(
-        detector, Classifier(bundle, choose_artifact(bundle)), ExponentialSmoother(bundle.labels), detect_every=3
-    )
+    pipeline, looks = counting_pipeline(bundle, detect_every=3)
     assert all(pipeline.process(frame) == () for frame in blank)
     assert looks[0] == 3

@@ -22,7 +22,7 @@ from fer_edge.bundle import LABELS
 from fer_edge.errors import InputError, MissingExtra, OutputError, UsageError
 from fer_edge.runtime.storage import batch, export, kiosk_path
 from fer_edge.runtime.storage.clock import boot_id, clock_synchronised
-from fer_edge.runtime.storage.export import export_groups, export_rows, time_text
+from fer_edge.runtime.storage.export import ExportOptions, export_history, time_text
 from fer_edge.runtime.storage.history import History
 from fer_edge.runtime.storage.lock import Claim
 from fer_edge.runtime.storage.query import HistoryRow, groups, reading, rows, summary
@@ -588,7 +588,7 @@ def week(folder: Path) -> Path:
 def test_csv_jsonl_and_parquet_hold_the_same(week: Path, tmp_path: Path) -> None:
     span = (round((NOON + DAY) * 1000), round((NOON + 3 * DAY) * 1000))
     for kind in ("csv", "jsonl"):
-        assert export_rows(week, kind, tmp_path / f"a.{kind}", span).lines == 40
+        assert export_history(ExportOptions(week, tmp_path / f"a.{kind}", kind, span)).lines == 40
     with (tmp_path / "a.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
@@ -597,7 +597,7 @@ def test_csv_jsonl_and_parquet_hold_the_same(week: Path, tmp_path: Path) -> None
     assert lines[0]["probabilities"]["disgust"] == pytest.approx(0.7)
     assert [int(r["seq"]) for r in table] == [r["seq"] for r in lines] == list(range(21, 61))
     parquet = pytest.importorskip("pyarrow.parquet")
-    export_rows(week, "parquet", tmp_path / "a.parquet", span)
+    export_history(ExportOptions(week, tmp_path / "a.parquet", "parquet", span))
     columns = parquet.read_table(tmp_path / "a.parquet").to_pydict()
     assert columns["seq"] == [r["seq"] for r in lines]
     assert columns["confidence"] == [r["confidence"] for r in lines]
@@ -607,7 +607,7 @@ def test_csv_jsonl_and_parquet_hold_the_same(week: Path, tmp_path: Path) -> None
 def test_parquet_without_pyarrow(week: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match="pyarrow"):
-        export_rows(week, "parquet", tmp_path / "a.parquet")
+        export_history(ExportOptions(week, tmp_path / "a.parquet", "parquet"))
     assert list(tmp_path.glob("*a*")) == []
     assert set(export.FORMATS) == {"csv", "jsonl", "parquet"}
 
@@ -625,7 +625,7 @@ def test_aggregates_withhold_small_groups(folder: Path, tmp_path: Path) -> None:
     assert [(g.faces, g.observations) for g in told] == [(3, 6), (2, 4)]
     assert withheld == 1
     assert told[0].shares == pytest.approx({"happy": 4 / 6, "sad": 2 / 6})
-    done = export_groups(folder, "csv", tmp_path / "a.csv", 15, 2)
+    done = export_history(ExportOptions(folder, tmp_path / "a.csv", minutes=15, least=2))
     assert (done.lines, done.withheld) == (2, 1)
     with (tmp_path / "a.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
@@ -760,11 +760,8 @@ def test_data_export(data: Callable[..., tuple[int, str]], week: Path, tmp_path:
     code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3)
     assert code == 0
     assert "withheld" in said
-    for wrong in (
-        ["export", week],
-        ["export", week, "--out", out, "--since", "yesterday"],
-        ["show", week, "--out", out],
-    ):
+    to = ["--out", out]
+    for wrong in (["export", week], ["export", week, *to, "--since", "yesterday"], ["show", week, *to]):
         assert data(*wrong)[0] == 2
     assert data("export", week, "--out", tmp_path / "a.csv" / "b")[0] == 2
 
