@@ -8,7 +8,6 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from ...errors import UsageError
 from ..config import KioskConfig, load_config
@@ -35,12 +34,9 @@ class KioskOptions:
 def run_kiosk(options: KioskOptions) -> int:
     """Read the configuration, open everything, and work until SIGTERM, SIGINT or the end of the source (0).
 
-    Returns:
-        The exit code for systemd: 0, or 4 when the camera or the device did not come back.
-
-    Raises:
-        FerEdgeError kinds, whose exit codes are 2 for a wrong configuration or input, where starting again changes
-        nothing, and 3 for an absent device.
+    Returns the exit code for systemd: 0, or 4 when the camera or the device did not come back. Raises FerEdgeError
+    kinds with exit codes of their own: 2, configuration or input are wrong and starting again changes nothing; 3, a
+    device is absent.
     """
     if not options.config.exists():
         raise UsageError(
@@ -58,23 +54,11 @@ def run_kiosk(options: KioskOptions) -> int:
     try:
         kiosk = Kiosk(config, read, Notifier())
         try:
-            _handle_signals(kiosk)
+            for end in (signal.SIGTERM, signal.SIGINT):  # signals only set flags, which the loop looks at
+                signal.signal(end, lambda number, frame: kiosk.stop())
+            signal.signal(signal.SIGHUP, lambda number, frame: kiosk.requests.ask(RELOAD))
             return kiosk.run()
         finally:
             kiosk.close()
     finally:
         stop_log(handler)
-
-
-def _handle_signals(kiosk: Kiosk) -> None:
-    """Signals only set flags; everything else happens between two frames."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        kiosk.stop()
-
-    def reload(number: int, frame: FrameType | None) -> None:
-        kiosk.requests.ask(RELOAD)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, reload)

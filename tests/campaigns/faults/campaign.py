@@ -10,7 +10,7 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
-from . import of_processes, of_source, of_surroundings
+from . import of_processes, of_surroundings
 from .bench import Bench
 from .fault import Fault
 from .rounds import Outcome, Stalls, one_round
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 def all_faults() -> tuple[Fault, ...]:
     """In the order of the table."""
-    return (*of_source.FAULTS, *of_surroundings.FAULTS, *of_processes.faults())
+    return (*of_surroundings.FAULTS, *of_processes.faults())
 
 
 def lanes_of(faults: Sequence[Fault]) -> list[list[list[Fault]]]:

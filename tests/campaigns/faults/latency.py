@@ -60,9 +60,7 @@ class Arrivals(threading.Thread):
 
 def main() -> int:
     """Measure and tell; exit code 1 when the bar is missed."""
-    parser = argparse.ArgumentParser(
-        prog="campaigns.faults.latency", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
+    parser = argparse.ArgumentParser(prog="campaigns.faults.latency", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="latency-") as name:

@@ -17,8 +17,7 @@ from . import ledger
 from .bench import Bench
 from .fault import OPEN_DEVICE_S, START_S, STEADY_GAP_S, Fault, Over
 from .kit import COMMIT_S, INFER_FPS, STICK
-from .processes import children_of, runs
-from .supervisor import read_rules
+from .supervisor import children_of, read_rules, runs
 
 BACK_S = FIRST_WAIT_S * (1 + JITTER) + OPEN_DEVICE_S + STEADY_GAP_S
 AWAY_S = (1.0, 3.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from campaigns.faults.processes import children_of
+from campaigns.faults.supervisor import children_of
 
 PAGE, MB = os.sysconf("SC_PAGE_SIZE"), 1e6
 PER = 100_000

@@ -109,11 +109,9 @@ def test_a_pause_holds_over_a_restart(kiosk: Make) -> None:
     assert not (running.folder / "state" / "paused").exists()
 
 
-def test_a_session_on_request(kiosk: Make) -> None:
-    running = kiosk()
-    folder = running.folder / "sessions"
-    running.config.write_text(f'{running.config.read_text()}[record]\non = true\nfolder = "{folder}"\nvideo = true\n')
-    running.start().ready()
+def test_a_session_on_request(kiosk: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "sessions"
+    running = kiosk(lines=f'[record]\non = true\nfolder = "{folder}"\nvideo = true').start().ready()
     until(lambda: running.state()["shares"])
     running.ask("/api/record", {"recording": True})
     until(lambda: running.state()["recording"])

@@ -187,9 +187,9 @@ def test_no_frame_reaches_a_disk_and_nothing_else_is_reached(
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_the_scan_finds_a_picture_that_was_asked_for(tmp_path: Path, clip: Path, yunet: Path) -> None:
     """The scan can fail: with a recorded video there are files and marks that the other test would have refused."""
-    running = Running(tmp_path / "kiosk", str(clip))
-    folder = running.folder / "sessions"
-    running.config.write_text(f'{running.config.read_text()}[record]\non = true\nfolder = "{folder}"\nvideo = true\n')
+    folder = tmp_path / "sessions"
+    lines = f'[record]\non = true\nfolder = "{folder}"\nvideo = true'
+    running = Running(tmp_path / "kiosk", str(clip), lines)
 
     def recorded() -> bool:
         running.ask("/api/record", {"recording": True})  # a second request changes nothing
