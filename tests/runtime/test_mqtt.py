@@ -1,4 +1,4 @@
-"""What leaves the kiosk: MQTT to a real mosquitto that is killed and restarted, and figures that Prometheus reads."""
+"""What leaves the kiosk: MQTT to a real mosquitto that is killed and restarted, and metrics that Prometheus reads."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ from .kit import config_text
 
 CLIP = SHARED / "clips" / "face-demographics-walking.gif"
 BAR = 1.5
-LEAST = 20
-"""Snapshots, below which percentiles say nothing."""
+MIN_SNAPSHOTS = 20
+"""With fewer, percentiles say nothing."""
 
 
 class Arrivals(threading.Thread):
@@ -66,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="latency-") as name:
         lines, came = measure(Path(name), args.seconds)
     heard = [(line, came[line["frames"]]) for line in lines if line["frames"] in came]
-    assert len(heard) >= LEAST, f"only {len(heard)} snapshots were sent for a change"
+    assert len(heard) >= MIN_SNAPSHOTS, f"only {len(heard)} snapshots were sent for a change"
     for stage in heard[0][0]["stages"]:
         print(f"{stage:8} {1000 * np.mean([line['stages'].get(stage, 0.0) for line, _ in heard]):6.2f} ms on average")
     sums = np.array([sum(line["stages"].values()) for line, _ in heard])

@@ -72,7 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--frames", type=int, default=200_000)
     parser.add_argument("--width", type=int, default=320, help="of the frames, pixels")
-    parser.add_argument("--json", type=Path, help="write figures and samples there")
+    parser.add_argument("--json", type=Path, help="write results and samples there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         told, samples = soak(Path(name), args.frames, args.width)

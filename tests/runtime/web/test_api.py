@@ -23,7 +23,7 @@ from fer_edge.runtime.web.settings import KioskControl, WebSettings
 from fer_edge.runtime.web.token_auth import COOKIE
 from support.web_client import SNAPSHOT, TOKEN, Told, ask, control_of, serving, streamed
 
-EXAMPLES, MOST_S = 12, 60
+EXAMPLES, TIMEOUT_S = 12, 300
 """Of each operation; the bound in time is a safety net."""
 STREAMS = ("/api/events", "/preview")
 """They do not end by themselves, so a fuzzer would wait; they are asked below."""
@@ -97,7 +97,7 @@ def fuzz(folder: Path, url: str, headers: Mapping[str, str]) -> subprocess.Compl
     command += ["--seed", "7", "--no-color", "--suppress-health-check", "all", "--request-timeout", "10"]
     command += [part for path in STREAMS for part in ("--exclude-path", path)]
     command += [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=MOST_S)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S)
 
 
 @pytest.mark.parametrize(("token", "sent"), [("", ""), (TOKEN, TOKEN), (TOKEN, "")], ids=["open", "inside", "outside"])

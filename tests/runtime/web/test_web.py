@@ -269,7 +269,7 @@ def test_what_is_no_http_at_all(start: Callable[..., WebServer], caplog: pytest.
             client.shutdown(socket.SHUT_WR)
             assert not client.recv(64).startswith(b"HTTP/1.1 5")
     assert ask(server, "/api/state")[0].status == 200
-    assert not caplog.records  # or anybody could fill the journal
+    assert not caplog.records  # or anybody could fill the log
 
 
 def test_clients_that_never_finish_are_let_go(start: Callable[..., WebServer], monkeypatch: pytest.MonkeyPatch) -> None:
