@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..runtime.storage.query import KeptEvent, Summary
 
 ACTIONS = {
     "show": "how many rows, of which time, how large, how long they stay",
@@ -17,8 +21,6 @@ ACTIONS = {
     "wipe": "remove everything, or what is older than a moment, and prove it",
 }
 FORMATS = ("csv", "jsonl", "parquet")
-LEAST = 3
-"""Faces in a stretch of time, below which its aggregate is withheld unless told otherwise; as [privacy] least_group."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--aggregate", type=float, metavar="MINUTES", help="export: shares over stretches of this length"
     )
     parser.add_argument(
-        "--least", type=int, metavar="N", help=f"export: withhold a stretch with fewer faces (default: {LEAST})"
+        "--least", type=int, metavar="N", help="export: withhold a stretch with fewer faces (default: 3)"
     )
     parser.add_argument("--before", type=_moment, metavar="DATE", help="wipe: only what is older")
     parser.add_argument("--yes", action="store_true", help="wipe: really")
@@ -44,33 +46,35 @@ _DATE = "2026-01-31, or 2026-01-31T18:30, by this machine's clock, or with +01:0
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
-    _check(args)
+    _check(args.action, vars(args))
     return {"show": _show, "export": _export, "wipe": _wipe}[args.action](args)
 
 
-def _check(args: argparse.Namespace) -> None:
-    used = {
-        "export": ("out", "since", "until", "aggregate", "least"),
-        "wipe": ("before",),
-    }
-    for action, names in used.items():
+def _check(action: str, given: Mapping[str, Any]) -> None:
+    """Raises UsageError for options that do not go together."""
+    for owner, names in {"export": ("out", "since", "until", "aggregate", "least"), "wipe": ("before",)}.items():
         for name in names:
-            if args.action != action and getattr(args, name) is not None:
-                raise UsageError(f"--{name} belongs to data {action}", hint="fer-edge data --help")
-    again = f"fer-edge data {args.action} {args.folder}"
-    if args.action == "export" and args.out is None:
-        raise UsageError("data export needs a file to write to", hint=f"{again} --out observations.{args.format}")
-    if args.least is not None and (args.aggregate is None or args.least < 1):
+            if action != owner and given[name] is not None:
+                raise UsageError(f"--{name} belongs to data {owner}", hint="fer-edge data --help")
+    again, least, minutes, before = (
+        f"fer-edge data {action} {given['folder']}",
+        given["least"],
+        given["aggregate"],
+        given["before"],
+    )
+    if action == "export" and given["out"] is None:
+        raise UsageError("data export needs a file to write to", hint=f"{again} --out observations.{given['format']}")
+    if least is not None and (minutes is None or least < 1):
         raise UsageError(
             "--least needs --aggregate and at least 1", hint=f"{again} --out FILE --aggregate 15 --least 3"
         )
-    if args.aggregate is not None and not 0.01 <= args.aggregate <= 527_040:
-        raise UsageError(f"--aggregate {args.aggregate:g} is not between 0.01 minutes and a year")
-    if args.action == "wipe" and not args.yes:
-        what = f"what is older than {_text(args.before)}" if args.before is not None else "every observation"
+    if minutes is not None and not 0.01 <= minutes <= 527_040:
+        raise UsageError(f"--aggregate {minutes:g} is not between 0.01 minutes and a year")
+    if action == "wipe" and not given["yes"]:
+        what = f"what is older than {_text(before)}" if before is not None else "every observation"
         raise UsageError(
-            f"nothing was removed: this would remove {what} from {args.folder} for good",
-            hint=" ".join([again, *(["--before", _text(args.before)] if args.before is not None else []), "--yes"]),
+            f"nothing was removed: this would remove {what} from {given['folder']} for good",
+            hint=" ".join([again, *(["--before", _text(before)] if before is not None else []), "--yes"]),
         )
 
 
@@ -91,48 +95,44 @@ def _show(args: argparse.Namespace) -> int:
 
     seen = summary(args.folder)
     if args.json:
-        print(json.dumps(seen))
+        print(json.dumps(asdict(seen)))
         return 0
     lines = [
-        ("observations", f"{seen['rows']:,}, in {seen['runs']} runs"),
-        ("from", _text(seen["first_ms"]) if seen["first_ms"] is not None else "-"),
-        ("to", _text(seen["last_ms"]) if seen["last_ms"] is not None else "-"),
-        ("clock not set", f"{seen['undated']:,} observations"),
-        ("size", f"{seen['bytes'] / (1 << 20):.1f} MiB"),
+        ("observations", f"{seen.rows:,}, in {seen.runs} runs"),
+        ("from", _text(seen.first_ms) if seen.first_ms is not None else "-"),
+        ("to", _text(seen.last_ms) if seen.last_ms is not None else "-"),
+        ("clock not set", f"{seen.undated:,} observations"),
+        ("size", f"{seen.bytes / (1 << 20):.1f} MiB"),
         ("kept", _kept(seen)),
-        ("closed", "yes" if seen["closed"] else "no: a kiosk is writing, or it was killed"),
+        ("closed", "yes" if seen.closed else "no: a kiosk is writing, or it was killed"),
     ]
     for name, value in lines:
         print(f"{name + ':':15} {value}")
-    for event in seen["events"][-10:]:
-        print(f"{_text(event['wall_ms'])}  run {event['run']}: {event['note']} ({_amount(event)})")
-    for name in seen["set_aside"]:
+    for event in seen.events[-10:]:
+        print(f"{_text(event.wall_ms)}  run {event.run}: {event.note} ({_amount(event)})")
+    for name in seen.set_aside:
         print(f"{'set aside:':15} {name}, which was damaged")
     return 0
 
 
-def _kept(seen: dict[str, Any]) -> str:
-    days = f"{seen['keep_days']:g} days" if seen["keep_days"] else "of any age"
-    return days + (f", up to {seen['keep_mib']:g} MiB" if seen["keep_mib"] else ", of any size")
+def _kept(seen: Summary) -> str:
+    days = f"{seen.keep_days:g} days" if seen.keep_days else "of any age"
+    return days + (f", up to {seen.keep_mib:g} MiB" if seen.keep_mib else ", of any size")
 
 
-def _amount(event: dict[str, Any]) -> str:
-    return f"{event['amount'] / 1000:+.1f} s" if event["kind"] == "clock" else f"{event['amount']} observations"
+def _amount(event: KeptEvent) -> str:
+    return f"{event.amount / 1000:+.1f} s" if event.kind == "clock" else f"{event.amount} observations"
 
 
 def _export(args: argparse.Namespace) -> int:
-    from ..runtime.storage.export import export_groups, export_rows
+    from ..runtime.storage.export import MIN_GROUP, ExportOptions, export_history
     from ..runtime.storage.query import FOREVER
 
-    span = (
-        FOREVER[0] if args.since is None else args.since,
-        FOREVER[1] if args.until is None else args.until,
+    since, until = (
+        given if given is not None else end for given, end in zip((args.since, args.until), FOREVER, strict=True)
     )
-    if args.aggregate is None:
-        done = export_rows(args.folder, args.format, args.out, span)
-    else:
-        least = LEAST if args.least is None else args.least
-        done = export_groups(args.folder, args.format, args.out, args.aggregate, least, span)
+    least = MIN_GROUP if args.least is None else args.least
+    done = export_history(ExportOptions(args.folder, args.out, args.format, (since, until), args.aggregate, least))
     if args.json:
         print(json.dumps({"out": str(args.out), "lines": done.lines, "withheld": done.withheld}))
         return 0
@@ -144,7 +144,7 @@ def _export(args: argparse.Namespace) -> int:
 def _wipe(args: argparse.Namespace) -> int:
     from ..runtime.storage.wipe import wipe
 
-    done = wipe(args.folder, args.before, round(time.time() * 1000))
+    done = wipe(args.folder, args.before)
     if args.json:
         print(json.dumps({"removed": done.rows, "searched_bytes": done.searched}))
         return 0

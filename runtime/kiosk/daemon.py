@@ -1,14 +1,14 @@
-"""The kiosk's loop: takes the newest frame, works on it, tells how it is, and knows when to give up.
+"""The kiosk's loop: takes the newest frame, processes it, publishes how it is, and knows when to give up.
 
-Everything around it is given: where frames come from, what is done with observations, whom to tell. So a test runs it
-with a clip and a clock of its own, and the service with a camera, a store and a broker.
+Frames, sinks, publishers and the clock are handed in. So a test runs it with a clip and a clock of its own, and the
+service with a camera, a store and a broker.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic, time
 from typing import Protocol
 
@@ -20,8 +20,8 @@ from ..pipeline import Pipeline, Sink
 from ..status.aggregate import Aggregate
 from ..status.health import Condition, Health
 from ..status.snapshot import Snapshot
-from ..types import Frame, Observation, Stamped
-from .rate_limit import Pace
+from ..types import Stamped
+from .rate_limit import RateLimit
 from .systemd import Notifier
 
 TAKE_S = 0.5
@@ -44,14 +44,14 @@ class Frames(Protocol):
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Of the daemon's patience, in seconds.
+class DaemonLimits:
+    """How often the daemon publishes and how long it waits, in seconds.
 
     Attributes:
-        publish_every_s: between two snapshots at most; soonest_s: at least, when what is told of the faces changed.
+        publish_every_s: between two snapshots at most; soonest_s: at least, when the published faces changed.
         self_test_s: without a face for so long, a blank crop is classified to see that the device answers.
-        give_up_s: without a frame or an answer for so long, the daemon ends. Before systemd's watchdog does: an end of
-            one's own has a reason.
+        give_up_s: without a frame or an answer for so long, the daemon ends. Less than systemd's watchdog waits, so
+            that the log has a reason.
     """
 
     publish_every_s: float = 1.0
@@ -74,9 +74,10 @@ class Daemon:
         *,
         checks: Sequence[Callable[[], str]] = (),
         aggregate: Aggregate | None = None,
-        pace: Pace | None = None,
-        limits: Limits = Limits(),
-        between: Callable[[], None] = lambda: None,
+        rate_limit: RateLimit | None = None,
+        limits: DaemonLimits = DaemonLimits(),
+        between_frames: Callable[[], None] = lambda: None,
+        recording: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = monotonic,
         clock_ok: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -86,24 +87,24 @@ class Daemon:
             sinks: take observations; an OutputError of theirs degrades the kiosk and does not end it.
             publish: take snapshots; must return at once.
             checks: each says in a sentence what is wrong with its part, or nothing.
-            between: called before each frame; what was asked for meanwhile is done there.
+            between_frames: called before each frame; what was requested meanwhile is done there.
+            recording: whether a session is being recorded.
         """
         self.frames, self.pipeline, self.classifier = frames, pipeline, classifier
         self.sinks, self.publish, self.notifier, self.checks = sinks, publish, notifier, checks
-        self.aggregate, self.pace, self.limits = aggregate or Aggregate(), pace or Pace(), limits
-        self._between, self._clock, self._clock_ok = between, clock, clock_ok
+        self.aggregate, self.limits = aggregate or Aggregate(), limits
+        self._rate_limit, self._recording = rate_limit or RateLimit(), recording
+        self._between_frames, self._clock, self._clock_ok = between_frames, clock, clock_ok
         self._stop = threading.Event()
-        self.paused = self.recording = False
-        self.newest: tuple[Frame, Sequence[Observation]] | None = None
-        """What was looked at last, in memory; for a preview."""
+        self.paused = False
         now = clock()
         self.health = Health(Condition.STARTING, "no frame yet", now)
-        self._last_frame_s = self._last_answer_s = self._last_told_s = now
+        self._last_frame_s = self._last_answer_s = self._last_published_s = now
         self._answered = False
         self._device_fault = self._sink_fault = ""
-        self._told_frames, self._told_seconds = 0, dict[str, float]()
-        self._told_shares: tuple[object, ...] = ()
-        self._told_condition: Condition | None = None
+        self._published_frames, self._published_seconds = 0, dict[str, float]()
+        self._published_faces: tuple[object, ...] = ()
+        self._published_condition: Condition | None = None
         self._latency_s: list[float] = []
 
     def stop(self) -> None:
@@ -118,45 +119,44 @@ class Daemon:
             if self.health.condition is Condition.FAILED:
                 code = GAVE_UP
                 break
-            self._stop.wait(self.pace.rest_s())
+            self._stop.wait(self._rate_limit.rest_s())
         self.notifier.stopping()
-        self._tell(self._clock())
+        self._publish(self._clock())
         return code
 
     def step(self) -> None:
-        """What was asked for, one frame at most, then health, systemd and snapshots."""
-        self._between()
+        """Requests, one frame at most, then health, systemd's watchdog and a snapshot when one is due."""
+        self._between_frames()
         stamped = self.frames.take(TAKE_S)
         now = self._clock()
         if stamped is not None:
             self._last_frame_s = now
             if not self.paused:
-                self._work(stamped)
+                self._process(stamped)
         self._test_device()
         now = self._clock()
-        self._judge(now)
-        self._live(stamped is not None)
-        if self._due(now):
-            self._tell(now)
+        self._assess(now)
+        self._feed_watchdog(stamped is not None)
+        if self._is_due(now):
+            self._publish(now)
 
     def pause(self, on: bool) -> None:
-        """Look at no picture, and let go of what was seen; or go on."""
+        """Process no frame, and forget what was seen; or go on."""
         self.paused = on
         if on:
-            self.newest = None
             self.aggregate.clear()
 
-    def _due(self, now: float) -> bool:
-        """Whether to tell: a change of condition at once, of what is shown soon, everything else now and then."""
-        passed = now - self._last_told_s
-        if passed >= self.limits.publish_every_s or self.health.condition is not self._told_condition:
+    def _is_due(self, now: float) -> bool:
+        """Whether a snapshot is due: at once for a new condition, soon for other faces, else once an interval."""
+        passed = now - self._last_published_s
+        if passed >= self.limits.publish_every_s or self.health.condition is not self._published_condition:
             return True
-        return passed >= self.limits.soonest_s and self._shown() != self._told_shares
+        return passed >= self.limits.soonest_s and self._faces() != self._published_faces
 
-    def _shown(self) -> tuple[object, ...]:
-        return self.aggregate.faces(), dict(self.aggregate.shares()), self.paused, self.recording
+    def _faces(self) -> tuple[object, ...]:
+        return self.aggregate.faces(), dict(self.aggregate.shares()), self.paused, self._recording()
 
-    def _work(self, stamped: Stamped) -> None:
+    def _process(self, stamped: Stamped) -> None:
         tally = self.pipeline.tally
         before = self.pipeline.tally.seconds["infer"]
         try:
@@ -165,7 +165,7 @@ class Daemon:
             self._device_fault = error.message
             return
         if tally.seconds["infer"] > before:
-            self._answer()
+            self._answered_now()
         with tally.timing("publish"):
             for sink in self.sinks:
                 try:
@@ -173,13 +173,12 @@ class Daemon:
                     self._sink_fault = ""
                 except OutputError as error:
                     self._sink_fault = error.message
-        self.newest = stamped.frame, seen
         now = self._clock()
         self.aggregate.update(now, seen)
         self._latency_s.append(now - stamped.at_s)
 
     def _test_device(self) -> None:
-        """Without a face the device would never be asked, and its end never noticed."""
+        """Classify a blank crop when no face came for long: without one a dead device would go unnoticed."""
         due = 0.0 if not self._answered else self.limits.self_test_s
         if self._clock() - self._last_answer_s < due:
             return
@@ -189,13 +188,13 @@ class Daemon:
         except DeviceFailed as error:
             self._device_fault = error.message
         else:
-            self._answer()
+            self._answered_now()
 
-    def _answer(self) -> None:
+    def _answered_now(self) -> None:
         self._answered, self._device_fault, self._last_answer_s = True, "", self._clock()
 
-    def _judge(self, now: float) -> None:
-        """The condition, from what is missing and what the parts say."""
+    def _assess(self, now: float) -> None:
+        """Set the condition from missing frames and answers and from what the checks say."""
         waited_frame, waited_answer = now - self._last_frame_s, now - self._last_answer_s
         reasons = [self._device_fault, self._sink_fault, *(check() for check in self.checks)]
         if self.classifier.describe().get("degraded"):
@@ -213,34 +212,34 @@ class Daemon:
             self._become(Condition.DEGRADED if first else Condition.OK, first, now)
 
     def _become(self, condition: Condition, reason: str, now: float) -> None:
-        if condition is not self.health.condition:
-            if self.health.condition is Condition.STARTING and condition is not Condition.FAILED:
-                self.notifier.ready()
-            self.health = Health(condition, reason, now)
-            self.notifier.status(f"{condition.value}{': ' + reason if reason else ''}")
-        else:
-            self.health = replace(self.health, reason=reason)
+        before = self.health
+        self.health = Health(condition, reason, before.since_s if condition is before.condition else now)
+        if before.condition is Condition.STARTING and condition not in (Condition.STARTING, Condition.FAILED):
+            self.notifier.ready()
+        if str(self.health) != str(before):
+            self.notifier.status(str(self.health))
 
-    def _live(self, framed: bool) -> None:
-        """Systemd hears of us only when a frame came and the device answered within its self-test's time."""
+    def _feed_watchdog(self, framed: bool) -> None:
+        """Only when a frame came and the device answered within the self-test's time."""
         answered = self._clock() - self._last_answer_s <= self.limits.self_test_s + TAKE_S
         if framed and answered and self._answered and not self._device_fault:
             self.notifier.alive()
 
-    def _tell(self, now: float) -> None:
+    def _publish(self, now: float) -> None:
         snapshot = self.snapshot(now)
-        self._last_told_s, self._told_shares, self._told_condition = now, self._shown(), self.health.condition
-        self._told_frames = self.pipeline.tally.frames
-        self._told_seconds = dict(self.pipeline.tally.seconds)
+        self._last_published_s, self._published_condition = now, self.health.condition
+        self._published_faces = self._faces()
+        self._published_frames = self.pipeline.tally.frames
+        self._published_seconds = dict(self.pipeline.tally.seconds)
         self._latency_s.clear()
         for publish in self.publish:
             publish(snapshot)
 
     def snapshot(self, now: float) -> Snapshot:
-        """What the outside may know now; speeds are of the time since the last one."""
+        """What may be published now; speeds are over the time since the last snapshot."""
         tally = self.pipeline.tally
-        count, passed = tally.frames - self._told_frames, max(now - self._last_told_s, 1e-6)
-        spent = {s: v - self._told_seconds.get(s, 0.0) for s, v in tally.seconds.items()}
+        count, passed = tally.frames - self._published_frames, max(now - self._last_published_s, 1e-6)
+        spent = {s: v - self._published_seconds.get(s, 0.0) for s, v in tally.seconds.items()}
         self.aggregate.forget(now)
         about = self.classifier.describe()
         return Snapshot(
@@ -257,5 +256,5 @@ class Daemon:
             latency_ms=1000 * sum(self._latency_s) / len(self._latency_s) if self._latency_s else None,
             device={k: about[k] for k in ("backend", "device", "degraded", "restarts", "precision") if k in about},
             paused=self.paused,
-            recording=self.recording,
+            recording=self._recording(),
         )

@@ -15,11 +15,10 @@ from ..pipeline import Pipeline
 from ..sources.capture import Capture
 from ..sources.readers import reader_for
 from ..sources.state import State
-from ..status.aggregate import Aggregate
-from ..storage.history import KioskStore
-from ..storage.retention import Limits
+from ..storage.history import History
+from ..storage.retention import RetentionLimits
 from ..vision.smoothing import UNCERTAIN
-from .rate_limit import Pace
+from .commands import commands_of
 
 
 def open_capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
@@ -61,19 +60,19 @@ def between_inferences(config: KioskConfig) -> float:
     return 1 / config.work.infer_fps if config.work.infer_fps else 0.0
 
 
-def open_store(config: KioskConfig, labels: Sequence[str]) -> KioskStore:
-    """The store; raises UsageError when another process has it."""
+def open_history(config: KioskConfig, labels: Sequence[str]) -> History:
+    """The history; raises UsageError when another process writes it."""
     store = config.store
-    return KioskStore(store.folder, limits_of(store), store.commit_s, labels, store.keep_probabilities)
+    return History(store.folder, retention_of(store), store.commit_s, labels, store.keep_probabilities)
 
 
-def limits_of(store: Store) -> Limits:
-    """Of age and size."""
-    return Limits(store.keep_days, store.keep_mib)
+def retention_of(store: Store) -> RetentionLimits:
+    """Limits of age and size."""
+    return RetentionLimits(store.keep_days, store.keep_mib)
 
 
 def open_broker(
-    config: KioskConfig, labels: Sequence[str], device: str, obey: Callable[[str, bool], None]
+    config: KioskConfig, labels: Sequence[str], device: str, on_command: Callable[[str, bool], None]
 ) -> MqttPublisher | None:
     """The way to the broker, not started; None without one. Raises MissingExtra, InputError."""
     from ... import __version__
@@ -81,24 +80,19 @@ def open_broker(
     mqtt = config.mqtt
     if not mqtt.host:
         return None
-    folder = config.store.folder.parent  # the store's own is for the store alone
+    folder = config.store.folder.parent  # the store's own folder holds nothing else
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return MqttPublisher(
         mqtt,
         folder / "queue.db",
-        obey,
+        on_command,
         labels=(*labels, UNCERTAIN),
         title=config.web.title,
         about={"version": __version__, "model": device},
-        offered=("pause", "record") if config.record.on else ("pause",),
+        offered=commands_of(config),
     )
 
 
-def aggregate_of(config: KioskConfig) -> Aggregate:
-    """What may get out."""
-    return Aggregate(config.privacy.least_group)
-
-
-def pace_of(config: KioskConfig) -> Pace:
-    """How much may be done."""
-    return Pace(config.work.target_fps, config.work.cpu_percent / 100)
+def rate_of(config: KioskConfig) -> tuple[float, float]:
+    """Frames a second and share of the processor's cores that are allowed; see RateLimit."""
+    return config.work.target_fps, config.work.cpu_percent / 100

@@ -4,56 +4,47 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, closing
+from typing import Any
 
 from ...errors import FerEdgeError
 from ..config import KioskConfig
 from ..masking import masked
+from ..mqtt.publisher import MqttPublisher
+from ..sources.capture import Capture
 from ..sources.state import Phase, State
+from ..status.aggregate import Aggregate
 from ..status.health import Condition
 from ..status.prometheus import metrics_text
 from ..status.snapshot import Snapshot
 from ..storage.clock import clock_synchronised
 from ..storage.session_facts import session_facts
-from .commands import Requests
-from .daemon import Daemon, Limits
-from .factory import (
-    aggregate_of,
-    between_inferences,
-    limits_of,
-    open_broker,
-    open_capture,
-    open_pipeline,
-    open_store,
-    pace_of,
-)
-from .logs import set_level
-from .metrics import broker_figures, machine_figures, store_figures
-from .pause import PauseMark
+from ..web.server import WebServer
+from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests
+from .daemon import Daemon, DaemonLimits
+from .factory import between_inferences, open_broker, open_capture, open_history, open_pipeline, rate_of, retention_of
+from .logs import HealthLog, set_level
+from .metrics import broker_metrics, history_metrics, machine_metrics
+from .page import LatestFrame, open_page
+from .pause import PauseButton, PauseMark
+from .rate_limit import RateLimit
 from .recorder import Recorder
 from .reload import read_again
 from .systemd import Notifier
 
-if TYPE_CHECKING:
-    from ..mqtt.publisher import MqttPublisher
-    from ..sources.capture import Capture
-    from ..web.server import WebServer
-    from .button import PauseButton
-
 log = logging.getLogger(__name__)
-PAUSE, RECORD, RELOAD, TOGGLE = "pause", "record", "reload", "toggle"
+OpenCapture = Callable[[KioskConfig, Callable[[State], None]], Capture]
 
 
 class Kiosk:
-    """Opened by its making, run by `run`, asked by `requests`, closed by `close`."""
+    """Opens its parts when it is made; `run` works, `requests` take commands from any thread, `close` ends it."""
 
     def __init__(
         self,
         config: KioskConfig,
         again: Callable[[], KioskConfig],
         notifier: Notifier,
-        capture: Callable[[KioskConfig, Callable[[State], None]], Capture] = open_capture,
+        capture: OpenCapture = open_capture,
     ) -> None:
         """Open everything.
 
@@ -67,58 +58,67 @@ class Kiosk:
         self.config, self._again, self._notifier = config, again, notifier
         self.requests, self._open = Requests(), ExitStack()
         self._newest: Snapshot | None = None
-        self._health_told = ""
         try:
-            self._build(capture)
+            self._open_parts(capture)
+            self._open_outputs()
+            self.daemon = self._daemon()
+            if self.broker is not None:
+                self.broker.start()
+            if self.mark.is_set():
+                self._pause(True)
         except BaseException:
             self._open.close()
             raise
 
-    def _build(self, capture: Callable[[KioskConfig, Callable[[State], None]], Capture]) -> None:
+    def _open_parts(self, capture: OpenCapture) -> None:
+        """Source, pipeline, history and what keeps the limits."""
         config = self.config
-        self.capture = capture(config, self._source_told)  # opens while the model is loaded
-        self._open.callback(self.capture.close)
+        self.capture = self._open.enter_context(
+            closing(capture(config, self._log_source))
+        )  # opens while the model is loaded
         self.pipeline, self.classifier, notice = open_pipeline(config)
-        classifier = self.classifier
-        self._open.callback(classifier.close)
+        self._open.enter_context(closing(self.classifier))
         if notice:
             log.warning(notice)
         if config.baseline.on:
             log.warning("a baseline is kept of every face in view, in memory, as long as it is in view (baseline.on)")
-        self.store = open_store(config, classifier.labels)
-        self._open.callback(self._close_store)
-        self.recorder = Recorder(config.record, self._facts, config.source.fps)
-        self._open.callback(self.recorder.close)
+        self.history = open_history(config, self.classifier.labels)
+        self._open.callback(self._close_history)
+        self.recorder = self._open.enter_context(closing(Recorder(config.record, self._facts, config.source.fps)))
         self.mark = PauseMark(config.store.folder.parent / "paused")
-        device = str(classifier.describe().get("device", ""))
-        self.broker: MqttPublisher | None = open_broker(config, classifier.labels, device, self.requests.ask)
-        self.page: WebServer | None = None
-        self.daemon = self._daemon()
-        self._serve()
-        self._start_broker()
-        self.button: PauseButton | None = self._watch_button()
-        if self.mark.is_set():
-            self._pause(True)
+        self.rate_limit, self.aggregate = RateLimit(*rate_of(config)), Aggregate(config.privacy.least_group)
+
+    def _open_outputs(self) -> None:
+        """Broker, page and button, each where the configuration wants it."""
+        config, self.latest = self.config, LatestFrame()
+        device = str(self.classifier.describe().get("device", ""))
+        self.broker: MqttPublisher | None = open_broker(config, self.classifier.labels, device, self.requests.ask)
+        if self.broker is not None:
+            self._open.callback(self.broker.stop)
+        self.page: WebServer | None = open_page(lambda: self.config, self.requests, self.metrics, self.latest)
+        if self.page is not None:
+            self._open.callback(self.page.close)
+        self.button: PauseButton | None = None
+        if config.privacy.pause_button:
+            self.button = PauseButton(config.privacy.pause_button, lambda: self.requests.ask(TOGGLE))
+            self._open.callback(self.button.close)
 
     def _daemon(self) -> Daemon:
-        store, recorder, mark = self.store, self.recorder, self.mark
-        checks = [self.capture.check, store.check, recorder.check, mark.check]
-        publish = [self._publish]
-        if self.broker is not None:
-            checks.append(self.broker.check)
-            publish.append(self.broker.publish)
+        outputs = [output for output in (self.broker, self.page) if output is not None]
+        parts = (self.capture, self.history, self.recorder, self.mark, self.broker, self.button)
         return Daemon(
             self.capture,
             self.pipeline,
             self.classifier,
-            [store, recorder],
-            publish,
+            [self.history, self.recorder, self.latest],
+            [self._keep, HealthLog().publish, *(output.publish for output in outputs)],
             self._notifier,
-            checks=checks,
-            aggregate=aggregate_of(self.config),
-            pace=pace_of(self.config),
-            limits=Limits(give_up_s=self.config.work.give_up_s),
-            between=self._between,
+            checks=[part.check for part in parts if part is not None],
+            aggregate=self.aggregate,
+            rate_limit=self.rate_limit,
+            limits=DaemonLimits(give_up_s=self.config.work.give_up_s),
+            between_frames=self._handle_requests,
+            recording=lambda: self.recorder.active,
             clock_ok=clock_synchronised,
         )
 
@@ -134,31 +134,8 @@ class Kiosk:
         """Close every part, whatever the others do; calling it twice is harmless."""
         self._open.close()
 
-    def _serve(self) -> None:
-        from .page import open_page
-
-        self.page = open_page(self)
-        if self.page is not None:
-            self._open.callback(self.page.close)
-            self.daemon.publish = [*self.daemon.publish, self.page.publish]
-
-    def _start_broker(self) -> None:
-        if self.broker is not None:
-            self.broker.start()
-            self._open.callback(self.broker.stop)
-
-    def _watch_button(self) -> PauseButton | None:
-        if not self.config.privacy.pause_button:
-            return None
-        from .button import PauseButton
-
-        button = PauseButton(self.config.privacy.pause_button, lambda: self.requests.ask(TOGGLE))
-        self._open.callback(button.close)
-        self.daemon.checks = [*self.daemon.checks, button.check]
-        return button
-
-    def _between(self) -> None:
-        """Do what was asked for since the last frame."""
+    def _handle_requests(self) -> None:
+        """Carry out what was asked for since the last frame."""
         for name, on in self.requests.take().items():
             if name == RELOAD:
                 self._reload()
@@ -166,13 +143,13 @@ class Kiosk:
                 self._record(on)
             elif name in (PAUSE, TOGGLE):
                 self._pause(not self.daemon.paused if name == TOGGLE else on)
-        self.daemon.recording = self.recorder.active
 
     def _pause(self, on: bool) -> None:
         if on == self.daemon.paused:
             return
         self.daemon.pause(on)
         if on:
+            self.latest.close()
             self.recorder.stop("paused on request")
         self.mark.put(on)
         log.warning("paused on request: no picture is looked at" if on else "the pause is over")
@@ -186,40 +163,35 @@ class Kiosk:
     def _reload(self) -> None:
         self._notifier.reloading()
         self.config = read_again(self.config, self._again)
-        self.store.limits = limits_of(self.config.store)
+        self.history.limits = retention_of(self.config.store)
         self.pipeline.infer_every_s = between_inferences(self.config)
-        self.daemon.aggregate.least_group = self.config.privacy.least_group
-        self.daemon.pace = pace_of(self.config)
+        self.aggregate.least_group = self.config.privacy.least_group
+        self.rate_limit.set(*rate_of(self.config))
         set_level(self.config.log.level)
         if self.daemon.health.condition is not Condition.STARTING:  # else the daemon says so, after the first answer
             self._notifier.ready()
 
-    def _publish(self, snapshot: Snapshot) -> None:
-        """Keep it for whoever asks, and tell the log when the condition or its reason changed."""
+    def _keep(self, snapshot: Snapshot) -> None:
+        """Keep the newest for `/metrics`."""
         self._newest = snapshot
-        health = snapshot.health
-        told = f"{health.condition.value}{': ' + health.reason if health.reason else ''}"
-        if health.condition.value != self._health_told:
-            log.log(logging.INFO if health.condition.value in ("ok", "starting") else logging.WARNING, told)
-            self._health_told = health.condition.value
 
     def metrics(self) -> str:
         """The text of `/metrics`; from any thread."""
         if self._newest is None:
             return ""
-        machine = machine_figures(self.capture, self.classifier, self.daemon.pace)
-        return metrics_text(self._newest, [*machine, *store_figures(self.store), *broker_figures(self.broker)])
+        machine = machine_metrics(self.capture, self.classifier, self.rate_limit)
+        return metrics_text(self._newest, [*machine, *history_metrics(self.history), *broker_metrics(self.broker)])
 
-    def _source_told(self, state: State) -> None:
-        """The capture's thread tells of each change."""
+    def _log_source(self, state: State) -> None:
+        """Called by the capture's thread at each change."""
         level = logging.WARNING if state.phase is Phase.LOST else logging.INFO
         log.log(level, "source %s%s", state.phase.value, f": {state.reason}" if state.reason else "")
 
     def _facts(self) -> dict[str, Any]:
         return session_facts(masked(self.config.source.what), self.config.source.fps, self.pipeline)
 
-    def _close_store(self) -> None:
+    def _close_history(self) -> None:
         try:
-            self.store.close()
+            self.history.close()
         except FerEdgeError as error:
             log.error("%s", error.message)

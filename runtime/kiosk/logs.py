@@ -1,6 +1,6 @@
-"""The daemon's log: one line an event, to the journal with its importance, or to a terminal with the time.
+"""The daemon's log: one line an event, to systemd's journal with its priority, or to a terminal with the time.
 
-Only changes are told, nothing a frame or a second: logs that are written all day wear out SD cards.
+Only changes are logged, nothing a frame or a second: logs that are written all day wear out SD cards.
 """
 
 from __future__ import annotations
@@ -10,13 +10,32 @@ import os
 import sys
 from collections.abc import Mapping
 
+from ..status.health import Condition
+from ..status.snapshot import Snapshot
+
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 """Of syslog(3), which the journal reads from the beginning of a line (sd-daemon(3))."""
 OURS = "fer_edge"
+log = logging.getLogger(__name__)
+
+
+class HealthLog:
+    """Logs each kind of health once, when it begins: a new condition or another reason, but no new number in it."""
+
+    def __init__(self) -> None:
+        self._logged: object = None
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take a snapshot."""
+        health = snapshot.health
+        if health.kind != self._logged:
+            good = health.condition in (Condition.OK, Condition.STARTING)
+            log.log(logging.INFO if good else logging.WARNING, "%s", health)
+            self._logged = health.kind
 
 
 class JournalLines(logging.Formatter):
-    """`<4>words`; a line break in the words would begin a message of its own."""
+    """`<4>words` on one line, since a line break would begin another message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -44,7 +63,7 @@ def start_log(level: str, environment: Mapping[str, str] = os.environ) -> loggin
 
 
 def set_level(level: str) -> None:
-    """The least important that is told."""
+    """Leave out what is less important than this."""
     logging.getLogger(OURS).setLevel(level.upper())
 
 

@@ -1,4 +1,4 @@
-"""What `/metrics` tells beside the snapshot: the store, the broker, the source, the processor."""
+"""Metrics of `/metrics` beside the snapshot's: of the history, the broker, the source and the processor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from ..inference.classifier import Classifier
     from ..mqtt.publisher import MqttPublisher
     from ..sources.capture import Capture
-    from ..storage.history import KioskStore
-    from .rate_limit import Pace
+    from ..storage.history import History
+    from .rate_limit import RateLimit
 
 
-def store_figures(store: KioskStore) -> list[Metric]:
-    """Of the store."""
-    state = store.state()
+def history_metrics(history: History) -> list[Metric]:
+    """Of the kiosk's history."""
+    state = history.state()
     return [
         single("store_observations_total", "Observations on disk, of this run.", state.acknowledged, counter=True),
         single("store_waiting", "Observations in memory that are not on disk yet.", state.waiting),
@@ -25,7 +25,7 @@ def store_figures(store: KioskStore) -> list[Metric]:
     ]
 
 
-def broker_figures(broker: MqttPublisher | None) -> list[Metric]:
+def broker_metrics(broker: MqttPublisher | None) -> list[Metric]:
     """Of the broker; nothing without one."""
     if broker is None:
         return []
@@ -38,8 +38,8 @@ def broker_figures(broker: MqttPublisher | None) -> list[Metric]:
     ]
 
 
-def machine_figures(capture: Capture, classifier: Classifier, pace: Pace) -> list[Metric]:
-    """Of what works here."""
+def machine_metrics(capture: Capture, classifier: Classifier, rate_limit: RateLimit) -> list[Metric]:
+    """Of the source, the device and this process."""
     about = classifier.describe()
     return [
         single("source_reopened_total", "How often the source was opened again.", capture.reopened, counter=True),
@@ -47,7 +47,7 @@ def machine_figures(capture: Capture, classifier: Classifier, pace: Pace) -> lis
         single(
             "device_degraded", "1 while the processor stands in for the device.", float(bool(about.get("degraded")))
         ),
-        single("cpu_cores", "Processor time used, in cores, over the last seconds.", pace.share),
+        single("cpu_cores", "Processor time used, in cores, over the last seconds.", rate_limit.share),
         single("memory_bytes", "Resident memory of the daemon.", resident_bytes()),
     ]
 

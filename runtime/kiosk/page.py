@@ -1,55 +1,78 @@
-"""The kiosk's page: the web server, told where to listen and what it may ask of the kiosk."""
+"""The kiosk's web page: opens the server with its settings and with what it may ask of the kiosk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...errors import DeviceFailed, InputError, UsageError
 from ..config import KioskConfig
 from ..status.prometheus import CONTENT_TYPE
+from ..types import Frame, Observation
 from ..web.server import WebServer
-from ..web.settings import Desk, Notice
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from .kiosk import Kiosk
+from ..web.settings import KioskControl, Notice
+from .commands import Requests, commands_of
 
 QUALITY = 80
 """Of the preview's JPEG, 0..100."""
 
 
-def open_page(kiosk: Kiosk) -> WebServer | None:
+class LatestFrame:
+    """A sink that keeps the newest frame and its observations in memory, for the live picture."""
+
+    def __init__(self) -> None:
+        self._newest: tuple[Frame, Sequence[Observation]] | None = None
+
+    def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
+        """Take a frame in place of the one before."""
+        self._newest = frame, observations
+
+    def close(self) -> None:
+        """Forget it."""
+        self._newest = None
+
+    def jpeg(self) -> bytes | None:
+        """The frame as JPEG with its observations drawn into it; None without one. From any thread."""
+        import cv2
+
+        from ..report.video import annotate
+
+        if (newest := self._newest) is None:
+            return None
+        good, data = cv2.imencode(".jpg", annotate(newest[0].image, newest[1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        return data.tobytes() if good else None
+
+
+def open_page(
+    config: Callable[[], KioskConfig], requests: Requests, metrics: Callable[[], str], latest: LatestFrame
+) -> WebServer | None:
     """Serve; None when the configuration wants no page.
+
+    Args:
+        config: as it is now: a reload may change the notice.
+        metrics: the text of `/metrics`.
 
     Raises:
         MissingExtra: aiohttp is absent; InputError: the token cannot be read; DeviceFailed: the address is taken, which
         may be over when systemd starts the kiosk again.
     """
-    web = kiosk.config.web
-    if not web.port:
+    now = config()
+    if not now.web.port:
         return None
-    settings = replace(web, token=token_of(web.token_file))
+    settings = replace(now.web, token=token_of(now.web.token_file))
     settings.check()
+    control = KioskControl(
+        metrics=lambda: (metrics(), CONTENT_TYPE),
+        commands={name: partial(requests.ask, name) for name in commands_of(now)},
+        notice=lambda: notice_of(config()),
+        preview=latest.jpeg if now.privacy.preview else None,
+    )
     try:
-        return WebServer(settings, desk_of(kiosk))
+        return WebServer(settings, control)
     except UsageError as error:
         raise DeviceFailed(error.message, cause=error.cause, hint=error.hint) from error
-
-
-def desk_of(kiosk: Kiosk) -> Desk:
-    """What may be asked of a kiosk from the server's thread."""
-    names = ("pause", "record") if kiosk.config.record.on else ("pause",)
-    commands: dict[str, Callable[[bool], None]] = {name: partial(kiosk.requests.ask, name) for name in names}
-    return Desk(
-        lambda: (kiosk.metrics(), CONTENT_TYPE),
-        commands,
-        notice=lambda: notice_of(kiosk.config),
-        preview=partial(picture_of, kiosk) if kiosk.config.privacy.preview else None,
-    )
 
 
 def notice_of(config: KioskConfig) -> Notice:
@@ -64,20 +87,6 @@ def notice_of(config: KioskConfig) -> Notice:
         record_days=config.record.keep_days if config.record.on else None,
         record_video=config.record.video,
     )
-
-
-def picture_of(kiosk: Kiosk) -> bytes | None:
-    """The newest frame as JPEG with what is seen drawn into it, made in memory; None while paused."""
-    import cv2
-
-    from ..report.video import annotate
-
-    newest = kiosk.daemon.newest
-    if newest is None:
-        return None
-    frame, seen = newest
-    good, data = cv2.imencode(".jpg", annotate(frame.image, seen), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return data.tobytes() if good else None
 
 
 def token_of(file: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""Doing no more work than was allowed: a target frame rate, and a cap on the processor that holds."""
+"""Keeps the kiosk below a target frame rate and below a share of the processor."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 WINDOW_S = 2.0
 """The processor's share is looked at over so long; a shorter one swings with single frames."""
-LONGEST_S = 2.0
+MAX_REST_S = 2.0
 """However low the cap, a frame is taken at least so often."""
 
 
-class Pace:
+class RateLimit:
     """Says how long to rest after each frame."""
 
     def __init__(
@@ -28,30 +28,33 @@ class Pace:
             cpu_share: of one core, at most; 0: no cap. More than one core may be allowed (1.5).
             clock, worked: seconds that pass, and processor seconds of this process, all its threads together.
         """
-        self._least = 1 / target_fps if target_fps > 0 else 0.0
-        self._cap, self._clock, self._worked = cpu_share, clock, worked
-        self._extra, self._frames = 0.0, 0
+        self._clock, self._worked, self._frames = clock, worked, 0
+        self.set(target_fps, cpu_share)
         self._last = self._mark = clock()
         self._mark_worked = worked()
         self.share = 0.0
         """Of one core, over the last window."""
+
+    def set(self, target_fps: float, cpu_share: float) -> None:
+        """Other limits from now on; see `__init__`."""
+        self._interval_s, self._cap, self._extra_s = 1 / target_fps if target_fps > 0 else 0.0, cpu_share, 0.0
 
     def rest_s(self) -> float:
         """Seconds to wait before the next frame is taken; call it once a frame, when the frame is done."""
         now = self._clock()
         self._frames += 1
         if now - self._mark >= WINDOW_S:
-            self._look(now)
-        rest = max(0.0, self._last + self._least + self._extra - now)
+            self._measure(now)
+        rest = max(0.0, self._last + self._interval_s + self._extra_s - now)
         self._last = max(now, now + rest)
         return rest
 
-    def _look(self, now: float) -> None:
-        """Set the time between frames to what a frame's work needs under the cap, half of the way at a time."""
+    def _measure(self, now: float) -> None:
+        """Move the extra rest between frames half of the way to what a frame's work needs under the cap."""
         spent = self._worked() - self._mark_worked
-        a_frame = spent / self._frames
+        per_frame = spent / self._frames
         self.share = spent / (now - self._mark)
         self._mark, self._mark_worked, self._frames = now, self._mark_worked + spent, 0
         if self._cap > 0:
-            wanted = max(0.0, a_frame / self._cap - self._least)
-            self._extra = min((self._extra + wanted) / 2, LONGEST_S)
+            needed = max(0.0, per_frame / self._cap - self._interval_s)
+            self._extra_s = min((self._extra_s + needed) / 2, MAX_REST_S)

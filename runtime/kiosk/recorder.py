@@ -20,7 +20,7 @@ from ..report.video import VideoSink
 from ..storage.session import StoreSink
 from ..types import Frame, Observation
 
-LEAST_FREE = 64 << 20
+MIN_FREE = 64 << 20
 """Bytes that must be free to begin."""
 _NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
 log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ class Recorder:
             raise UsageError("the configuration does not allow it (record.on)")
         remove_old(self.settings.folder, self.settings.keep_days, time.time())
         self.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if shutil.disk_usage(self.settings.folder).free < LEAST_FREE:
-            raise OutputError(f"less than {LEAST_FREE >> 20} MiB are free in {self.settings.folder}")
+        if shutil.disk_usage(self.settings.folder).free < MIN_FREE:
+            raise OutputError(f"less than {MIN_FREE >> 20} MiB are free in {self.settings.folder}")
         self.folder = _fresh(self.settings.folder)
         self._frames, self._began_s, self._trouble = 0, self._clock(), ""
         self._sinks = [StoreSink(self.folder, self._facts())]

@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read again; what can be taken is taken, and the log says what cannot."""
+"""A reload (SIGHUP): reads the configuration again, takes what can change now, and logs what needs a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling systemd: ready, alive, what is going on. Its protocol is one datagram with lines (sd_notify(3))."""
+"""Notifies systemd: ready, alive, status. The protocol is one datagram with lines (sd_notify(3))."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What leaves the kiosk on its own: snapshots to an MQTT broker, and figures for Prometheus. Aggregates only."""
+"""Publishes the kiosk's snapshots to an MQTT broker and takes commands from it. Aggregates only."""

@@ -1,4 +1,4 @@
-"""One connection to the broker, from its opening to its loss; nothing is carried over to the next one."""
+"""One connection to the broker, from its opening to its loss; the next one is a new object."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Connection:
         settings: MqttSettings,
         password: str | None,
         trust: ssl.SSLContext | None,
-        command: Callable[[str, bool], None],
+        on_command: Callable[[str, bool], None],
     ) -> None:
         """Connect.
 
         Args:
-            command: called with `pause` or `record` and on or off, from `turn`.
+            on_command: called with `pause` or `record` and on or off, from `loop_once`.
 
         Raises:
             OSError: there is no broker, or its certificate is not trusted.
@@ -50,11 +50,9 @@ class Connection:
         self.delivered: list[int] = []
         """Numbers of messages that the broker has acknowledged; whoever reads them empties the list."""
         self._commands = {settings.command(name): name for name in COMMANDS}
-        self._command = command
+        self._on_command = on_command
         client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"fer-edge-{secrets.token_hex(6)}",
-            reconnect_on_failure=False,
+            CallbackAPIVersion.VERSION2, client_id=f"fer-edge-{secrets.token_hex(6)}", reconnect_on_failure=False
         )
         client.on_connect, client.on_publish, client.on_message = self._on_connect, self._on_publish, self._on_message
         client.will_set(settings.status, OFFLINE, qos=1, retain=True)
@@ -66,7 +64,7 @@ class Connection:
         client.connect(settings.host, settings.port, keepalive=KEEPALIVE_S)
         self._client = client
 
-    def turn(self, timeout_s: float, wake: int) -> bool:
+    def loop_once(self, timeout_s: float, wake: int) -> bool:
         """Serve the network once, waiting for it or for the descriptor `wake`; False when the connection is lost."""
         client = self._client
         socket: Any = client.socket()
@@ -82,23 +80,23 @@ class Connection:
         return not client.loop_misc() and client.socket() is not None
 
     def send(self, topic: str, text: str) -> int:
-        """Send a retained message; returns the number that will appear in `delivered`."""
+        """Send a retained message; returns the number that appears in `delivered` once it was acknowledged."""
         return self._client.publish(topic, text, qos=1, retain=True).mid
 
     def listen(self) -> None:
-        """Take commands from now on."""
+        """Subscribe to the commands."""
         self._client.subscribe([(topic, 1) for topic in self._commands])
 
     def close(self) -> None:
-        """Say goodbye, which keeps the broker from publishing the last will."""
+        """Disconnect properly, which keeps the broker from publishing the last will."""
         self._client.disconnect()
 
     def drop(self) -> None:
-        """Let go of the socket without a word."""
+        """Close the socket without disconnecting."""
         socket = self._client.socket()
         if socket is not None:
             socket.close()
-        del self._client  # which refers to us; now its descriptors go at once and not when the collector comes
+        del self._client  # it refers to us; this closes its descriptors now and not at the next garbage collection
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self.accepted, self.refused = not reason.is_failure, str(reason) if reason.is_failure else ""
@@ -110,4 +108,4 @@ class Connection:
         """ON or OFF; a retained command is not obeyed, or every reconnection would repeat it."""
         name, word = self._commands.get(message.topic), bytes(message.payload[:8]).upper()
         if name is not None and not message.retain and word in (b"ON", b"OFF"):
-            self._command(name, word == b"ON")
+            self._on_command(name, word == b"ON")

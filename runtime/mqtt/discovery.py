@@ -1,4 +1,4 @@
-"""How Home Assistant learns of us: one retained message an entity, by its documented fields.
+"""Home Assistant's MQTT discovery: one retained message an entity, by its documented fields.
 
 Topics and fields: home-assistant.io/integrations/mqtt, sensor.mqtt and switch.mqtt. One message an entity and not one a
 device, because versions of before 2024 understand it too.

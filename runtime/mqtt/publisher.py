@@ -16,24 +16,23 @@ from pathlib import Path
 from time import monotonic
 
 from ...bundle import LABELS
-from ..status.snapshot import Snapshot
-from ..status.snapshot_json import state_json
+from ..status.snapshot import Snapshot, state_json
 from .connection import Connection, require_paho
 from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
 from .queue import OfflineQueue
 from .settings import MqttSettings, password_of, trust_of
 
-WINDOW = 10
+MAX_IN_FLIGHT = 10
 """Messages on their way at once; paho keeps them in order up to 20."""
-INBOX = 1000
+MAX_INBOX = 1000
 JITTER = 0.2
 """Share by which a wait is changed at random, so that many kiosks do not return to a broker in step."""
-TURN_S = 1.0
+LOOP_S = 1.0
 
 
 @dataclass(frozen=True)
 class LinkState:
-    """How the way to the broker is: messages waiting, dropped since the start, acknowledged, and what is wrong."""
+    """The connection to the broker: messages waiting, dropped since the start, acknowledged, and what is wrong."""
 
     connected: bool
     queued: int
@@ -43,13 +42,13 @@ class LinkState:
 
 
 class MqttPublisher:
-    """`publish` takes a snapshot and returns at once; whatever happens to the broker happens elsewhere."""
+    """`publish` takes a snapshot and returns at once; connecting, sending and waiting happen in its thread."""
 
     def __init__(
         self,
         settings: MqttSettings,
         queue_path: Path,
-        commands: Callable[[str, bool], None] = lambda name, on: None,
+        on_command: Callable[[str, bool], None] = lambda name, on: None,
         *,
         labels: Sequence[str] = (*LABELS, "uncertain"),
         title: str = "fer-edge",
@@ -58,11 +57,11 @@ class MqttPublisher:
         waits_s: tuple[float, float] = (0.5, 30.0),
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Read what is needed; `start` begins.
+        """Read password and certificate and open the queue; `start` connects.
 
         Args:
             queue_path: file for what the broker has not acknowledged.
-            commands: called with `pause` or `record` and on or off, from another thread; must return at once.
+            on_command: called with `pause` or `record` and on or off, from another thread; must return at once.
             labels: those for which Home Assistant gets a sensor; title, about, offered: see `discovery_messages`.
             waits_s: first and longest wait between two attempts to connect; each is twice the one before.
 
@@ -70,18 +69,18 @@ class MqttPublisher:
             MissingExtra: paho-mqtt is absent; InputError: the password or certificate file cannot be used.
         """
         require_paho()
-        self.settings, self._commands, self._clock = settings, commands, clock
+        self.settings, self._command, self._clock = settings, on_command, clock
         self._password, self._trust = password_of(settings), trust_of(settings)
         self._announced = (
             discovery_messages(settings, labels, title, about or {}, offered) if settings.discovery else []
         )
-        self._first_wait_s, self._longest_wait_s = waits_s
+        self._first_wait_s, self._max_wait_s = waits_s
         self._queue = OfflineQueue(queue_path, settings.queue_size, clock)
         self._inbox: deque[str] = deque()
-        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping, self._until_s, self._ended = threading.Event(), 0.0, False
         self._thread = threading.Thread(target=self._work, name="mqtt", daemon=True)
-        self._told: tuple[object, ...] = ()
+        self._published: tuple[object, ...] = ()
         self._last_s = float("-inf")
         self._connected, self._trouble, self._delivered, self._lost = False, "", 0, 0
 
@@ -91,23 +90,23 @@ class MqttPublisher:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a snapshot: one every `interval_s`, and each in which health, pause or recording changed."""
-        told = (snapshot.health.condition, snapshot.paused, snapshot.recording)
+        changes = (snapshot.health.condition, snapshot.paused, snapshot.recording)
         now = self._clock()
-        if told == self._told and now - self._last_s < self.settings.interval_s:
+        if changes == self._published and now - self._last_s < self.settings.interval_s:
             return
-        self._told, self._last_s = told, now
-        if len(self._inbox) >= INBOX:
+        self._published, self._last_s = changes, now
+        if len(self._inbox) >= MAX_INBOX:
             self._inbox.popleft()
             self._lost += 1
         self._inbox.append(state_json(snapshot))
-        self._rouse()
+        self._wake()
 
     def check(self) -> str:
         """What is wrong, in a sentence, or nothing."""
         return self._trouble or self._queue.trouble
 
     def state(self) -> LinkState:
-        """How the way to the broker is."""
+        """How the connection to the broker is."""
         waiting = len(self._queue) + len(self._inbox)
         return LinkState(self._connected, waiting, self._queue.dropped + self._lost, self._delivered, self.check())
 
@@ -115,26 +114,26 @@ class MqttPublisher:
         """Send what can be sent within the time, say `offline`, and end; what is left is sent after the next start."""
         self._until_s = self._clock() + timeout_s
         self._stopping.set()
-        self._rouse()
+        self._wake()
         if self._thread.ident is not None:
             self._thread.join(timeout_s + 0.5)
         self._take_in()
         if not self._thread.is_alive() and not self._ended:  # else it hangs in a look-up, and ends with the process
             self._ended = True
             self._queue.close()
-            for end in (self._wake, self._waker):
+            for end in (self._wake_read, self._wake_write):
                 os.close(end)
 
-    def _rouse(self) -> None:
+    def _wake(self) -> None:
         if not self._ended:
             with suppress(BlockingIOError):  # it is awake already
-                os.write(self._waker, b"!")
+                os.write(self._wake_write, b"!")
 
     def _take_in(self) -> None:
-        """From memory into the queue."""
+        """Move what was published from memory into the queue."""
         if not self._ended:
             with suppress(BlockingIOError):
-                os.read(self._wake, 4096)
+                os.read(self._wake_read, 4096)
         while self._inbox:
             self._queue.put(self._inbox.popleft())
 
@@ -147,7 +146,7 @@ class MqttPublisher:
                 served = False
                 self._trouble = f"no broker at {self.settings.host}:{self.settings.port}: {error}"
             self._connected = False
-            wait_s = self._first_wait_s if served else min(2 * wait_s, self._longest_wait_s)
+            wait_s = self._first_wait_s if served else min(2 * wait_s, self._max_wait_s)
             self._rest(wait_s * random.uniform(1 - JITTER, 1 + JITTER))
         self._take_in()
 
@@ -155,14 +154,14 @@ class MqttPublisher:
         """Wait, while what is published goes into the queue."""
         until = self._clock() + seconds
         while not self._stopping.is_set() and (left := until - self._clock()) > 0:
-            select.select([self._wake], [], [], left)
+            select.select([self._wake_read], [], [], left)
             self._take_in()
 
     def _serve(self) -> bool:
         """One connection, to its end; returns whether the broker had accepted us."""
-        connection = Connection(self.settings, self._password, self._trust, self._obey)
+        connection = Connection(self.settings, self._password, self._trust, self._on_command)
         try:
-            while connection.turn(TURN_S, self._wake) and not connection.accepted:
+            while connection.loop_once(LOOP_S, self._wake_read) and not connection.accepted:
                 self._take_in()
                 if self._stopping.is_set():
                     return False
@@ -171,58 +170,58 @@ class MqttPublisher:
                 self._trouble = f"the broker at {self.settings.host}:{self.settings.port} refused us: {why}"
                 return False
             self._connected, self._trouble = True, ""
-            self._talk(connection)
+            self._exchange(connection)
         finally:
             connection.drop()
         self._trouble = f"the broker at {self.settings.host}:{self.settings.port} went away"
         return True
 
-    def _talk(self, connection: Connection) -> None:
+    def _exchange(self, connection: Connection) -> None:
         """Send and listen until the connection is lost, or until it is time to stop."""
         connection.listen()
         for topic, text in self._announced:
             connection.send(topic, text)
         connection.send(self.settings.status, ONLINE)
-        sent, flying = 0, dict[int, int]()
+        sent, in_flight = 0, dict[int, int]()
         alive = True
         while alive and not self._stopping.is_set():
-            sent = self._send(connection, sent, flying)
-            alive = connection.turn(TURN_S, self._wake)
-            self._settle(connection, flying)
-        while alive and (flying or self._queue.after(sent)) and self._clock() < self._until_s:
-            sent = self._send(connection, sent, flying)
-            alive = connection.turn(0.1, self._wake)
-            self._settle(connection, flying)
+            sent = self._send(connection, sent, in_flight)
+            alive = connection.loop_once(LOOP_S, self._wake_read)
+            self._settle(connection, in_flight)
+        while alive and (in_flight or self._queue.after(sent)) and self._clock() < self._until_s:
+            sent = self._send(connection, sent, in_flight)
+            alive = connection.loop_once(0.1, self._wake_read)
+            self._settle(connection, in_flight)
         if alive:
-            self._leave(connection)
+            self._say_offline(connection)
 
-    def _send(self, connection: Connection, sent: int, flying: dict[int, int]) -> int:
+    def _send(self, connection: Connection, sent: int, in_flight: dict[int, int]) -> int:
         """Send from the queue, oldest first, as many as may be on their way; returns the number of the last one."""
         self._take_in()
-        while len(flying) < WINDOW and (message := self._queue.after(sent)) is not None:
+        while len(in_flight) < MAX_IN_FLIGHT and (message := self._queue.after(sent)) is not None:
             sent, text = message
-            flying[connection.send(self.settings.state, json.dumps({**json.loads(text), "sequence": sent}))] = sent
+            in_flight[connection.send(self.settings.state, json.dumps({**json.loads(text), "sequence": sent}))] = sent
         return sent
 
-    def _settle(self, connection: Connection, flying: dict[int, int]) -> None:
+    def _settle(self, connection: Connection, in_flight: dict[int, int]) -> None:
         """Forget what the broker has acknowledged."""
         for number in connection.delivered:
-            if (message := flying.pop(number, None)) is not None:
+            if (message := in_flight.pop(number, None)) is not None:
                 self._queue.remove(message)
                 self._delivered += 1
         connection.delivered.clear()
 
-    def _leave(self, connection: Connection) -> None:
-        """The last word, as the last will would say it."""
+    def _say_offline(self, connection: Connection) -> None:
+        """Publish `offline`, as the last will would, and disconnect."""
         number = connection.send(self.settings.status, OFFLINE)
         while number not in connection.delivered and self._clock() < self._until_s:
-            if not connection.turn(0.1, self._wake):
+            if not connection.loop_once(0.1, self._wake_read):
                 return
         connection.close()
-        connection.turn(0.0, self._wake)
+        connection.loop_once(0.0, self._wake_read)
 
-    def _obey(self, name: str, on: bool) -> None:
+    def _on_command(self, name: str, on: bool) -> None:
         try:
-            self._commands(name, on)
+            self._command(name, on)
         except Exception:
             logging.getLogger(__name__).exception("the command %s failed", name)

@@ -23,8 +23,8 @@ class OfflineQueue:
     While the disk refuses, everything is kept in memory and `trouble` says so.
     """
 
-    def __init__(self, path: Path, most: int, clock: Callable[[], float] = monotonic) -> None:
-        self.path, self.most, self.dropped, self.trouble = path, most, 0, ""
+    def __init__(self, path: Path, max_size: int, clock: Callable[[], float] = monotonic) -> None:
+        self.path, self.max_size, self.dropped, self.trouble = path, max_size, 0, ""
         self._clock, self._next_try, self._lock = clock, 0.0, threading.RLock()
         self._database = _connect(None)
         self._in_memory = True
@@ -36,7 +36,7 @@ class OfflineQueue:
             if self._in_memory and self._clock() >= self._next_try:
                 self._to_disk()
             self._do("INSERT INTO messages (text) VALUES (?)", (text,))
-            over = len(self) - self.most
+            over = len(self) - self.max_size
             if over > 0:
                 oldest = "SELECT number FROM messages ORDER BY number LIMIT ?"
                 self._do(f"DELETE FROM messages WHERE number IN ({oldest})", (over,))

@@ -1,1 +1,1 @@
-"""How the kiosk is and what may be told of a moment. Aggregates only."""
+"""Health, aggregates and the snapshots that a kiosk publishes: never a single face."""

@@ -1,4 +1,4 @@
-"""What many faces showed together: the only thing that leaves the kiosk, and only when there are enough of them."""
+"""Shares of expressions over all faces: all that leaves the kiosk, and only of a large enough group."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Aggregate:
         """Begin with nothing.
 
         Args:
-            least_group: faces there must be before anything about them is told.
+            least_group: with fewer faces, nothing about them is published.
         """
         self.least_group, self.window_s = least_group, window_s
         self._seen: deque[tuple[float, int, str]] = deque()
@@ -33,18 +33,18 @@ class Aggregate:
         self.forget(now_s)
 
     def forget(self, now_s: float) -> None:
-        """Let go of what is older than the window."""
+        """Remove what is older than the window."""
         while self._seen and now_s - self._seen[0][0] > self.window_s:
             self._seen.popleft()
         self._latest = {n: v for n, v in self._latest.items() if now_s - v[0] <= HERE_S}
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Forget everything."""
         self._seen.clear()
         self._latest.clear()
 
     def faces(self) -> int | None:
-        """How many are in view; None when they are too few to be told of, and not none."""
+        """How many are in view; None when they are too few to be published, and not none."""
         count = len(self._latest)
         return count if count == 0 or count >= self.least_group else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,3 +28,11 @@ class Health:
     condition: Condition
     reason: str = ""
     since_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.condition.value}: {self.reason}" if self.reason else self.condition.value
+
+    @property
+    def kind(self) -> tuple[Condition, str]:
+        """Condition and reason without digits: what a log compares, so that a counter in the reason is no news."""
+        return self.condition, re.sub(r"\d+", "", self.reason)

@@ -1,9 +1,13 @@
-"""What the outside may know of a moment: aggregates, health, timings. No face, no box, no track number."""
+"""What a kiosk publishes of a moment: aggregates, health, timings; and its JSON. No face, no box, no track number."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
 
 from .health import Health
 
@@ -14,9 +18,9 @@ class Snapshot:
 
     Attributes:
         wall_s: seconds since 1970; clock_ok says whether the clock was synchronised.
-        faces: how many are in view; None when fewer than the least group size are, and are not told.
-        shares: label -> share 0..1 of the faces in view (smoothed labels, `uncertain` among them); empty when not told.
-        window: label -> share over the last minute, empty when not told.
+        faces: how many are in view; None when fewer than the least group size are, and not published.
+        shares: label -> share 0..1 of the faces in view (smoothed labels and `uncertain`); empty when not published.
+        window: label -> share over the last minute, empty when not published.
         frames, dropped: since the start; fps: of the last seconds.
         stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing.
         device: what `Classifier.describe` says, without paths.
@@ -38,3 +42,36 @@ class Snapshot:
     device: Mapping[str, object] = field(default_factory=dict)
     paused: bool = False
     recording: bool = False
+
+
+def state_of(snapshot: Snapshot) -> dict[str, Any]:
+    """JSON values: shares 0..1 by label, milliseconds by stage, ISO 8601 in UTC; NaN and infinite numbers are null."""
+    return {
+        "time": datetime.fromtimestamp(snapshot.wall_s, timezone.utc).isoformat(timespec="milliseconds"),
+        "clock_ok": snapshot.clock_ok,
+        "health": {"condition": snapshot.health.condition.value, "reason": snapshot.health.reason},
+        "faces": snapshot.faces,
+        "shares": _rounded(snapshot.shares),
+        "window": _rounded(snapshot.window),
+        "frames": snapshot.frames,
+        "dropped": snapshot.dropped,
+        "fps": _finite(snapshot.fps),
+        "stages_ms": _rounded(snapshot.stages_ms),
+        "latency_ms": _finite(snapshot.latency_ms),
+        "device": dict(snapshot.device),
+        "paused": snapshot.paused,
+        "recording": snapshot.recording,
+    }
+
+
+def state_json(snapshot: Snapshot) -> str:
+    """`state_of` as text."""
+    return json.dumps(state_of(snapshot), default=str)
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in values.items()}
+
+
+def _finite(value: float | None) -> float | None:
+    return round(value, 4) if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The store as a table: CSV, JSON lines or Parquet."""
+"""A kiosk's history as a table: CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any
 
 from ...bundle import writing
 from ...errors import MissingExtra
-from .query import FOREVER, groups, labels_of, reading, rows
+from .query import FOREVER, HistoryRow, groups, labels_of, reading, rows
 
+MIN_GROUP = 3
+"""Faces in a stretch of time, below which its aggregate is withheld unless told otherwise; as [privacy] least_group."""
 _CHUNK = 5000
 _ROW_COLUMNS = {
     "seq": "int64",
@@ -35,6 +37,25 @@ Cells = Sequence[Any]
 
 
 @dataclass(frozen=True)
+class ExportOptions:
+    """What to write, and where.
+
+    Attributes:
+        kind: csv, jsonl or parquet.
+        span: stamps from span[0] up to but not span[1], milliseconds since 1970.
+        minutes: length of a stretch to aggregate over; None: every observation is a line.
+        least: a stretch with fewer faces is withheld.
+    """
+
+    folder: Path
+    out: Path
+    kind: str = "csv"
+    span: tuple[int, int] = FOREVER
+    minutes: float | None = None
+    least: int = MIN_GROUP
+
+
+@dataclass(frozen=True)
 class Exported:
     """What was written: lines, and stretches of time that were withheld because too few faces were seen."""
 
@@ -48,50 +69,33 @@ def time_text(wall_ms: int) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
-def export_rows(folder: Path, kind: str, out: Path, span: tuple[int, int] = FOREVER) -> Exported:
-    """Write every observation of a span of stamps, in the order in which they were made.
+def export_history(options: ExportOptions) -> Exported:
+    """Write every observation in the order in which they were made, or one line a stretch with enough faces.
 
     Raises:
         InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
     """
-    with reading(folder) as database:
-        table = (
-            (
-                r.seq,
-                time_text(r.wall_ms),
-                r.clock_ok,
-                r.run,
-                r.track,
-                r.label,
-                r.confidence,
-                None if r.probabilities is None else json.dumps({k: round(v, 6) for k, v in r.probabilities.items()}),
-            )
-            for r in rows(database, span)
-        )
-        return Exported(_write(kind, out, _ROW_COLUMNS, table))
-
-
-def export_groups(
-    folder: Path, kind: str, out: Path, minutes: float, least: int, span: tuple[int, int] = FOREVER
-) -> Exported:
-    """Write one line a stretch of `minutes` with at least `least` faces; raises as `export_rows`."""
-    with reading(folder) as database:
-        kept, withheld = groups(database, minutes, least, span)
-    labels = labels_of(kept)
-    length = round(minutes * 60_000)
+    o = options
+    with reading(o.folder) as database:
+        if o.minutes is None:
+            return Exported(_write(o.kind, o.out, _ROW_COLUMNS, map(_row_cells, rows(database, o.span))))
+        kept, withheld = groups(database, o.minutes, o.least, o.span)
+    labels, length = labels_of(kept), round(o.minutes * 60_000)
+    columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
     table = (
         (
-            time_text(g.from_ms),
-            time_text(g.from_ms + length),
-            g.clock_ok,
-            g.faces,
-            g.observations,
+            *(time_text(g.from_ms), time_text(g.from_ms + length), g.clock_ok, g.faces, g.observations),
             *(round(g.shares.get(label, 0.0), 4) for label in labels),
         )
         for g in kept
     )
-    columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
-    return Exported(_write(kind, out, columns, table), withheld)
+    return Exported(_write(o.kind, o.out, columns, table), withheld)
+
+
+def _row_cells(r: HistoryRow) -> Cells:
+    known = r.probabilities
+    probabilities = None if known is None else json.dumps({k: round(v, 6) for k, v in known.items()})
+    return r.seq, time_text(r.wall_ms), r.clock_ok, r.run, r.track, r.label, r.confidence, probabilities
 
 
 def _write(kind: str, out: Path, columns: Columns, table: Iterable[Cells]) -> int:

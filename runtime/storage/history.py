@@ -1,4 +1,4 @@
-"""The kiosk's store: takes observations at once, and writes them to disk once a second in a thread of its own."""
+"""The kiosk's history: takes observations at once and writes them to disk once a second, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from pathlib import Path
 from ...errors import InputError, OutputError, UsageError
 from ..types import Frame, Observation
 from . import kiosk_path
-from .batch import Event, Waiting
+from .batch import Event, Waiting, begin_run, write_batch, write_limits
 from .clock import WallClock
-from .commit import begin_run, put, tell_limits
 from .lock import Claim
-from .retention import Limits, drop_set_aside, retain
+from .retention import RetentionLimits, drop_set_aside, retain
 from .schema import close_store, damaged, open_store, require_writable, transaction
 
-LONGEST_WAIT_S = 5.0
+MAX_WAIT_S = 5.0
 """Between two attempts while the disk refuses."""
 RETAIN_S = 60.0
 """Between two looks at age and size when there was nothing to remove."""
 
 
 @dataclass(frozen=True)
-class StoreState:
-    """How the store is.
+class HistoryState:
+    """How the history is.
 
     Attributes:
         trouble: why nothing can be written at present, in a sentence; empty when all is well.
@@ -46,16 +45,16 @@ class StoreState:
     set_aside: str
 
 
-class KioskStore:
+class History:
     """A pipeline's sink whose `write` never raises and never waits for the disk.
 
-    What cannot be written waits in memory, up to `waiting.MOST` observations; then the oldest are dropped and counted.
+    What cannot be written waits in memory, up to `batch.MAX_WAITING` observations; then the oldest are dropped.
     """
 
     def __init__(
         self,
         folder: Path,
-        limits: Limits | None = None,
+        limits: RetentionLimits | None = None,
         commit_s: float = 1.0,
         labels: Sequence[str] = (),
         keep_probabilities: bool = False,
@@ -75,12 +74,12 @@ class KioskStore:
         Raises:
             UsageError: another process has the folder.
         """
-        self.path, self.limits = kiosk_path(folder), limits or Limits()
+        self.path, self.limits = kiosk_path(folder), limits or RetentionLimits()
         self._commit_s, self._labels, self._keep = commit_s, tuple(labels), keep_probabilities
         self._clock = clock or WallClock()
         self._waiting, self._disk, self._stopping = Waiting(), threading.Lock(), threading.Event()
         self._claim: Claim | None = None
-        self._told: Limits | None = None
+        self._written_limits: RetentionLimits | None = None
         self._database: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._suspect, self._trouble, self._set_aside = True, "", ""
@@ -96,7 +95,7 @@ class KioskStore:
         """Take a frame's observations, stamped now; they are on disk `commit_s` later. Never raises."""
         now = self._clock.stamp()
         if now.jump_ms:
-            self._waiting.tell(Event(now.wall_ms, "clock", now.jump_ms, "the wall clock was set"))
+            self._waiting.add_event(Event(now.wall_ms, "clock", now.jump_ms, "the wall clock was set"))
         for o in observations:
             row = struct.pack(f"<{len(o.probabilities)}f", *o.probabilities) if self._keep else None
             self._waiting.add((now.wall_ms, o.label, int(now.ok), o.track, round(o.confidence, 4), row))
@@ -105,10 +104,10 @@ class KioskStore:
         """Observations of this run that are on disk, and stay there when power fails."""
         return self._acknowledged
 
-    def state(self) -> StoreState:
-        """How the store is, at once."""
+    def state(self) -> HistoryState:
+        """How it is, without waiting for the disk."""
         waiting, dropped = self._waiting.counts()
-        return StoreState(self._trouble, self._run, self._acknowledged, waiting, dropped, self._set_aside)
+        return HistoryState(self._trouble, self._run, self._acknowledged, waiting, dropped, self._set_aside)
 
     def check(self) -> str:
         """Why nothing can be written at present, in a sentence, or nothing."""
@@ -120,13 +119,13 @@ class KioskStore:
             batch = self._waiting.take()
             try:
                 database = self._open()
-                if batch.rows or batch.events or not self._run or self._told != self.limits:
+                if batch.rows or batch.events or not self._run or self._written_limits != self.limits:
                     limits = self.limits
                     with transaction(database):
                         run = self._run or begin_run(database, self._clock.now(), self._labels, self._set_aside)
-                        put(database, run, batch)
-                        tell_limits(database, limits)
-                    self._run, self._told = run, limits
+                        write_batch(database, run, batch)
+                        write_limits(database, limits)
+                    self._run, self._written_limits = run, limits
             except (sqlite3.Error, OSError, InputError, UsageError) as error:
                 self._waiting.put_back(batch)
                 self._failed(error)
@@ -171,7 +170,7 @@ class KioskStore:
             )
 
     def _work(self) -> None:
-        while not self._stopping.wait(min(self._commit_s * 2**self._failures, max(LONGEST_WAIT_S, self._commit_s))):
+        while not self._stopping.wait(min(self._commit_s * 2**self._failures, max(MAX_WAIT_S, self._commit_s))):
             now = self._clock.monotonic()
             if self.commit() and now >= self._next_look:
                 self._next_look = now if self.retain() else now + RETAIN_S

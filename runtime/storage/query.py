@@ -1,4 +1,4 @@
-"""Reading a kiosk's store, also while it is being written: rows, aggregates with a least group, and a summary."""
+"""Reading a kiosk's history, also while it is being written: rows, aggregates of enough faces, and a summary."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from ...bundle import LABELS
 from ...errors import InputError
 from . import kiosk_path
+from .batch import Event
 from .schema import VERSION, set_aside_files, version_of
 
 PAGE = 5000
@@ -22,7 +23,7 @@ FOREVER = (-(1 << 62), 1 << 62)
 
 
 @dataclass(frozen=True)
-class Row:
+class HistoryRow:
     """An observation as it was kept. probabilities: label -> 0..1, or None when they were not kept."""
 
     seq: int
@@ -50,6 +51,38 @@ class Group:
     faces: int
     observations: int
     shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class KeptEvent(Event):
+    """An event with the run that it belongs to."""
+
+    run: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a history holds.
+
+    Attributes:
+        first_ms, last_ms: stamps of a synchronised clock, None without one; undated: rows without one.
+        bytes: of its files; keep_days, keep_mib: its limits, None before the first commit.
+        closed: no kiosk is writing it, and none was killed while it did.
+        set_aside: names of damaged files.
+    """
+
+    folder: str
+    rows: int
+    first_ms: int | None
+    last_ms: int | None
+    undated: int
+    runs: int
+    bytes: int
+    keep_days: float | None
+    keep_mib: float | None
+    closed: bool
+    events: list[KeptEvent]
+    set_aside: list[str]
 
 
 @contextmanager
@@ -87,17 +120,17 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def rows(database: sqlite3.Connection, span: tuple[int, int] = FOREVER) -> Iterator[Row]:
+def rows(database: sqlite3.Connection, span: tuple[int, int] = FOREVER) -> Iterator[HistoryRow]:
     """Rows in the order in which they were written, with a stamp from span[0] up to but not span[1], milliseconds."""
     labels = {run: json.loads(text) for run, text in database.execute("SELECT run, labels FROM runs")}
     last = 0
     while True:
         page = database.execute(_PAGE, (last, *span, PAGE)).fetchall()
         for seq, wall_ms, ok, run, track, label, confidence, blob in page:
-            told = None
+            probabilities = None
             if blob is not None:
-                told = dict(zip(labels.get(run, ()), struct.unpack(f"<{len(blob) // 4}f", blob), strict=False))
-            yield Row(seq, wall_ms, bool(ok), run, track, label, confidence, told)
+                probabilities = dict(zip(labels.get(run, ()), struct.unpack(f"<{len(blob) // 4}f", blob), strict=False))
+            yield HistoryRow(seq, wall_ms, bool(ok), run, track, label, confidence, probabilities)
         if len(page) < PAGE:
             return
         last = page[-1][0]
@@ -122,15 +155,15 @@ def groups(
     """
     length = round(minutes * 60_000)
     faces = {tuple(key): count for *key, count in database.execute(_FACES, (length, *span))}
-    told: dict[tuple[Any, ...], dict[str, int]] = {}
+    counts: dict[tuple[Any, ...], dict[str, int]] = {}
     for start, ok, label, count in database.execute(_COUNTS, (length, *span)):
-        told.setdefault((start, ok), {})[label] = count
+        counts.setdefault((start, ok), {})[label] = count
     kept = [
         Group(start * length, bool(ok), faces[start, ok], sum(c.values()), _shares(c))
-        for (start, ok), c in told.items()
+        for (start, ok), c in counts.items()
         if faces[start, ok] >= least
     ]
-    return kept, len(told) - len(kept)
+    return kept, len(counts) - len(kept)
 
 
 # `/` of SQLite cuts towards zero; stamps before 1970 do not occur.
@@ -151,29 +184,27 @@ def labels_of(groups: list[Group]) -> list[str]:
     return [*(label for label in LABELS if label in found), *sorted(found - set(LABELS))]
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    """What a store holds, as JSON values; raises InputError."""
+def summary(folder: Path) -> Summary:
+    """What a history holds; raises InputError."""
     with reading(folder) as database:
         about = dict(database.execute("SELECT key, value FROM about"))
         count, first, last, undated = database.execute(_SPAN).fetchone()
         files = [p for p in folder.iterdir() if p.name.startswith(kiosk_path(folder).name)]
-        return {
-            "folder": str(folder),
-            "rows": count,
-            "first_ms": first,
-            "last_ms": last,
-            "undated": undated or 0,
-            "runs": database.execute("SELECT count(*) FROM runs").fetchone()[0],
-            "bytes": sum(p.stat().st_size for p in files),
-            "keep_days": json.loads(about.get("keep_days", "null")),
-            "keep_mib": json.loads(about.get("keep_mib", "null")),
-            "closed": "open" not in about,
-            "events": [
-                dict(zip(("run", "wall_ms", "kind", "amount", "note"), event, strict=True))
-                for event in database.execute("SELECT run, wall_ms, kind, amount, note FROM events ORDER BY event")
-            ],
-            "set_aside": [p.name for p in set_aside_files(folder)],
-        }
+        events = database.execute("SELECT wall_ms, kind, amount, note, run FROM events ORDER BY event")
+        return Summary(
+            folder=str(folder),
+            rows=count,
+            first_ms=first,
+            last_ms=last,
+            undated=undated or 0,
+            runs=database.execute("SELECT count(*) FROM runs").fetchone()[0],
+            bytes=sum(p.stat().st_size for p in files),
+            keep_days=json.loads(about.get("keep_days", "null")),
+            keep_mib=json.loads(about.get("keep_mib", "null")),
+            closed="open" not in about,
+            events=[KeptEvent(*event) for event in events],
+            set_aside=[p.name for p in set_aside_files(folder)],
+        )
 
 
 _SPAN = """

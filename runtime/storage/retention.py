@@ -29,8 +29,8 @@ OLD_UNDATED = "clock_ok = 0 AND wall_ms < :before"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the store may keep.
+class RetentionLimits:
+    """How long and how much the history keeps.
 
     Attributes:
         days: age in days; 0 keeps rows of any age.
@@ -41,7 +41,7 @@ class Limits:
     mib: float = 512.0
 
 
-def retain(database: sqlite3.Connection, limits: Limits, now: Stamp) -> bool:
+def retain(database: sqlite3.Connection, limits: RetentionLimits, now: Stamp) -> bool:
     """Remove one batch of rows that are too old or do not fit, oldest first, and give free pages back.
 
     Returns:
@@ -62,7 +62,7 @@ def retain(database: sqlite3.Connection, limits: Limits, now: Stamp) -> bool:
     return removed == BATCH or (loose and free > PAGES) or bool(limits.mib and _surplus(database, _room(limits)))
 
 
-def drop_set_aside(folder: Path, limits: Limits, now_s: float | None = None) -> None:
+def drop_set_aside(folder: Path, limits: RetentionLimits, now_s: float | None = None) -> None:
     """Remove damaged files that are older than rows may be, or larger than a store may be."""
     now_s = time.time() if now_s is None else now_s
     for path in set_aside_files(folder):
@@ -112,7 +112,7 @@ def _surplus(database: sqlite3.Connection, room: float) -> float:
     return max(0.0, 1 - room / used) if some else 0.0
 
 
-def _room(limits: Limits) -> float:
+def _room(limits: RetentionLimits) -> float:
     whole = limits.mib * (1 << 20)
     return whole - min(_LOG, whole / 4)
 

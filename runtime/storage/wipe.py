@@ -6,6 +6,7 @@ import mmap
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from .query import reading
 from .retention import condition_of_age
 from .schema import SIDES, open_store, set_aside_files, transaction
 
-Texts = dict[str, NDArray[np.int64]]
+Stamps = dict[str, NDArray[np.int64]]
 """Label -> sorted stamps of the rows that showed it."""
 _NONE: NDArray[np.int64] = np.empty(0, np.int64)
 _BLOCK = 1 << 20
@@ -32,13 +33,13 @@ _WIDTHS = (1, 2, 3, 4, 6, 8)
 
 @dataclass(frozen=True)
 class Wiped:
-    """What was done: rows removed (None when a damaged file could not be counted), bytes searched afterwards."""
+    """Result of `wipe`: rows removed (None when a damaged file could not be counted), bytes searched afterwards."""
 
     rows: int | None
     searched: int
 
 
-def wipe(folder: Path, before_ms: int | None = None, now_ms: int = 0) -> Wiped:
+def wipe(folder: Path, before_ms: int | None = None, now_ms: int | None = None) -> Wiped:
     """Remove every row, or those written before a moment, and prove it by searching the files that remain.
 
     Everything: the files are overwritten with zeros and removed, which needs no room on a full disk. A part: the rows
@@ -48,7 +49,7 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int = 0) -> Wiped:
 
     Args:
         before_ms: milliseconds since 1970; rows whose clock was not synchronised go by the rows around them.
-        now_ms: this moment; a stamp after it is wrong.
+        now_ms: this moment (default: by the wall clock); a stamp after it is wrong.
 
     Raises:
         InputError: there is no store; UsageError: a kiosk is writing it; OutputError: cannot write, or text is left.
@@ -61,6 +62,7 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int = 0) -> Wiped:
         if before_ms is None:
             rows, gone, kept = _everything(path)
         else:
+            now_ms = round(time.time() * 1000) if now_ms is None else now_ms
             rows, gone, kept = _a_part(path, before_ms, now_ms)
         for file in set_aside_files(folder):
             _shred(file)
@@ -79,17 +81,17 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int = 0) -> Wiped:
         claim.release()
 
 
-def _everything(path: Path) -> tuple[int | None, Texts, Texts]:
+def _everything(path: Path) -> tuple[int | None, Stamps, Stamps]:
     rows, gone = None, {}
     with suppress(InputError), reading(path.parent) as database:  # a damaged one goes all the same, uncounted
-        gone = _texts(database, "1", {})
+        gone = _stamps(database, "1", {})
         rows = database.execute("SELECT count(*) FROM observations").fetchone()[0]
     for side in SIDES:
         _shred(path.with_name(path.name + side))
     return rows, gone, {}
 
 
-def _a_part(path: Path, before_ms: int, now_ms: int) -> tuple[int, Texts, Texts]:
+def _a_part(path: Path, before_ms: int, now_ms: int) -> tuple[int, Stamps, Stamps]:
     with _log_overwritten(path):
         database, aside = open_store(path)
         with closing(database):
@@ -97,17 +99,17 @@ def _a_part(path: Path, before_ms: int, now_ms: int) -> tuple[int, Texts, Texts]
                 raise sqlite3.DatabaseError(f"it was damaged and is now called {aside}")
             database.execute("PRAGMA journal_size_limit = -1")  # a log that is cut short cannot be overwritten
             condition, values = condition_of_age(database, before_ms, now_ms)
-            gone = _texts(database, condition, values)
+            gone = _stamps(database, condition, values)
             with transaction(database):
                 rows = database.execute(f"DELETE FROM observations WHERE {condition}", values).rowcount
                 database.execute("DELETE FROM runs WHERE run NOT IN (SELECT DISTINCT run FROM observations)")
             database.execute("VACUUM")
-            kept = _texts(database, "1", {})
+            kept = _stamps(database, "1", {})
             database.execute("DELETE FROM about WHERE key = 'open'")
     return rows, gone, kept
 
 
-def _texts(database: sqlite3.Connection, condition: str, values: dict[str, int]) -> Texts:
+def _stamps(database: sqlite3.Connection, condition: str, values: dict[str, int]) -> Stamps:
     """The stamps of the rows for which a condition holds, by label."""
     labels = [label for (label,) in database.execute("SELECT DISTINCT label FROM observations")]
     query = f"SELECT wall_ms FROM observations WHERE label = :label AND ({condition})"
@@ -118,7 +120,7 @@ def _texts(database: sqlite3.Connection, condition: str, values: dict[str, int])
     return found
 
 
-def _prove(path: Path, gone: Texts, kept: Texts) -> int:
+def _prove(path: Path, gone: Stamps, kept: Stamps) -> int:
     """Search what is left of the store for rows that should be gone; returns the bytes searched, raises OutputError."""
     searched = 0
     for file in (path.with_name(path.name + side) for side in SIDES):
@@ -134,7 +136,7 @@ def _prove(path: Path, gone: Texts, kept: Texts) -> int:
     return searched
 
 
-def traces(file: Path, gone: Texts, kept: Texts) -> int:
+def traces(file: Path, gone: Stamps, kept: Stamps) -> int:
     """How many rows of `gone` can be recognised in a file's bytes: a stamp as SQLite writes it, and then the label.
 
     The end of a kept row's stamp may read like the shorter stamp of a row of 1970; what reads as a kept row is one.

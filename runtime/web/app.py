@@ -1,4 +1,4 @@
-"""What can be asked of the server, and the answers."""
+"""The server's routes and their handlers."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from aiohttp import web
 from ...errors import FerEdgeError
 from ..status.health import Condition
 from .events import Events
-from .guard import MOST_BODY, Guard
+from .guard import MAX_BODY, Guard
 from .page_values import Filled
 from .pages import ICON, Page, login_page
 from .preview import Preview
-from .settings import Desk, WebSettings
-from .token_auth import COOKIE, VALID_S, Doorkeeper
+from .settings import KioskControl, WebSettings
+from .token_auth import COOKIE, VALID_S, TokenAuth
 
 BODY_S = 5.0
 """How long a body may take to come."""
 COMMANDS = {"pause": "paused", "record": "recording"}
-"""What is posted to, and the key of its JSON."""
+"""Path below /api/ -> key of the JSON that is posted there."""
 
 
 class Answers:
     """The handlers; one object a server."""
 
-    def __init__(self, settings: WebSettings, desk: Desk, events: Events) -> None:
-        self.desk, self.events = desk, events
-        self.filled = Filled(settings, desk)
-        self.door = Doorkeeper(settings.token)
-        self.preview = Preview(desk.preview or (lambda: None), self.paused, events.watched)
+    def __init__(self, settings: WebSettings, control: KioskControl, events: Events) -> None:
+        self.control, self.events = control, events
+        self.filled = Filled(settings, control)
+        self.auth = TokenAuth(settings.token)
+        self.preview = Preview(control.preview or (lambda: None), self.paused, events.on_viewers)
         self.description = resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
 
     def paused(self) -> bool:
@@ -47,11 +47,11 @@ class Answers:
         return shown(self.filled.sign(request.host))
 
     async def icon(self, request: web.Request) -> web.Response:
-        """Beside the title in a browser."""
+        """The icon beside the title in a browser."""
         return web.Response(text=ICON, content_type="image/svg+xml")
 
     async def openapi(self, request: web.Request) -> web.Response:
-        """What can be asked, for programs."""
+        """The OpenAPI description."""
         return web.Response(text=self.description, content_type="application/json")
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
@@ -64,13 +64,13 @@ class Answers:
         """The form, and what it sends."""
         if request.method != "POST":
             return shown(login_page(self.filled.title))
-        if self.door.busy():
+        if self.auth.throttled():
             return shown(login_page(self.filled.title, "Too many wrong tokens. Wait a minute."), 429)
         fields = await asyncio.wait_for(request.post(), BODY_S)
-        if self.door.open or not self.door.right(str(fields.get("token", "")).strip()):
+        if self.auth.open or not self.auth.matches(str(fields.get("token", "")).strip()):
             return shown(login_page(self.filled.title, "That is not the token."), 403)
         answer = web.HTTPSeeOther("/")
-        answer.set_cookie(COOKIE, self.door.cookie(), max_age=VALID_S, httponly=True, samesite="Strict", path="/")
+        answer.set_cookie(COOKIE, self.auth.cookie(), max_age=VALID_S, httponly=True, samesite="Strict", path="/")
         raise answer
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -81,7 +81,7 @@ class Answers:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""
-        text, kind = self.desk.metrics()
+        text, kind = self.control.metrics()
         return web.Response(body=text.encode(), headers={"Content-Type": kind})
 
     async def state(self, request: web.Request) -> web.Response:
@@ -93,7 +93,7 @@ class Answers:
     async def command(self, request: web.Request) -> web.Response:
         """Pause or record, on or off: {"paused": true}, {"recording": false}."""
         name = request.path.rpartition("/")[2]
-        if name not in self.desk.commands:
+        if name not in self.control.commands:
             raise web.HTTPNotFound(text="this kiosk does not offer that")
         if request.content_type != "application/json":  # a form of another site's cannot send it
             raise web.HTTPUnsupportedMediaType(text="send JSON")
@@ -102,17 +102,17 @@ class Answers:
         if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], bool):
             raise web.HTTPUnprocessableEntity(text=f'send {{"{key}": true}} or false')
         try:
-            self.desk.commands[name](value[key])
+            self.control.commands[name](value[key])
         except FerEdgeError as error:
             raise web.HTTPConflict(text=error.message) from None
         return web.json_response({key: value[key]}, status=202)
 
 
-def application(settings: WebSettings, desk: Desk, events: Events) -> web.Application:
-    """Everything that can be asked, behind the guard."""
-    answers = Answers(settings, desk, events)
-    app = web.Application(client_max_size=MOST_BODY, middlewares=[Guard(settings, answers.door).middleware])
-    app.on_response_prepare.append(Guard.dress)
+def application(settings: WebSettings, control: KioskControl, events: Events) -> web.Application:
+    """The application with all its routes behind the guard."""
+    answers = Answers(settings, control, events)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[Guard(settings, answers.auth).middleware])
+    app.on_response_prepare.append(Guard.add_headers)
     app.on_shutdown.append(answers.preview.close)
     app.add_routes(
         [
@@ -134,6 +134,6 @@ def application(settings: WebSettings, desk: Desk, events: Events) -> web.Applic
 
 
 def shown(page: Page, status: int = 200) -> web.Response:
-    """A page with its own policy."""
+    """A page with its own Content-Security-Policy."""
     headers = {"Content-Security-Policy": page.policy}
     return web.Response(text=page.text, status=status, content_type="text/html", headers=headers)

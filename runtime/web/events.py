@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-MOST_STREAMS = 200
+MAX_STREAMS = 200
 KEEPALIVE_S = 15.0
 """Without a snapshot for so long, a comment is sent: it shows a dead connection, and keeps a live one."""
 WRITE_S = 5.0
@@ -34,8 +34,8 @@ class Events:
         self._number += 1
         self._wake()
 
-    def watched(self, viewers: int) -> None:
-        """So many look at the live picture now."""
+    def on_viewers(self, viewers: int) -> None:
+        """So many watch the live picture now."""
         self.viewers = viewers
         self._wake()
 
@@ -50,8 +50,8 @@ class Events:
         self._changed = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One stream, until the client or the server goes; 503 when there are MOST_STREAMS already."""
-        if self.streams >= MOST_STREAMS:
+        """One stream, until the client or the server goes; 503 when there are MAX_STREAMS already."""
+        if self.streams >= MAX_STREAMS:
             raise web.HTTPServiceUnavailable(text="too many listen already", headers={"Retry-After": "10"})
         self.streams += 1
         try:
@@ -59,20 +59,20 @@ class Events:
             await response.prepare(request)
             with suppress(ConnectionError, asyncio.TimeoutError):
                 await asyncio.wait_for(response.write(f"retry: {RETRY_MS}\n\n".encode()), WRITE_S)
-                await self._tell(response)
+                await self._stream(response)
             return response
         finally:
             self.streams -= 1
 
-    async def _tell(self, response: web.StreamResponse) -> None:
-        told, viewers = (-1 if self.newest else 0), 0
+    async def _stream(self, response: web.StreamResponse) -> None:
+        sent, viewers = (-1 if self.newest else 0), 0
         while not self._closed:
-            if (self._number, self.viewers) == (told, viewers):
+            if (self._number, self.viewers) == (sent, viewers):
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), KEEPALIVE_S)
             words = ""
-            if self._number != told and self.newest:
-                told, words = self._number, f"id: {self._number}\ndata: {self.newest}\n\n"
+            if self._number != sent and self.newest:
+                sent, words = self._number, f"id: {self._number}\ndata: {self.newest}\n\n"
             if self.viewers != viewers:
                 viewers = self.viewers
                 words += f'event: preview\ndata: {{"viewers": {viewers}}}\n\n'

@@ -1,4 +1,4 @@
-"""What every request has to pass: a known Host, our Origin, a small body, a login; and what every answer carries."""
+"""Checks of every request (known Host, our Origin, small body, login) and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from .settings import WebSettings, known_host
-from .token_auth import COOKIE, Doorkeeper
+from .token_auth import COOKIE, TokenAuth
 
-MOST_BODY = 4096
+MAX_BODY = 4096
 """Bytes; the longest body we take is a token or two words of JSON."""
 FREE = ("/login",)
 """What can be asked without a login."""
@@ -27,17 +27,17 @@ HEADERS = {
 
 
 class Guard:
-    """A middleware; see the module."""
+    """The middleware of these checks."""
 
-    def __init__(self, settings: WebSettings, door: Doorkeeper) -> None:
-        self._settings, self._door = settings, door
+    def __init__(self, settings: WebSettings, auth: TokenAuth) -> None:
+        self._settings, self._auth = settings, auth
 
     @property
     def middleware(self) -> Middleware:
         """For web.Application."""
 
         @web.middleware
-        async def pass_by(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
                 self._check(request)
                 return await handler(request)
@@ -48,10 +48,10 @@ class Guard:
             except (UnicodeError, ValueError):
                 return refusal(web.HTTPBadRequest(text="the request cannot be read"))
 
-        return pass_by
+        return check
 
     @staticmethod
-    async def dress(request: web.Request, response: web.StreamResponse) -> None:
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         """For `on_response_prepare`: the headers that every answer carries; a page brings its own policy."""
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -66,9 +66,9 @@ class Guard:
             raise web.HTTPForbidden(text="another site's page asks; it may not")
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method not in ("GET", "HEAD"):
             raise web.HTTPForbidden(text="another site's page asks; it may not")
-        if (request.content_length or 0) > MOST_BODY:
-            raise web.HTTPRequestEntityTooLarge(MOST_BODY, request.content_length or 0, text="the body is too large")
-        inside = self._door.admits(request.cookies.get(COOKIE, ""), request.headers.get("Authorization", ""))
+        if (request.content_length or 0) > MAX_BODY:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0, text="the body is too large")
+        inside = self._auth.admits(request.cookies.get(COOKIE, ""), request.headers.get("Authorization", ""))
         if inside or request.path in FREE:
             return
         if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):

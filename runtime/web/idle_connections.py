@@ -10,17 +10,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 
-class Watch:
+class IdleConnections:
     """Knows which connections have a request at work, and when the others last had one."""
 
-    def __init__(self, slow_s: float, most: int) -> None:
+    def __init__(self, slow_s: float, max_connections: int) -> None:
         """Begin.
 
         Args:
             slow_s: a connection without a request for so long is ended.
-            most: connections at once; beyond, those without a request are ended, the newest first.
+            max_connections: connections at once; beyond, those without a request are ended, the newest first.
         """
-        self._slow_s, self._most = slow_s, most
+        self._slow_s, self._max = slow_s, max_connections
         self._busy: dict[int, int] = {}
         self._idle_since: dict[int, float] = {}
 
@@ -48,5 +48,5 @@ class Watch:
         idle = sorted((c for c in connections if id(c) not in self._busy), key=lambda c: self._idle_since[id(c)])
         for number, connection in enumerate(idle):
             late = now - self._idle_since[id(connection)] >= self._slow_s
-            if late or len(connections) - len(idle) + number >= self._most:
+            if late or len(connections) - len(idle) + number >= self._max:
                 connection.force_close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .pages import Page, Template
-from .settings import Desk, Notice, WebSettings, host_of, is_loopback
+from .settings import KioskControl, Notice, WebSettings, host_of, is_loopback
 
 LONG = 250
 """Characters; a longer notice is set smaller, so that the sign stays one page."""
@@ -12,23 +12,23 @@ LONG = 250
 class Filled:
     """Both templates, read once."""
 
-    def __init__(self, settings: WebSettings, desk: Desk) -> None:
-        self._settings, self._desk = settings, desk
+    def __init__(self, settings: WebSettings, control: KioskControl) -> None:
+        self._settings, self._control = settings, control
         self._page, self._sign = Template.read("page.html"), Template.read("sign.html")
 
     @property
     def preview(self) -> bool:
-        """Whether the live picture is offered: the desk has one and there is a login, on this machine too."""
-        return self._desk.preview is not None and bool(self._settings.token)
+        """Whether the live picture is offered: the kiosk has one and there is a login, on this machine too."""
+        return self._control.preview is not None and bool(self._settings.token)
 
     @property
     def title(self) -> str:
         """Of every page."""
-        return self._desk.notice().title or self._settings.title
+        return self._control.notice().title or self._settings.title
 
     def page(self, kiosk: bool = False) -> Page:
         """The live page, with what this kiosk offers; for its own screen larger, and without anything to press."""
-        offers = {*self._desk.commands, *(("preview",) if self.preview else ())}
+        offers = {*self._control.commands, *(("preview",) if self.preview else ())}
         parts = {"kiosk"} if kiosk else {"reader", *offers, *(("controls",) if offers else ())}
         return self._fill(self._page, parts)
 
@@ -39,7 +39,7 @@ class Filled:
         return self._fill(self._sign, parts | ({"address"} if address else set()), address)
 
     def _fill(self, template: Template, parts: set[str], address: str = "") -> Page:
-        notice = self._desk.notice()
+        notice = self._control.notice()
         values = {
             "title": self.title,
             "notice": notice.text,

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-MOST_VIEWERS = 4
+MAX_VIEWERS = 4
 PICTURES_PER_S = 5.0
 WRITE_S = 3.0
 """A viewer that takes no picture for so long is let go."""
@@ -23,16 +23,16 @@ class Preview:
     """The newest picture, and who waits for the next one. For the server's loop alone."""
 
     def __init__(
-        self, take: Callable[[], bytes | None], paused: Callable[[], bool], told: Callable[[int], None]
+        self, take: Callable[[], bytes | None], paused: Callable[[], bool], on_viewers: Callable[[int], None]
     ) -> None:
         """Begin with nobody watching.
 
         Args:
             take: the newest frame as JPEG, or None; called in a thread, at most PICTURES_PER_S times a second.
             paused: whether no picture may be looked at now.
-            told: hears how many watch, whenever that changes.
+            on_viewers: called with how many watch, whenever that changes.
         """
-        self._take, self._paused, self._told = take, paused, told
+        self._take, self._paused, self._on_viewers = take, paused, on_viewers
         self.viewers = 0
         self._newest, self._number = b"", 0
         self._changed = asyncio.Event()
@@ -47,11 +47,11 @@ class Preview:
             await self._work
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One view, until the client or the server goes; 503 when there are MOST_VIEWERS already."""
-        if self.viewers >= MOST_VIEWERS:
+        """One view, until the client or the server goes; 503 when there are MAX_VIEWERS already."""
+        if self.viewers >= MAX_VIEWERS:
             raise web.HTTPServiceUnavailable(text="too many watch already", headers={"Retry-After": "10"})
         response = web.StreamResponse(headers={"Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}"})
-        self._come(1)
+        self._count(1)
         try:
             await response.prepare(request)
             await response.write(f"--{BOUNDARY}\r\n".encode())
@@ -60,22 +60,22 @@ class Preview:
             if request.transport is not None:
                 request.transport.abort()  # what waits in its buffer is dropped too
         finally:
-            self._come(-1)
+            self._count(-1)
         return response
 
-    def _come(self, change: int) -> None:
+    def _count(self, change: int) -> None:
         self.viewers += change
         if not self.viewers:
             self._newest = b""
         elif self._work is None or self._work.done():
             self._work = asyncio.create_task(self._make())
         log.info("%d watch the live picture", self.viewers)
-        self._told(self.viewers)
+        self._on_viewers(self.viewers)
 
     async def _make(self) -> None:
         """Take pictures while somebody watches."""
         while self.viewers and not self._closed:
-            picture = None if self._paused() else await asyncio.to_thread(self._taken)
+            picture = None if self._paused() else await asyncio.to_thread(self._safe_take)
             self._newest = picture if picture and self.viewers else b""
             if self._newest:
                 self._number += 1
@@ -83,7 +83,7 @@ class Preview:
                 self._changed = asyncio.Event()
             await asyncio.sleep(1 / PICTURES_PER_S)
 
-    def _taken(self) -> bytes | None:
+    def _safe_take(self) -> bytes | None:
         try:
             return self._take()
         except Exception as error:

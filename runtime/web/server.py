@@ -1,4 +1,4 @@
-"""The server in a thread of its own: started with the kiosk, told of every snapshot, ended with it."""
+"""The web server in a thread of its own: it starts with the kiosk, gets every snapshot and ends with the kiosk."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, UsageError
-from ..status.snapshot import Snapshot
-from ..status.snapshot_json import state_json
-from .settings import Desk, WebSettings
+from ..status.snapshot import Snapshot, state_json
+from .settings import KioskControl, WebSettings
 
 if TYPE_CHECKING:
     from .events import Events
@@ -20,15 +19,15 @@ if TYPE_CHECKING:
 SLOW_S = 15.0
 """A connection without a whole request for so long is ended: clients that never finish one would fill the server."""
 SWEEP_S = 2.0
-MOST_CONNECTIONS = 256
+MAX_CONNECTIONS = 256
 """200 streams and some requests."""
 START_S, STOP_S = 10.0, 3.0
 
 
 class WebServer:
-    """Serves until closed; raises what serving could not start for."""
+    """Serves from when it is made until it is closed."""
 
-    def __init__(self, settings: WebSettings, desk: Desk | None = None) -> None:
+    def __init__(self, settings: WebSettings, control: KioskControl | None = None) -> None:
         """Start to serve.
 
         Raises:
@@ -39,7 +38,7 @@ class WebServer:
             import aiohttp  # noqa: F401
         except ImportError:
             raise MissingExtra("aiohttp", "kiosk") from None
-        self.settings, self._desk = settings, desk or Desk()
+        self.settings, self._control = settings, control or KioskControl()
         self.port = settings.port
         """The one that is listened on."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,13 +82,13 @@ class WebServer:
 
         from .app import application
         from .events import Events
-        from .idle_connections import Watch
+        from .idle_connections import IdleConnections
 
         self._loop, self._events = asyncio.get_running_loop(), Events()
         events = self._events
-        watch = Watch(SLOW_S, MOST_CONNECTIONS)
-        app = application(self.settings, self._desk, events)
-        app.middlewares.insert(0, watch.middleware)
+        idle = IdleConnections(SLOW_S, MAX_CONNECTIONS)
+        app = application(self.settings, self._control, events)
+        app.middlewares.insert(0, idle.middleware)
         logger = logging.getLogger(f"{__name__}.requests")
         logger.addFilter(is_ours)
         runner = web.AppRunner(app, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=1.0)
@@ -105,7 +104,7 @@ class WebServer:
         self._ready.set()
         while not self._stop.is_set():
             assert runner.server is not None
-            watch.sweep(runner.server.connections, monotonic())
+            idle.sweep(runner.server.connections, monotonic())
             try:
                 await asyncio.wait_for(self._stop.wait(), SWEEP_S)
             except asyncio.TimeoutError:
@@ -115,7 +114,7 @@ class WebServer:
 
 
 def is_ours(record: logging.LogRecord) -> bool:
-    """Whether a log entry is about us: with entries on what clients send wrong, anybody could fill the journal."""
+    """Whether a log entry is about us: with entries on what clients send wrong, anybody could fill the log."""
     from aiohttp.http import HttpProcessingError
 
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

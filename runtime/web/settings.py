@@ -75,7 +75,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Desk:
+class KioskControl:
     """What the server can ask of the daemon; each must return at once, and may be called from the server's threads.
 
     Attributes:

@@ -17,22 +17,18 @@ import pytest
 from fer_edge.runtime.sources.waits import Backoff
 from fer_edge.runtime.storage import kiosk_path
 from support.brokers import MOSQUITTO
-from support.kiosks import until
+from support.waiting import until
 
 from campaigns.faults.__main__ import prepare
 from campaigns.faults.bench import Bench
-from campaigns.faults.campaign import all_faults, lanes_of
-from campaigns.faults.fault import Fault, Over
+from campaigns.faults.campaign import all_faults, lanes_of, summary, table
+from campaigns.faults.fault import Fault, Over, latest_attempt
 from campaigns.faults.kit import PLAIN
 from campaigns.faults.ledger import longest_gap_s, missing_numbers
-from campaigns.faults.patience import latest_attempt
-from campaigns.faults.rounds import Outcome, one_round
-from campaigns.faults.stalls import Stalls
-from campaigns.faults.supervisor import Supervisor
-from campaigns.faults.table import summary, table
-from campaigns.faults.unit import Rules, read_rules
+from campaigns.faults.rounds import Outcome, Stalls, one_round
+from campaigns.faults.supervisor import Rules, Supervisor, read_rules
 
-RULES = Rules("always", 0.05, frozenset({2}), 5.0, 1.0, 0.5, 0o077, {}, powerless=False)
+RULES = Rules("always", 0.05, frozenset({2}), 30.0, 1.0, 0.5, 0o077, {}, powerless=False)
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +39,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory, clips: Path, yunet_file: Pat
     if not MOSQUITTO.is_file():
         pytest.skip("needs mosquitto")
     folder = tmp_path_factory.mktemp("faults")
-    before = os.environ.get("FER_EDGE_CACHE")
-    prepare(folder)
-    made = Bench(folder / "bench", PLAIN)
-    yield made
-    made.close()
-    if before is not None:
-        os.environ["FER_EDGE_CACHE"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_EDGE_CACHE", "")  # so that what `prepare` sets is taken back
+        prepare(folder)
+        made = Bench(folder / "bench", PLAIN)
+        yield made
+        made.close()
 
 
 def round_of(bench: Bench, fault: Fault) -> Outcome:
@@ -62,7 +57,7 @@ def round_of(bench: Bench, fault: Fault) -> Outcome:
 def test_a_round_of_the_quick_faults(bench: Bench, name: str) -> None:
     fault = next(f for f in all_faults() if f.name.startswith(name))
     outcome = round_of(bench, fault)
-    assert outcome.wrong == "" or outcome.gap_s > outcome.allowed_s, outcome.wrong  # a busy machine is no fault
+    assert outcome.broken == ""  # a gap that is too long is no fault of the kiosk's on a busy machine
     assert outcome.lost == 0
     assert outcome.gap_s > 0
 
@@ -79,16 +74,24 @@ def test_what_is_lost_is_seen(bench: Bench) -> None:
     assert "theft: " in table(summary([Fault("theft", steal, 60.0, "")], [outcome], {}, 1))
 
 
-def test_a_gap_is_seen(bench: Bench) -> None:
+def test_a_gap_is_seen_and_does_not_hide_a_damaged_store(bench: Bench) -> None:
+    aside = bench.store / "kiosk.damaged-1.db"
+
     def stop(bench: Bench, chance: random.Random) -> Over:
+        aside.touch()
         os.kill(bench.supervisor.pid, signal.SIGSTOP)
         sleep(2)
         os.kill(bench.supervisor.pid, signal.SIGCONT)
         return Over(monotonic())
 
-    outcome = round_of(bench, Fault("stop", stop, 0.0, "", told=False))
+    try:
+        outcome = round_of(bench, Fault("stop", stop, 0.0, "", told=False))
+    finally:
+        aside.unlink()
     assert outcome.gap_s >= 1.9
     assert "without observations" in outcome.wrong
+    assert aside.name in outcome.broken
+    assert aside.name in outcome.wrong
 
 
 def service(folder: Path, text: str, rules: Rules = RULES) -> Supervisor:
@@ -109,8 +112,8 @@ def test_the_supervisor_starts_again_as_the_unit_says(tmp_path: Path) -> None:
     until(lambda: len(again.since(0, "ready")) >= 2)
     again.stop()
     for_good = service(tmp_path, "sys.exit(2)")
-    until(lambda: for_good.since(0, "exit"))
-    sleep(5 * RULES.restart_s)
+    for_good._thread.join(30)
+    assert not for_good._thread.is_alive()
     assert [e.kind for e in for_good.events] == ["start", "exit"]
 
 
@@ -119,8 +122,10 @@ def test_the_supervisor_kills_what_is_silent(tmp_path: Path) -> None:
     until(lambda: silent.since(0, "exit"))
     assert [e.kind for e in silent.events[:4]] == ["start", "ready", "silent", "exit"]
     silent.stop()
-    awake = service(tmp_path, "tell(b'READY=1')\nwhile True: tell(b'WATCHDOG=1'); time.sleep(0.05)")
-    until(lambda: len(awake.since(0, "watchdog")) > 30)
+    patient = replace(RULES, watchdog_s=2.0)
+    awake = service(tmp_path, "tell(b'READY=1')\nwhile True: tell(b'WATCHDOG=1'); time.sleep(0.05)", patient)
+    begun = monotonic()
+    until(lambda: awake.since(begun + 2.5, "watchdog"))
     assert not awake.since(0, "silent")
     awake.stop()
 

@@ -7,21 +7,12 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support.waiting import until
+
 MOSQUITTO = Path("/usr/sbin/mosquitto")
-
-
-def wait_for(true: Callable[[], object]) -> None:
-    """Look until it is so."""
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come true")
 
 
 class Broker:
@@ -42,7 +33,7 @@ class Broker:
     def start(self) -> None:
         words = [str(MOSQUITTO), "-c", str(self.config)]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self._listens)
+        until(self._listens)
 
     def _listens(self) -> bool:
         assert self.process is not None
@@ -52,6 +43,17 @@ class Broker:
         except OSError:
             return False
         return True
+
+    def save(self) -> None:
+        """Have it write its sessions to the disk: one that is killed forgets what it has not written."""
+        assert self.process is not None
+        before = self._saved_ns()
+        self.process.send_signal(signal.SIGUSR1)
+        until(lambda: self._saved_ns() != before)
+
+    def _saved_ns(self) -> int:
+        file = self.config.with_name("mosquitto.db")
+        return file.stat().st_mtime_ns if file.is_file() else 0
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
@@ -73,14 +75,14 @@ class Listener:
         self.client.on_connect = lambda client, *_: client.subscribe(topic, 1)
         self.client.on_subscribe = lambda *_: self.ready.set()
         self.client.on_message = self._hear
-        self.client.reconnect_delay_set(1, 1)
+        self.client.reconnect_delay_set(0.1, 0.1)  # type: ignore[arg-type]
         if trust is not None:
             self.client.tls_set_context(trust)
         if user:
             self.client.username_pw_set(user, "secret")
         self.client.connect("127.0.0.1" if trust is None else "localhost", broker.port)
         self.client.loop_start()
-        assert self.ready.wait(20)
+        assert self.ready.wait(60)
 
     def _hear(self, client: object, data: object, message: Any) -> None:
         """Note it, unless the broker says that it sends it to us again, not knowing that we have it."""

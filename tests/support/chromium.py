@@ -7,15 +7,13 @@ import base64
 import shutil
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from support.waiting import PATIENCE_S, until
 
-PATIENCE_S = 30.0
 FLAGS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
@@ -28,15 +26,6 @@ def chromium() -> str | None:
     return next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
-
-
-def until(happened: Callable[[], Any], what: str = "") -> Any:
-    """What `happened` returns, as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (value := happened()):
-        assert time.monotonic() < deadline, f"it never happened: {what or happened}"
-        time.sleep(0.02)
-    return value
 
 
 class Browser:

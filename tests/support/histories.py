@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 from fer_edge.bundle import LABELS
 from fer_edge.runtime.storage.clock import WallClock
-from fer_edge.runtime.storage.history import KioskStore
+from fer_edge.runtime.storage.history import History
 from fer_edge.runtime.types import Frame, Observation
 
 DAY = 86_400.0
-
-
 NOON = 1_780_000_000.0
-
-
+"""A moment of May 2026, seconds."""
 FRAME = Frame(0, 0.0, np.zeros((1, 1, 3), np.uint8))
 
 
@@ -36,6 +33,6 @@ def seen(track: int = 1, label: str = "happy") -> Observation:
     return Observation(0, 0.0, track, label, 0.7, label, row, (1.0, 2.0, 3.0, 4.0))
 
 
-def store(folder: Path, time: Time | None = None, **more: object) -> KioskStore:
+def store(folder: Path, time: Time | None = None, **more: object) -> History:
     """One without a thread: the test says when it commits."""
-    return KioskStore(folder, clock=(time or Time()).clock, start=False, labels=LABELS, **more)  # type: ignore[arg-type]
+    return History(folder, clock=(time or Time()).clock, start=False, labels=LABELS, **more)  # type: ignore[arg-type]

@@ -9,13 +9,16 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
+from fer_edge.runtime.vision.detectors.weights import add_model
+from support.waiting import until
 
 PLACE = """
 [place]
@@ -26,20 +29,20 @@ declared = 2026-11-25
 """
 
 
+@contextmanager
+def cache_with(detector: Path, folder: Path) -> Iterator[None]:
+    """A cache in that folder that holds the detector's weights, inside; for fixtures of a whole module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_EDGE_CACHE", str(folder))
+        add_model(detector)
+        yield
+
+
 def free_port() -> int:
     """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def until(true: Callable[[], Any], what: str = "it did not come true", limit_s: float = 60) -> Any:
-    """Look until it is so, and give what was seen."""
-    end = time.monotonic() + limit_s
-    while not (seen := true()):
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
-    return seen
 
 
 class Running:
@@ -90,7 +93,7 @@ class Running:
 
     def ready(self) -> Running:
         """Wait for READY."""
-        until(lambda: self.ended() or "READY=1" in self.told(), "it was not ready: " + self.log())
+        until(lambda: self.ended() or "READY=1" in self.told(), "READY=1")
         assert not self.ended(), self.log()
         return self
 
@@ -135,6 +138,11 @@ class Running:
         self._socket.close()
         self.process = None
         return code
+
+    def stored(self) -> int:
+        """Observations that are on disk, as it says in its metrics."""
+        name = "fer_edge_store_observations_total "
+        return int(float(next(line for line in self.ask("/metrics").splitlines() if line.startswith(name)).split()[1]))
 
     def rows(self) -> int:
         """Observations on disk."""

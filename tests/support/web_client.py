@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPResponse
 from typing import Any
@@ -15,7 +14,8 @@ from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
 from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.web.server import WebServer
-from fer_edge.runtime.web.settings import Desk, WebSettings
+from fer_edge.runtime.web.settings import KioskControl, WebSettings
+from support.waiting import until
 
 TOKEN = "correct-horse-battery-staple"
 SNAPSHOT = Snapshot(1.7e9, True, Health(Condition.OK), faces=4, shares={"happy": 0.5, "neutral": 0.5}, frames=7)
@@ -31,15 +31,19 @@ class Told(dict[str, bool]):
         self["pause"] = on
 
 
-def desk_of(told: Told, **more: Any) -> Desk:
-    """A desk that has everything but what `more` says otherwise."""
-    return Desk(lambda: (metrics_text(SNAPSHOT), CONTENT_TYPE), {"pause": told.pause, "record": told.record}, **more)
+def control_of(told: Told, **more: Any) -> KioskControl:
+    """Everything is offered but what `more` says otherwise."""
+    return KioskControl(
+        lambda: (metrics_text(SNAPSHOT), CONTENT_TYPE), {"pause": told.pause, "record": told.record}, **more
+    )
 
 
 @contextmanager
-def serving(desk: Desk, token: str = "", snapshot: Snapshot | None = SNAPSHOT, port: int = 0) -> Iterator[WebServer]:
+def serving(
+    control: KioskControl, token: str = "", snapshot: Snapshot | None = SNAPSHOT, port: int = 0
+) -> Iterator[WebServer]:
     """A server that has told one snapshot; its thread has ended afterwards."""
-    server = WebServer(WebSettings(port=port, token=token), desk)
+    server = WebServer(WebSettings(port=port, token=token), control)
     try:
         if snapshot:
             server.publish(snapshot)
@@ -50,18 +54,11 @@ def serving(desk: Desk, token: str = "", snapshot: Snapshot | None = SNAPSHOT, p
         assert not server._thread.is_alive()
 
 
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def ask(
     server: WebServer, path: str, method: str = "GET", body: bytes | str | None = None, **headers: str
 ) -> tuple[HTTPResponse, bytes]:
     """One request; underscores in names of headers are hyphens."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
@@ -72,7 +69,7 @@ def ask(
 
 def streamed(server: WebServer, path: str, *lines: str) -> socket.socket:
     """An open stream, the first words of its head read."""
-    stream = socket.create_connection(("127.0.0.1", server.port), 20)
+    stream = socket.create_connection(("127.0.0.1", server.port), 60)
     stream.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
     assert stream.recv(12) == b"HTTP/1.1 200"
     return stream

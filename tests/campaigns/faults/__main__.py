@@ -23,9 +23,8 @@ from time import monotonic
 from conftest import SHARED
 from fer_edge.runtime.vision.detectors.weights import add_model
 
-from .campaign import Campaign, all_faults
+from .campaign import Campaign, all_faults, summary, table
 from .fault import Fault
-from .table import summary, table
 
 YUNET = SHARED / "weights" / "face_detection_yunet_2023mar.onnx"
 

@@ -20,8 +20,7 @@ from support.kiosks import free_port
 from . import ledger
 from .camera import Camera
 from .kit import FAKETIME, WATCHDOG_S, Kit, config_text, device_of
-from .supervisor import Supervisor
-from .unit import read_rules
+from .supervisor import Supervisor, read_rules
 
 CLIP = SHARED / "clips" / "head-pose-face-detection-male.gif"
 DISK = "size=16m"

@@ -1,18 +1,19 @@
-"""Every fault, so many rounds of each, in two lanes: while one kiosk waits for something, the other works."""
+"""Every fault, so many rounds of each, in two lanes so that one kiosk works while the other waits; and the table."""
 
 from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from time import monotonic
+from typing import Any
 
-from . import of_daemon, of_device, of_source, of_surroundings
+from . import of_processes, of_surroundings
 from .bench import Bench
 from .fault import Fault
-from .rounds import Outcome, one_round
-from .stalls import Stalls
+from .rounds import Outcome, Stalls, one_round
 
 FIRST = (
     "camera gone for 5 s",
@@ -23,12 +24,13 @@ FIRST = (
     "accelerator absent at start, back later",
 )
 """The first lane: here a camera's steady time passes while other things happen. The second has everything else."""
+COLUMNS = ("fault", "rounds", "passed", "recovery p50", "max", "gap max", "documented", "lost")
 Say = Callable[[str], None]
 
 
 def all_faults() -> tuple[Fault, ...]:
     """In the order of the table."""
-    return (*of_source.FAULTS, *of_device.FAULTS, *of_surroundings.FAULTS, *of_daemon.faults())
+    return (*of_surroundings.FAULTS, *of_processes.faults())
 
 
 def lanes_of(faults: Sequence[Fault]) -> list[list[list[Fault]]]:
@@ -95,3 +97,50 @@ def told(outcome: Outcome) -> str:
     """A round on a line."""
     how = f"FAILED: {outcome.wrong}" if outcome.wrong else f"ok again after {outcome.recovery_s:.1f} s"
     return f"{outcome.fault}: {how}, gap {outcome.gap_s:.2f} of {outcome.allowed_s:.2f} s"
+
+
+def summary(
+    faults: Sequence[Fault], outcomes: Sequence[Outcome], skipped: Mapping[str, str], rounds: int
+) -> list[dict[str, Any]]:
+    """One entry a fault, in the faults' order; seconds. Rounds that were not come to are not passed."""
+    entries = []
+    for fault in faults:
+        of = [o for o in outcomes if o.fault == fault.name]
+        done = [o for o in of if not o.wrong]
+        recoveries = [o.recovery_s for o in done]
+        entries.append(
+            {
+                "fault": fault.name,
+                "rounds": 0 if fault.name in skipped else rounds,
+                "passed": len(done),
+                "recovery_p50_s": median(recoveries) if recoveries else None,
+                "recovery_max_s": max(recoveries, default=None),
+                "gap_max_s": max((o.gap_s for o in of), default=None),
+                "documented_gap_s": fault.gap_s,
+                "documented_gap_is": fault.why,
+                "stood_still_max_s": max((o.allowed_s - fault.gap_s for o in done), default=None),
+                "lost": sum(o.lost for o in of),
+                "skipped": skipped.get(fault.name, ""),
+                "wrong": [o.wrong for o in of if o.wrong],
+            }
+        )
+    return entries
+
+
+def table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Lines for a terminal; what was skipped or went wrong follows below."""
+    rows = [COLUMNS, *(_row(entry) for entry in entries)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    lines = [
+        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(pairs)).rstrip()
+        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
+    ]
+    notes = [f"{e['fault']}: skipped, {e['skipped']}" for e in entries if e["skipped"]]
+    notes += [f"{e['fault']}: {wrong}" for e in entries for wrong in e["wrong"]]
+    return "\n".join([*lines, *notes])
+
+
+def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    times = ("recovery_p50_s", "recovery_max_s", "gap_max_s", "documented_gap_s")
+    told = ("-" if entry[name] is None else f"{entry[name]:.2f} s" for name in times)
+    return entry["fault"], str(entry["rounds"]), str(entry["passed"]), *told, str(entry["lost"])

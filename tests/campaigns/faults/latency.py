@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from conftest import SHARED
 from support.brokers import Broker
-from support.kiosks import free_port, until
+from support.kiosks import free_port
+from support.waiting import until
 
 from .__main__ import prepare
 from .camera import Camera
@@ -30,8 +31,8 @@ from .kit import config_text
 
 CLIP = SHARED / "clips" / "face-demographics-walking.gif"
 BAR = 1.5
-LEAST = 20
-"""Snapshots, below which percentiles say nothing."""
+MIN_SNAPSHOTS = 20
+"""With fewer, percentiles say nothing."""
 
 
 class Arrivals(threading.Thread):
@@ -59,15 +60,13 @@ class Arrivals(threading.Thread):
 
 def main() -> int:
     """Measure and tell; exit code 1 when the bar is missed."""
-    parser = argparse.ArgumentParser(
-        prog="campaigns.faults.latency", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
+    parser = argparse.ArgumentParser(prog="campaigns.faults.latency", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="latency-") as name:
         lines, came = measure(Path(name), args.seconds)
     heard = [(line, came[line["frames"]]) for line in lines if line["frames"] in came]
-    assert len(heard) >= LEAST, f"only {len(heard)} snapshots were sent for a change"
+    assert len(heard) >= MIN_SNAPSHOTS, f"only {len(heard)} snapshots were sent for a change"
     for stage in heard[0][0]["stages"]:
         print(f"{stage:8} {1000 * np.mean([line['stages'].get(stage, 0.0) for line, _ in heard]):6.2f} ms on average")
     sums = np.array([sum(line["stages"].values()) for line, _ in heard])

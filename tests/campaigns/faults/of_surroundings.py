@@ -1,4 +1,4 @@
-"""Faults of the broker, the disk and the clock."""
+"""Faults of the camera, the broker, the disk and the clock."""
 
 from __future__ import annotations
 
@@ -12,19 +12,46 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
+from fer_edge.runtime.inference.supervisor import FIRST_WAIT_S, JITTER, LONGEST_WAIT_S
 from fer_edge.runtime.storage import kiosk_path
 
 from . import ledger
 from .bench import Bench
-from .fault import STEADY_GAP_S, Fault, Over
-from .kit import CLOCK, FAKETIME
+from .fault import OPEN_SOURCE_S, STEADY_GAP_S, Fault, Over, latest_attempt
+from .kit import CLOCK, DEADLINE_S, FAKETIME
 
+GONE_S = 5.0
+HANGS_S = (2.0, 5.0)
+ATTEMPT_S = 1.0
+"""An attempt that is refused: an interpreter, OpenCV and one connection."""
 DOWN_S, SILENT_S = 10.0, (0.7, 2.0)
 REFUSED_S = (1.0, 4.0)
 """For how long a disk takes nothing, from when the kiosk has said so."""
 DAY_S = 86_400
 HEARD_MS = 1000
 """By how much the jump that was noticed may differ from the one that was made: the time between two observations."""
+
+
+def gone(bench: Bench, chance: random.Random) -> Over:
+    """Switched off for five seconds."""
+    bench.camera.switch_off()
+    sleep(GONE_S)
+    bench.camera.switch_on()
+    return Over(monotonic())
+
+
+def hang(bench: Bench, chance: random.Random) -> Over:
+    """It sends nothing, on old connections and new ones."""
+    bench.camera.flowing.clear()
+    sleep(chance.uniform(*HANGS_S))
+    bench.camera.flowing.set()
+    return Over(monotonic())
+
+
+def other_resolution(bench: Bench, chance: random.Random) -> Over:
+    """It goes on with pictures of another size."""
+    bench.camera.change_resolution()
+    return Over(monotonic())
 
 
 def broker_down(bench: Bench, chance: random.Random) -> Over:
@@ -117,6 +144,23 @@ def no_faketime() -> str:
 
 
 FAULTS = (
+    Fault(
+        "camera gone for 5 s",
+        gone,
+        15.0,
+        "5 s, the last wait between two attempts, opening",
+        latest_attempt(GONE_S, FIRST_WAIT_S, LONGEST_WAIT_S, JITTER, ATTEMPT_S) + OPEN_SOURCE_S + STEADY_GAP_S,
+        camera=True,
+    ),
+    Fault(
+        "camera hang",
+        hang,
+        9.0,
+        "up to 5 s of hanging, opening",
+        max(HANGS_S[1], DEADLINE_S + FIRST_WAIT_S * (1 + JITTER)) + OPEN_SOURCE_S + STEADY_GAP_S,
+        camera=True,
+    ),
+    Fault("camera resolution change", other_resolution, STEADY_GAP_S, "none", told=False),
     Fault("broker down 10 s", broker_down, STEADY_GAP_S, "none"),
     Fault("disk full", disk_full, STEADY_GAP_S, "none: they wait in memory"),
     Fault("read-only state folder", read_only, STEADY_GAP_S, "none: they wait in memory"),

@@ -22,9 +22,7 @@ BAR_S = 3.0
 
 def main() -> int:
     """Start it so many times; exit code 1 when the slowest took longer than the bar."""
-    parser = argparse.ArgumentParser(
-        prog="campaigns.faults.start", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
+    parser = argparse.ArgumentParser(prog="campaigns.faults.start", description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="start-") as name:

@@ -14,10 +14,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from .unit import Rules
-
+UNIT = Path(__file__).resolve().parents[3] / "packaging" / "fer-edge.service"
 LOOK_S = 0.02
 CREDENTIALS = struct.Struct("3i")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What systemd.service(5) calls them; seconds.
+
+    Attributes:
+        prevent: exit codes after which it is not started again.
+        environment: of the service.
+        powerless: the service has no capability, so that file modes bind root too.
+    """
+
+    restart: str
+    restart_s: float
+    prevent: frozenset[int]
+    start_s: float
+    stop_s: float
+    watchdog_s: float
+    umask: int
+    environment: dict[str, str]
+    powerless: bool
+
+
+def read_rules(path: Path = UNIT) -> Rules:
+    """The rules of a unit file; raises KeyError when one is missing."""
+    pairs = [line.partition("=") for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
+    last = {key: value for key, _, value in pairs}
+    words = [word for key, _, value in pairs if key == "Environment" for word in value.split()]
+    return Rules(
+        restart=last["Restart"],
+        restart_s=float(last["RestartSec"]),
+        prevent=frozenset(int(word) for word in last["RestartPreventExitStatus"].split()),
+        start_s=float(last["TimeoutStartSec"]),
+        stop_s=float(last["TimeoutStopSec"]),
+        watchdog_s=float(last["WatchdogSec"]),
+        umask=int(last["UMask"], 8),
+        environment={name: value for name, _, value in (word.partition("=") for word in words)},
+        powerless=not last["CapabilityBoundingSet"],
+    )
 
 
 @dataclass(frozen=True)
@@ -140,3 +178,20 @@ class Supervisor:
 
     def _note(self, kind: str, text: str = "") -> None:
         self.events.append(Event(monotonic(), kind, text))
+
+
+def children_of(pid: int) -> list[int]:
+    """Numbers of all processes below it; those that end meanwhile are left out."""
+    found: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{task}/children").read_text(encoding="ascii").split():
+                found += [int(child), *children_of(int(child))]
+    return found
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    return False

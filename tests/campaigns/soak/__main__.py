@@ -23,10 +23,10 @@ from typing import Any
 from conftest import SHARED
 from fer_edge.runtime.vision.detectors.weights import add_model
 from support.brokers import Broker
-from support.kiosks import PLACE, free_port, until
+from support.kiosks import PLACE, free_port
+from support.waiting import until
 
-from .figures import figures
-from .sampling import Sample, sample
+from .sampling import Sample, growth, sample
 from .visitors import Listener, ask_record, scrape
 
 EVERY_S = 2.0
@@ -68,11 +68,11 @@ level = "warning"
 
 
 def main() -> int:
-    """Run it, and say the figures."""
+    """Run it, and print what was measured."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--frames", type=int, default=200_000)
     parser.add_argument("--width", type=int, default=320, help="of the frames, pixels")
-    parser.add_argument("--json", type=Path, help="write figures and samples there")
+    parser.add_argument("--json", type=Path, help="write results and samples there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         told, samples = soak(Path(name), args.frames, args.width)
@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def soak(folder: Path, frames: int, width: int) -> tuple[dict[str, Any], list[Sample]]:
-    """Figures and samples; raises AssertionError when the kiosk failed."""
+    """What was measured, and the samples; raises AssertionError when the kiosk failed."""
     page, broker = free_port(), Broker(folder / "broker")
     broker.start()
     config = folder / "config.toml"
@@ -107,7 +107,7 @@ def soak(folder: Path, frames: int, width: int) -> tuple[dict[str, Any], list[Sa
     told = json.loads(out.splitlines()[-1])
     assert told["frames"] == frames
     about = {"width": width, "seconds": seconds, "frames_per_second": frames / seconds}
-    return {**told, **about, **figures(samples, frames)}, samples
+    return {**told, **about, **growth(samples, frames)}, samples
 
 
 def watch(kiosk: subprocess.Popen[str], port: int, frames: int) -> list[Sample]:

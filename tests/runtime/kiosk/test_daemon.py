@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.inference.classifier import Classifier
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
 from fer_edge.runtime.kiosk.daemon import GAVE_UP, TAKE_S, Daemon
+from fer_edge.runtime.kiosk.logs import HealthLog
 from fer_edge.runtime.kiosk.systemd import Notifier
 from fer_edge.runtime.pipeline import Pipeline
 from fer_edge.runtime.sources import open_source
@@ -26,6 +27,7 @@ from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.types import Frame, Observation, Stamped
 from fer_edge.runtime.vision.detectors import open_detector
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother
+from support.waiting import until
 
 
 class Clip:
@@ -36,6 +38,9 @@ class Clip:
     def __init__(self, clip: Path, now: list[float]) -> None:
         self._frames, self._now, self._ended = iter(open_source(str(clip))), now, False
         self.there = True
+
+    def play(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
 
     def take(self, timeout_s: float) -> Stamped | None:
         if not self.there:
@@ -90,8 +95,7 @@ class Systemd:
         """What was said since the last time."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mark:
             mark.sendto(b"mark", str(self.place))
-        while not self._words or self._words[-1] != "mark":
-            time.sleep(0.01)
+        until(lambda: self._words and self._words[-1] == "mark")
         words, self._words = self._words[:-1], []
         return words
 
@@ -131,7 +135,7 @@ class Kiosk:
             pipeline,
             classifier,
             [self],
-            [self.told.append],
+            [self.told.append, HealthLog().publish],
             systemd.notifier(self.now) if systemd else Notifier({}),
             clock=lambda: self.now[0],
             **more,  # type: ignore[arg-type]
@@ -144,6 +148,11 @@ class Kiosk:
 
     def close(self) -> None:
         pass
+
+    def empty_room(self) -> None:
+        """From now on small frames without a face."""
+        blank = np.zeros((120, 160, 3), np.uint8)
+        self.frames.play(Frame(i, i * 0.08, blank) for i in range(10_000))
 
     def steps(self, count: int) -> Condition:
         for _ in range(count):
@@ -180,7 +189,8 @@ def test_a_clip_from_start_to_end(bundle: Bundle, clip: Path, yunet: Path, syste
 def test_nothing_about_one_face_gets_out(bundle: Bundle, clip: Path, yunet: Path) -> None:
     """With a group of two at least, one man before the camera is not told of; no snapshot has a box or a number."""
     kiosk = Kiosk(bundle, clip, aggregate=Aggregate(least_group=2))
-    kiosk.daemon.run()
+    kiosk.steps(30)  # at 12.5 a second
+    assert len(kiosk.told) > 2
     assert all(s.faces in (None, 0) and not s.shares and not s.window for s in kiosk.told)
     assert any(s.faces is None for s in kiosk.told)
     assert not {"box", "track", "probabilities"} & set(str(asdict(kiosk.told[-1])).replace("'", " ").split())
@@ -239,8 +249,7 @@ def test_nobody_there_and_the_device_is_asked_all_the_same(
 ) -> None:
     """An empty room for minutes: a device that dies meanwhile is noticed by the self-test."""
     kiosk = Kiosk(bundle, clip)
-    blank = np.zeros((120, 160, 3), np.uint8)
-    monkeypatch.setattr(kiosk.frames, "_frames", iter(Frame(i, i * 0.08, blank) for i in range(10_000)))
+    kiosk.empty_room()
     assert kiosk.steps(3) is Condition.OK
     monkeypatch.setattr(Device, "there", False)
     assert kiosk.steps(int(9 / 0.08)) is Condition.OK
@@ -266,6 +275,23 @@ def test_parts_that_complain(bundle: Bundle, clip: Path, yunet: Path) -> None:
     assert kiosk.daemon.health.reason == "the picture is dark"
     wrong[0] = ""
     assert kiosk.steps(1) is Condition.OK
+
+
+def test_another_reason_is_logged_and_told_and_another_number_is_not_logged(
+    bundle: Bundle, clip: Path, yunet: Path, systemd: Systemd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The condition is the same all the time; a new reason is news, and a counter that goes up is not."""
+    caplog.set_level(logging.INFO, "fer_edge")
+    wrong = [""]
+    kiosk = Kiosk(bundle, clip, systemd=systemd, checks=[lambda: wrong[0]])
+    kiosk.empty_room()
+    reasons = ["the disk is full: 1 waits", "the disk is full: 20 waits", "the camera is lost", ""]
+    for reason in reasons:
+        wrong[0] = reason
+        kiosk.steps(int(1.1 / 0.08))  # longer than between two snapshots
+    lines = [f"degraded: {reason}" for reason in reasons[:-1]] + ["ok"]
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("fer_edge")] == [lines[0], *lines[2:]]
+    assert [word for word in systemd.heard() if word.startswith("STATUS=")] == [f"STATUS={line}" for line in lines]
 
 
 def test_paused_nothing_is_looked_at(bundle: Bundle, clip: Path, yunet: Path) -> None:

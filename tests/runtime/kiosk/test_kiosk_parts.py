@@ -16,15 +16,14 @@ import pytest
 from fer_edge.bundle import LABELS
 from fer_edge.errors import DeviceNotFound, MissingExtra
 from fer_edge.runtime.config.sections import Record
-from fer_edge.runtime.kiosk.button import PauseButton
 from fer_edge.runtime.kiosk.commands import Requests
 from fer_edge.runtime.kiosk.logs import start_log, stop_log
-from fer_edge.runtime.kiosk.pause import PauseMark
+from fer_edge.runtime.kiosk.pause import PauseButton, PauseMark
 from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Frame, Observation
 from fer_edge.runtime.vision.resting_face import MAX_HELD, MAX_TRACKS, RestingFace
-from support.kiosks import until
+from support.waiting import until
 
 FAKES = Path(__file__).resolve().parents[2] / "fakes"
 SAD, NEUTRAL, HAPPY = LABELS.index("sad"), LABELS.index("neutral"), LABELS.index("happy")
@@ -99,13 +98,16 @@ def observed(index: int) -> tuple[Frame, list[Observation]]:
 
 
 @pytest.fixture
-def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    it = Recorder(Record(on=True, folder=tmp_path / "sessions", minutes=1), lambda: FACTS, 10, lambda: it_is[0])
+def now() -> list[float]:
+    """The recorder's clock, in the test's hand."""
+    return [0.0]
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, now: list[float]) -> Iterator[Recorder]:
+    it = Recorder(Record(on=True, folder=tmp_path / "sessions", minutes=1), lambda: FACTS, 10, lambda: now[0])
     yield it
     it.close()
-
-
-it_is = [0.0]
 
 
 def test_a_recording_counts_from_its_beginning(recorder: Recorder) -> None:
@@ -124,11 +126,10 @@ def test_a_recording_counts_from_its_beginning(recorder: Recorder) -> None:
     assert not list(folder.glob("annotated*"))  # no picture without record.video
 
 
-def test_a_recording_ends_by_itself(recorder: Recorder) -> None:
-    it_is[0] = 0.0
+def test_a_recording_ends_by_itself(recorder: Recorder, now: list[float]) -> None:
     recorder.start()
     recorder.write(*observed(1))
-    it_is[0] = 61.0
+    now[0] = 61.0
     recorder.write(*observed(2))
     assert not recorder.active
     assert recorder.folder is not None

@@ -11,31 +11,32 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
 from fer_edge.errors import InputError, MissingExtra, OutputError, UsageError
-from fer_edge.runtime.storage import batch as waiting
-from fer_edge.runtime.storage import export, kiosk_path
+from fer_edge.runtime.storage import batch, export, kiosk_path
 from fer_edge.runtime.storage.clock import boot_id, clock_synchronised
-from fer_edge.runtime.storage.export import export_groups, export_rows, time_text
-from fer_edge.runtime.storage.history import KioskStore
+from fer_edge.runtime.storage.export import ExportOptions, export_history, time_text
+from fer_edge.runtime.storage.history import History
 from fer_edge.runtime.storage.lock import Claim
-from fer_edge.runtime.storage.query import Row, groups, reading, rows, summary
-from fer_edge.runtime.storage.retention import Limits
+from fer_edge.runtime.storage.query import HistoryRow, groups, reading, rows, summary
+from fer_edge.runtime.storage.retention import RetentionLimits
 from fer_edge.runtime.storage.schema import APPLICATION, VERSION
 from fer_edge.runtime.storage.wipe import traces, wipe
+from support.front_door import run_verb
 from support.histories import DAY, FRAME, NOON, Time, seen, store
+from support.waiting import until
 
 ROOM = Path(__file__).resolve().parents[2]
-"""A moment of May 2026, seconds."""
 
 
-def kept(folder: Path) -> list[Row]:
+def kept(folder: Path) -> list[HistoryRow]:
     with reading(folder) as database:
         return list(rows(database))
 
@@ -66,7 +67,7 @@ def test_gives_back_what_it_took_and_no_more(folder: Path) -> None:
     assert sink.acknowledged() == 3
     sink.close()
     first, second, third = kept(folder)
-    assert first == Row(1, round(NOON * 1000), True, 1, 1, "happy", 0.7, None)
+    assert first == HistoryRow(1, round(NOON * 1000), True, 1, 1, "happy", 0.7, None)
     assert (second.track, second.label, second.wall_ms) == (2, "sad", first.wall_ms)
     assert (third.wall_ms, third.clock_ok) == (first.wall_ms + 250, False)
     with reading(folder) as database:
@@ -97,12 +98,12 @@ def test_only_the_owner_may_read(folder: Path) -> None:
 
 
 def test_the_thread_commits_by_itself_and_readers_see_it(folder: Path) -> None:
-    with closing(KioskStore(folder, commit_s=0.01)) as sink:
+    with closing(History(folder, commit_s=0.01)) as sink:
         sink.write(FRAME, [seen()])
-        wait_for(lambda: sink.acknowledged() == 1)
+        until(lambda: sink.acknowledged() == 1)
         assert len(kept(folder)) == 1
-        assert summary(folder)["closed"] is False
-    assert summary(folder)["closed"] is True
+        assert summary(folder).closed is False
+    assert summary(folder).closed is True
 
 
 def test_taking_an_observation_does_not_wait_for_the_disk(folder: Path) -> None:
@@ -118,9 +119,9 @@ def test_a_commit_reaches_the_disk_before_it_is_acknowledged(folder: Path, tmp_p
     """What `synchronous=FULL` is for, seen from outside: after the row was written to the log, the log is synced."""
     log = tmp_path / "calls"
     script = (
-        "import os, pathlib, sys\nfrom fer_edge.runtime.storage.history import KioskStore\n"
+        "import os, pathlib, sys\nfrom fer_edge.runtime.storage.history import History\n"
         "from support.histories import FRAME, seen\n"
-        "s = KioskStore(pathlib.Path(sys.argv[1]), start=False)\ns.commit()\n"
+        "s = History(pathlib.Path(sys.argv[1]), start=False)\ns.commit()\n"
         "os.path.exists('/begin')\ns.write(FRAME, [seen()])\nassert s.commit()\n"
         "os.path.exists('/done')\n"
     )
@@ -168,9 +169,9 @@ def write_and_die(folder: Path, commits: int) -> int:
 
 _WRITER = """
 import pathlib, sys, time
-from fer_edge.runtime.storage.history import KioskStore
+from fer_edge.runtime.storage.history import History
 from support.histories import FRAME, seen
-store = KioskStore(pathlib.Path(sys.argv[1]), commit_s=0.001)
+store = History(pathlib.Path(sys.argv[1]), commit_s=0.001)
 said = 0
 for track in range(10**9):
     while store.state().waiting > 1000:
@@ -182,22 +183,10 @@ for track in range(10**9):
 """
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    """Look until it is so; a test that waits in vain is ended by the assertion, not by a guess at a duration."""
-    import time
-
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not come true")
-
-
 def test_the_second_process_is_refused(folder: Path) -> None:
     sink = store(folder)
     script = (
-        "import pathlib, sys; from fer_edge.runtime.storage.history import KioskStore\n"
-        "KioskStore(pathlib.Path(sys.argv[1]))"
+        "import pathlib, sys; from fer_edge.runtime.storage.history import History\nHistory(pathlib.Path(sys.argv[1]))"
     )
     other = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True)
     assert other.returncode == 1
@@ -240,8 +229,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(folder: Path, harm: Cal
     sink.close()
     assert [row.track for row in kept(folder)] == [7]
     told = summary(folder)
-    assert [e["kind"] for e in told["events"]] == ["damaged"]
-    assert "kiosk.damaged-1.db" in told["set_aside"]
+    assert [e.kind for e in told.events] == ["damaged"]
+    assert "kiosk.damaged-1.db" in told.set_aside
 
 
 def test_damage_found_while_running_loses_nothing_that_waits(folder: Path) -> None:
@@ -267,7 +256,7 @@ def test_only_the_newest_damaged_file_is_kept(folder: Path) -> None:
         fill(folder, 10)
         damage_header(kiosk_path(folder))
     fill(folder, 10)
-    assert summary(folder)["set_aside"] == ["kiosk.damaged-3.db"]
+    assert summary(folder).set_aside == ["kiosk.damaged-3.db"]
 
 
 def fill_up(ballast: Path) -> None:
@@ -278,7 +267,7 @@ def fill_up(ballast: Path) -> None:
 
 
 def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "MOST", 500)
+    monkeypatch.setattr(batch, "MAX_WAITING", 500)
     folder, ballast = small_disk / "store", small_disk / "ballast"
     sink = store(folder)
     sink.write(FRAME, [seen(0)])
@@ -302,7 +291,7 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     sink.close()
     tracks = [row.track for row in kept(folder)]
     assert tracks == [*range(before), *range(track - 499, track + 1)]
-    assert [(e["kind"], e["amount"]) for e in summary(folder)["events"]] == [("dropped", dropped)]
+    assert [(e.kind, e.amount) for e in summary(folder).events] == [("dropped", dropped)]
     with closing(sqlite3.connect(kiosk_path(folder))) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -393,16 +382,16 @@ def test_a_clock_that_jumps_a_day(folder: Path, days: int) -> None:
     told = kept(folder)
     assert [row.track for row in told] == list(range(20))
     assert [row.seq for row in told] == list(range(1, 21))
-    (event,) = summary(folder)["events"]
-    assert (event["kind"], event["amount"]) == ("clock", days * 86_400_000)
+    (event,) = summary(folder).events
+    assert (event.kind, event.amount) == ("clock", days * 86_400_000)
 
 
 def test_a_clock_that_went_back_while_it_was_off(folder: Path) -> None:
     fill(folder, 5)
     fill(folder, 5, Time(NOON - DAY))
-    (event,) = summary(folder)["events"]
-    assert event["run"] == 2
-    assert event["amount"] == pytest.approx(-86_399_900, abs=1)
+    (event,) = summary(folder).events
+    assert event.run == 2
+    assert event.amount == pytest.approx(-86_399_900, abs=1)
 
 
 def test_the_kernel_says_whether_the_clock_is_synchronised() -> None:
@@ -416,7 +405,7 @@ def test_the_kernel_says_whether_the_clock_is_synchronised() -> None:
 
 def test_rows_leave_by_age_in_bounded_batches(folder: Path) -> None:
     time = Time()
-    sink = store(folder, time, limits=Limits(days=10, mib=0))
+    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
     for day in range(30):
         for _ in range(400):
             sink.write(FRAME, [seen(day)])
@@ -432,7 +421,7 @@ def test_rows_leave_by_age_in_bounded_batches(folder: Path) -> None:
 
 def test_rows_of_an_unset_clock_leave_with_those_after_them(folder: Path) -> None:
     time = Time(wall=1000.0, ok=False)  # a board without a battery boots in 1970
-    sink = store(folder, time, limits=Limits(days=10, mib=0))
+    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
     sink.write(FRAME, [seen(0)])
     sink.commit()
     assert not sink.retain()
@@ -452,7 +441,7 @@ def test_rows_of_an_unset_clock_leave_with_those_after_them(folder: Path) -> Non
 
 def test_nothing_leaves_by_the_word_of_a_clock_that_is_not_synchronised(folder: Path) -> None:
     time = Time()
-    sink = store(folder, time, limits=Limits(days=10, mib=0))
+    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
     sink.write(FRAME, [seen()])
     sink.commit()
     time.wall, time.ok = NOON + 1000 * DAY, False
@@ -463,7 +452,7 @@ def test_nothing_leaves_by_the_word_of_a_clock_that_is_not_synchronised(folder: 
 
 def test_a_kiosk_that_never_knows_the_time_keeps_no_longer(folder: Path) -> None:
     time = Time(ok=False)
-    sink = store(folder, time, limits=Limits(days=10, mib=0))
+    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
     for track in range(20):
         sink.write(FRAME, [seen(track)])
         sink.commit()
@@ -475,7 +464,7 @@ def test_a_kiosk_that_never_knows_the_time_keeps_no_longer(folder: Path) -> None
 
 def test_rows_leave_by_size_and_the_file_stays_small(folder: Path) -> None:
     time = Time()
-    sink = store(folder, time, limits=Limits(days=0, mib=1), keep_probabilities=True)
+    sink = store(folder, time, limits=RetentionLimits(days=0, mib=1), keep_probabilities=True)
     largest = track = 0
     for _ in range(30):
         for _ in range(2000):
@@ -487,20 +476,20 @@ def test_rows_leave_by_size_and_the_file_stays_small(folder: Path) -> None:
     told = [row.track for row in kept(folder)]
     assert told == list(range(track - len(told) + 1, track + 1))  # the newest, without a gap
     assert 1000 < len(told) < 30_000
-    sink.limits = Limits(days=0, mib=0.25)
+    sink.limits = RetentionLimits(days=0, mib=0.25)
     while sink.retain():
         pass
     sink.close()
     assert largest < 1.5 * (1 << 20)
     assert kiosk_path(folder).stat().st_size < 0.3 * (1 << 20)
-    assert summary(folder)["rows"] < len(told)
+    assert summary(folder).rows < len(told)
 
 
 def test_runs_and_events_do_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fer_edge.runtime.storage.retention.KEPT_EVENTS", 5)
     for run in range(20):
-        fill(folder, 1, Time(NOON - run * DAY), limits=Limits(days=1, mib=0))
-    sink = store(folder, Time(NOON + 5 * DAY), limits=Limits(days=1, mib=0))
+        fill(folder, 1, Time(NOON - run * DAY), limits=RetentionLimits(days=1, mib=0))
+    sink = store(folder, Time(NOON + 5 * DAY), limits=RetentionLimits(days=1, mib=0))
     sink.write(FRAME, [seen()])
     sink.commit()
     while sink.retain():
@@ -508,8 +497,8 @@ def test_runs_and_events_do_not_pile_up(folder: Path, monkeypatch: pytest.Monkey
     sink.retain()
     sink.close()
     told = summary(folder)
-    assert told["runs"] == 1
-    assert len(told["events"]) == 5
+    assert told.runs == 1
+    assert len(told.events) == 5
 
 
 def make_first(folder: Path) -> None:
@@ -532,7 +521,7 @@ def test_a_store_of_version_1_is_brought_to_date(folder: Path) -> None:
     make_first(folder)
     fill(folder, 2, Time(NOON + DAY))
     told = kept(folder)
-    assert told[89] == Row(90, round((NOON + 89 / 8) * 1000), False, 2, 89, LABELS[5], 0.5, None)
+    assert told[89] == HistoryRow(90, round((NOON + 89 / 8) * 1000), False, 2, 89, LABELS[5], 0.5, None)
     assert [row.seq for row in told] == [*range(1, 91), 101, 102]
     assert told[-1].run == 3
     with closing(sqlite3.connect(kiosk_path(folder))) as database:
@@ -599,7 +588,7 @@ def week(folder: Path) -> Path:
 def test_csv_jsonl_and_parquet_hold_the_same(week: Path, tmp_path: Path) -> None:
     span = (round((NOON + DAY) * 1000), round((NOON + 3 * DAY) * 1000))
     for kind in ("csv", "jsonl"):
-        assert export_rows(week, kind, tmp_path / f"a.{kind}", span).lines == 40
+        assert export_history(ExportOptions(week, tmp_path / f"a.{kind}", kind, span)).lines == 40
     with (tmp_path / "a.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
@@ -608,7 +597,7 @@ def test_csv_jsonl_and_parquet_hold_the_same(week: Path, tmp_path: Path) -> None
     assert lines[0]["probabilities"]["disgust"] == pytest.approx(0.7)
     assert [int(r["seq"]) for r in table] == [r["seq"] for r in lines] == list(range(21, 61))
     parquet = pytest.importorskip("pyarrow.parquet")
-    export_rows(week, "parquet", tmp_path / "a.parquet", span)
+    export_history(ExportOptions(week, tmp_path / "a.parquet", "parquet", span))
     columns = parquet.read_table(tmp_path / "a.parquet").to_pydict()
     assert columns["seq"] == [r["seq"] for r in lines]
     assert columns["confidence"] == [r["confidence"] for r in lines]
@@ -618,7 +607,7 @@ def test_csv_jsonl_and_parquet_hold_the_same(week: Path, tmp_path: Path) -> None
 def test_parquet_without_pyarrow(week: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match="pyarrow"):
-        export_rows(week, "parquet", tmp_path / "a.parquet")
+        export_history(ExportOptions(week, tmp_path / "a.parquet", "parquet"))
     assert list(tmp_path.glob("*a*")) == []
     assert set(export.FORMATS) == {"csv", "jsonl", "parquet"}
 
@@ -636,7 +625,7 @@ def test_aggregates_withhold_small_groups(folder: Path, tmp_path: Path) -> None:
     assert [(g.faces, g.observations) for g in told] == [(3, 6), (2, 4)]
     assert withheld == 1
     assert told[0].shares == pytest.approx({"happy": 4 / 6, "sad": 2 / 6})
-    done = export_groups(folder, "csv", tmp_path / "a.csv", 15, 2)
+    done = export_history(ExportOptions(folder, tmp_path / "a.csv", minutes=15, least=2))
     assert (done.lines, done.withheld) == (2, 1)
     with (tmp_path / "a.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
@@ -655,7 +644,7 @@ def everything(folder: Path) -> bytes:
     return b"".join(p.read_bytes() for p in folder.iterdir() if p.is_file())
 
 
-def text_of(row: Row) -> bytes:
+def text_of(row: HistoryRow) -> bytes:
     """As SQLite writes a stamp of our days and the label after it."""
     return row.wall_ms.to_bytes(6, "big") + row.label.encode()
 
@@ -747,25 +736,9 @@ def test_wiping_is_refused_while_a_kiosk_runs(week: Path) -> None:
 
 
 @pytest.fixture
-def data(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., tuple[int, str]]]:
-    """`fer-edge data …` in this process; the verb is added where the front door does not know it yet."""
-    from fer_edge.cli import main as door
-
-    monkeypatch.setitem(door.COMMANDS, "data", "what a kiosk has kept")
-
-    def run(*words: object) -> tuple[int, str]:
-        try:
-            code = door.main(["data", *(str(w) for w in words)])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out + said.err
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+def data(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """`fer-edge data …` in this process."""
+    return partial(run_verb, capsys, "data")
 
 
 def test_data_show(data: Callable[..., tuple[int, str]], week: Path, tmp_path: Path) -> None:
@@ -787,11 +760,8 @@ def test_data_export(data: Callable[..., tuple[int, str]], week: Path, tmp_path:
     code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3)
     assert code == 0
     assert "withheld" in said
-    for wrong in (
-        ["export", week],
-        ["export", week, "--out", out, "--since", "yesterday"],
-        ["show", week, "--out", out],
-    ):
+    to = ["--out", out]
+    for wrong in (["export", week], ["export", week, *to, "--since", "yesterday"], ["show", week, *to]):
         assert data(*wrong)[0] == 2
     assert data("export", week, "--out", tmp_path / "a.csv" / "b")[0] == 2
 
@@ -809,7 +779,7 @@ def test_data_wipe_needs_a_yes(data: Callable[..., tuple[int, str]], week: Path)
 
 def test_its_cache_stays_small(tmp_path: Path) -> None:
     """2 MB of pages, which SQLite keeps by default, fill over days and look like a leak."""
-    store = KioskStore(tmp_path / "store", start=False)
+    store = History(tmp_path / "store", start=False)
     store.commit()
     assert store._database is not None
     assert store._database.execute("PRAGMA cache_size").fetchone() == (-256,)

@@ -15,9 +15,10 @@ import pytest
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.runtime.web import preview
-from fer_edge.runtime.web.preview import MOST_VIEWERS
+from fer_edge.runtime.web.preview import MAX_VIEWERS
 from fer_edge.runtime.web.server import WebServer
-from support.web_client import SNAPSHOT, TOKEN, Told, ask, desk_of, serving, streamed, until
+from support.waiting import until
+from support.web_client import SNAPSHOT, TOKEN, Told, ask, control_of, serving, streamed
 
 BEARER = f"Authorization: Bearer {TOKEN}"
 HEADER = {"Authorization": f"Bearer {TOKEN}"}
@@ -45,13 +46,24 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Camera:
 
 @pytest.fixture
 def server(camera: Camera) -> Iterator[WebServer]:
-    with serving(desk_of(Told(), preview=camera), TOKEN) as server:
+    with serving(control_of(Told(), preview=camera), TOKEN) as server:
         yield server
 
 
 def viewers(server: WebServer) -> int:
     assert server._events is not None
     return server._events.viewers
+
+
+def at_rest(camera: Camera) -> None:
+    """Wait until it is not asked for the time of five pictures."""
+
+    def still() -> bool:
+        asked = camera.asked
+        time.sleep(0.1)
+        return camera.asked == asked
+
+    until(still)
 
 
 class Viewer:
@@ -86,10 +98,7 @@ def test_it_is_made_only_while_somebody_watches(server: WebServer, camera: Camer
             assert seen == sorted(set(seen))
         assert viewers(server) == 2
     until(lambda: viewers(server) == 0)
-    time.sleep(0.1)  # one may be at work
-    asked = camera.asked
-    time.sleep(0.1)
-    assert camera.asked == asked
+    at_rest(camera)
 
 
 def test_so_many_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +112,7 @@ def test_so_many_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(preview.asyncio, "sleep", count)
     camera = Camera()
-    with serving(desk_of(Told(), preview=camera), TOKEN) as server, Viewer(server) as viewer:
+    with serving(control_of(Told(), preview=camera), TOKEN) as server, Viewer(server) as viewer:
         viewer.numbers(5)
         assert set(slept) == {1 / preview.PICTURES_PER_S}
         assert camera.asked <= len(slept) + 1
@@ -125,24 +134,24 @@ def test_the_parts_as_a_browser_reads_them(server: WebServer) -> None:
 
 
 def test_where_it_is_not_offered(camera: Camera) -> None:
-    with serving(desk_of(Told(), preview=camera)) as server:  # on this machine, without a token
+    with serving(control_of(Told(), preview=camera)) as server:  # on this machine, without a token
         assert ask(server, "/preview")[0].status == 404
         assert b'id="watch"' not in ask(server, "/")[1]
-    with serving(desk_of(Told()), TOKEN) as server:
+    with serving(control_of(Told()), TOKEN) as server:
         assert ask(server, "/preview", **HEADER)[0].status == 404
         assert b'id="watch"' not in ask(server, "/", **HEADER)[1]
-    with serving(desk_of(Told(), preview=camera), TOKEN) as server:
+    with serving(control_of(Told(), preview=camera), TOKEN) as server:
         assert ask(server, "/preview")[0].status == 401
         assert b'id="watch"' in ask(server, "/", **HEADER)[1]
     assert camera.asked == 0
 
 
 def test_at_most_four_watch(server: WebServer) -> None:
-    streams = [streamed(server, "/preview", BEARER) for _ in range(MOST_VIEWERS)]
+    streams = [streamed(server, "/preview", BEARER) for _ in range(MAX_VIEWERS)]
     answer, _ = ask(server, "/preview", **HEADER)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
     streams.pop().close()
-    until(lambda: viewers(server) == MOST_VIEWERS - 1)
+    until(lambda: viewers(server) == MAX_VIEWERS - 1)
     streams.append(streamed(server, "/preview", BEARER))
     for stream in streams:
         stream.close()
@@ -173,10 +182,8 @@ def test_while_paused_no_picture_is_looked_at(server: WebServer, camera: Camera)
     stream.numbers(1)
     server.publish(replace(SNAPSHOT, paused=True))
     until(lambda: server._events is not None and '"paused": true' in server._events.newest)
-    time.sleep(0.1)  # one may be at work
+    at_rest(camera)
     asked = camera.asked
-    time.sleep(0.1)
-    assert camera.asked == asked
     server.publish(SNAPSHOT)
     until(lambda: camera.asked > asked)
     stream.socket.close()

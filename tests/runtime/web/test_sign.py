@@ -12,29 +12,25 @@ import pytest
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.runtime.web.page_values import Filled, duration
-from fer_edge.runtime.web.settings import Desk, Notice, WebSettings
-from support.web_client import TOKEN, Told, ask, desk_of, serving
+from fer_edge.runtime.web.settings import KioskControl, Notice, WebSettings
+from support.web_client import TOKEN, Told, ask, control_of, serving
 
 NOTICE = Notice("<b>Look</b> & be seen", place="Hall", purpose="To learn", title="Kiosk 1")
 
 
-def sign(notice: Notice, host: str = "kiosk.local:8080", desk: Callable[..., Desk] = Desk, token: str = "") -> str:
+def sign(
+    notice: Notice, host: str = "kiosk.local:8080", control: Callable[..., KioskControl] = KioskControl, token: str = ""
+) -> str:
     """The words of a sign, on one line."""
-    text = Filled(WebSettings(token=token), desk(notice=lambda: notice)).sign(host).text
+    text = Filled(WebSettings(token=token), control(notice=lambda: notice)).sign(host).text
     return re.sub(r"\s+", " ", re.sub(r"<(style|script|title)>.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL))
 
 
 def test_a_sign_tells_what_is_so() -> None:
     words = sign(NOTICE)
-    for told in (
-        escape(NOTICE.text),
-        " Hall ",
-        "To learn",
-        "removed after 30 days",
-        "fewer than 3 people",
-        "No picture is kept",
-    ):
+    for told in (" Hall ", "To learn", "removed after 30 days", "fewer than 3 people", "No picture is kept"):
         assert told in words
+    assert escape(NOTICE.text) in words
     assert "kiosk.local:8080" in words
     for untold in ("On request", "live picture", "not removed", "{{", "<!--"):
         assert untold not in words
@@ -65,16 +61,16 @@ def test_an_address_that_means_nothing_elsewhere_is_not_told(host: str) -> None:
 
 
 def test_who_watches_is_told_where_it_can_be() -> None:
-    def watched(**more: object) -> Desk:
-        return desk_of(Told(), preview=lambda: None, **more)
+    def watched(**more: object) -> KioskControl:
+        return control_of(Told(), preview=lambda: None, **more)
 
-    assert "live picture" in sign(NOTICE, desk=watched, token=TOKEN)
-    assert "live picture" not in sign(NOTICE, desk=watched)
+    assert "live picture" in sign(NOTICE, control=watched, token=TOKEN)
+    assert "live picture" not in sign(NOTICE, control=watched)
 
 
 def test_a_changed_notice_shows_at_once() -> None:
     notices = [NOTICE]
-    with serving(desk_of(Told(), notice=lambda: notices[-1]), TOKEN) as server:
+    with serving(control_of(Told(), notice=lambda: notices[-1]), TOKEN) as server:
         inside = {"Authorization": f"Bearer {TOKEN}"}
         assert b"<title>Kiosk 1</title>" in ask(server, "/", **inside)[1]
         notices.append(replace(NOTICE, title="Kiosk 2", place="Yard", least_group=7))
@@ -87,14 +83,16 @@ def test_a_changed_notice_shows_at_once() -> None:
 
 def test_only_what_is_offered_can_be_pressed() -> None:
     for commands in ({}, {"pause": print}, {"pause": print, "record": print}):
-        page = Filled(WebSettings(), Desk(commands=commands)).page().text
+        page = Filled(WebSettings(), KioskControl(commands=commands)).page().text
         for name in ("pause", "record"):
             assert (f'id="ask-{name}"' in page) == (name in commands)
         assert ('id="h-controls"' in page) == bool(commands)
 
 
 def test_a_notice_cannot_add_a_script() -> None:
-    filled = Filled(WebSettings(), Desk(notice=lambda: Notice("<script>alert(1)</script>{{least}}<!--if:kiosk-->")))
+    filled = Filled(
+        WebSettings(), KioskControl(notice=lambda: Notice("<script>alert(1)</script>{{least}}<!--if:kiosk-->"))
+    )
     for page in (filled.page(), filled.sign("<script>")):
         assert page.text.count("<script>") == 1
         assert page.policy.count("sha256-") == 2
@@ -102,7 +100,7 @@ def test_a_notice_cannot_add_a_script() -> None:
 
 
 def test_the_words_of_the_house() -> None:
-    filled = Filled(WebSettings(token=TOKEN), desk_of(Told(), preview=lambda: None))
+    filled = Filled(WebSettings(token=TOKEN), control_of(Told(), preview=lambda: None))
     for page in (filled.page(), filled.page(kiosk=True), filled.sign("kiosk")):
         words = page.text.lower()
         assert "expression" in words

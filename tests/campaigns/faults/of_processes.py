@@ -1,4 +1,4 @@
-"""Faults of the device and of the worker that it lives in."""
+"""Faults of processes: the worker that a device lives in, and the daemon itself."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fer_edge.runtime.inference.worker_client import CALL_S
 
 from . import ledger
 from .bench import Bench
-from .fault import OPEN_DEVICE_S, STEADY_GAP_S, Fault, Over
-from .kit import STICK
-from .processes import children_of
+from .fault import OPEN_DEVICE_S, START_S, STEADY_GAP_S, Fault, Over
+from .kit import COMMIT_S, INFER_FPS, STICK
+from .supervisor import children_of, read_rules, runs
 
 BACK_S = FIRST_WAIT_S * (1 + JITTER) + OPEN_DEVICE_S + STEADY_GAP_S
 AWAY_S = (1.0, 3.0)
@@ -64,7 +64,7 @@ def no_stick() -> str:
     return "" if find_spec("ai_edge_litert") else "no LiteRT, which loads the stand-in of the stick"
 
 
-FAULTS = (
+OF_WORKER = (
     Fault("worker SIGSEGV", crash, 6.0, "0.6 s before it is opened again, opening", BACK_S),
     Fault(
         "worker hang", hang, 11.0, "5 s deadline of a call, 0.6 s before it is opened again, opening", CALL_S + BACK_S
@@ -79,3 +79,48 @@ FAULTS = (
         needs=no_stick,
     ),
 )
+
+
+def broken_config(bench: Bench, chance: random.Random) -> Over:
+    """Broken by hand and reloaded: the old values stay and the log says where; mended and reloaded, they change."""
+    said = len(bench.said())
+    text = bench.text(infer_fps=0.5)  # a change that would be seen at once as a gap
+    line, broken = chance.choice((("widht = 640", "widht"), ("fps = -1", "fps"), ('deadline_s = "soon', "")))
+    place = text.index("[source]") + len("[source]\n")
+    bench.config.write_text(f"{text[:place]}{line}\n{text[place:]}", encoding="utf-8")
+    number = text[:place].count("\n") + 1
+    os.kill(bench.supervisor.pid, signal.SIGHUP)
+    bench.until(
+        lambda: "the old one stays" in bench.said()[said:], "the broken configuration was not complained of", 20
+    )
+    words = bench.said()[said:]
+    assert f"{bench.config}, line {number}: " in words, f"the log does not say line {number}: {words}"
+    assert broken in words, f"the log does not say what is wrong: {words}"
+    bench.flows(3)
+    said = len(bench.said())
+    other = round(chance.uniform(INFER_FPS - 1, INFER_FPS + 1), 3)
+    bench.config.write_text(bench.text(infer_fps=other), encoding="utf-8")
+    os.kill(bench.supervisor.pid, signal.SIGHUP)
+    bench.until(lambda: f"work.infer_fps is now {other}" in bench.said()[said:], "the mended one was not taken", 20)
+    return Over(monotonic())
+
+
+def killed(bench: Bench, chance: random.Random) -> Over:
+    """SIGKILL while observations are being written; whatever it had started ends with it."""
+    pid = bench.supervisor.pid
+    below = children_of(pid)
+    begun = monotonic()
+    os.kill(pid, signal.SIGKILL)
+    bench.until(lambda: bench.supervisor.since(begun, "exit"), "it did not end", 5)
+    bench.until(lambda: not any(runs(child) for child in below), "its children outlive it", 5)
+    return Over(monotonic())
+
+
+def faults() -> tuple[Fault, ...]:
+    """All of them; how soon systemd starts a killed daemon again stands in the unit."""
+    back_s = COMMIT_S + read_rules().restart_s + START_S + STEADY_GAP_S
+    return (
+        *OF_WORKER,
+        Fault("SIGKILL during writes", killed, 13.0, "the commit that was lost, RestartSec, start", back_s),
+        Fault("broken config and SIGHUP", broken_config, STEADY_GAP_S, "none", told=False),
+    )
