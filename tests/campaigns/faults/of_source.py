@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from time import monotonic, sleep
 
-from fer_edge.runtime.inference.supervisor import FIRST_WAIT_S, JITTER, LONGEST_WAIT_S
+from fer_edge.runtime.backoff import FIRST_WAIT_S, JITTER, MAX_WAIT_S
 
 from .bench import Bench
 from .fault import OPEN_SOURCE_S, STEADY_GAP_S, Fault, Over
@@ -46,7 +46,7 @@ FAULTS = (
         gone,
         15.0,
         "5 s, the last wait between two attempts, opening",
-        latest_attempt(GONE_S, FIRST_WAIT_S, LONGEST_WAIT_S, JITTER, REFUSED_S) + OPEN_SOURCE_S + STEADY_GAP_S,
+        latest_attempt(GONE_S, FIRST_WAIT_S, MAX_WAIT_S, JITTER, REFUSED_S) + OPEN_SOURCE_S + STEADY_GAP_S,
         camera=True,
     ),
     Fault(

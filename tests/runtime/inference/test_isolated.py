@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fer_edge.runtime.child_process.isolated import SITE, surroundings
+from fer_edge.runtime.child_process.process import SITE, child_environment
 from fer_edge.runtime.inference.worker_client import RemoteBackend
-from fer_edge.runtime.sources.camera_process import ReaderProcess
+from fer_edge.runtime.sources.camera_process import CameraProcess
 
 DRIVER = """
 import numpy, only_there
@@ -41,7 +41,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_camera_process_finds_them(there: Path) -> None:
     (there / "driver.py").write_text(DRIVER)
-    reader = ReaderProcess(there / "driver.py", "0", {}, name="one")
+    reader = CameraProcess(there / "driver.py", "0", {}, name="one")
     try:
         reader.open(20)
         assert (reader.read(20).image == 7).all()
@@ -61,5 +61,5 @@ def test_a_worker_finds_them(there: Path) -> None:
 
 def test_another_interpreter_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"PYTHONPATH": "here", SITE: "left over", "HOME": "/x"}
-    assert surroundings("/usr/bin/python3.6", told) == {"PYTHONPATH": "here", "HOME": "/x"}
-    assert surroundings(sys.executable, told)[SITE] == os.path.abspath("here")
+    assert child_environment("/usr/bin/python3.6", told) == {"PYTHONPATH": "here", "HOME": "/x"}
+    assert child_environment(sys.executable, told)[SITE] == os.path.abspath("here")

@@ -157,7 +157,7 @@ def test_folder_with_only_bad_pictures(tmp_path: Path) -> None:
 
 
 def test_stream_nobody_serves() -> None:
-    with pytest.raises(SourceError, match=r"no video came from http://127\.0\.0\.1") as caught:
+    with pytest.raises(SourceError, match=r"http://127\.0\.0\.1 failed: no video came") as caught:
         open_source("http://user:secret@127.0.0.1:9/stream")
     assert "secret" not in str(caught.value)
 
