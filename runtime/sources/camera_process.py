@@ -51,7 +51,7 @@ class NoMorePictures(SourceError):
 
 
 class CameraProcess:
-    """A child with an open camera; see readers.Reader. It ends with the thread that opened it."""
+    """A child with an open camera; see source.Reader. It ends with the thread that opened it."""
 
     live = True
 
@@ -118,7 +118,7 @@ class CameraProcess:
         return Picture(image, min(max(stamp, asked), monotonic()))
 
     def interrupt(self) -> None:
-        """Kill the child; whoever waits for it is told."""
+        """Kill the child; whoever waits for it gets an error."""
         with self._lock:
             self._interrupted = True
             if self._child is not None:

@@ -66,7 +66,7 @@ class Capture:
 
     @property
     def state(self) -> State:
-        """What the source does now; a read that blocks where nothing can interrupt it is told too."""
+        """What the source does now; a read that blocks and cannot be interrupted counts as lost too."""
         state, asked = self._state, self._asked_s
         if state.phase is Phase.DELIVERING and asked is not None and monotonic() - asked > self._deadline_s:
             return State(Phase.LOST, f"no picture came within {self._deadline_s:.1f} s", asked)

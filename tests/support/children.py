@@ -17,11 +17,15 @@ FAULTY_CAMERA, FAULTY_BACKEND = FAKES / "drivers" / "faulty.py", FAKES / "backen
 
 def gone(pid: int) -> bool:
     """Whether that process has ended; a zombie has."""
+    return state(pid) in ("", "Z")
+
+
+def state(pid: int) -> str:
+    """Of a process, as the kernel names it: R runs, S waits, Z is a zombie; empty when there is none."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def descriptors() -> int:
@@ -47,10 +51,11 @@ def without_shared_memory(patch: pytest.MonkeyPatch) -> None:
 
 
 def kill_the_parent(script: str) -> int:
-    """Run a script that starts a child and prints its number; kill the script then, and give that number."""
+    """Run a script that prints the number of its child and then waits for it; kill the script, and give that number."""
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
+    until(lambda: state(parent.pid) == "S")
     assert not gone(child)
     parent.kill()
     parent.communicate()

@@ -79,8 +79,8 @@ def take(capture: Frames) -> Stamped:
 
 
 def test_it_delivers_the_newest_frame(start: Start, pids: Pids) -> None:
-    told: list[State] = []
-    capture = start(partial(pids.faulty, "small"), on_state=told.append)
+    states: list[State] = []
+    capture = start(partial(pids.faulty, "small"), on_state=states.append)
     frames = [take(capture) for _ in range(3)]
     until(lambda: capture.dropped > 5)
     frames += [take(capture) for _ in range(3)]
@@ -88,7 +88,7 @@ def test_it_delivers_the_newest_frame(start: Start, pids: Pids) -> None:
     assert all(a.frame.index < b.frame.index for a, b in pairwise(frames))
     assert all(a.frame.time_s < b.frame.time_s and a.at_s < b.at_s for a, b in pairwise(frames))
     assert frames[0].at_s <= frames[-1].at_s <= time.monotonic()
-    assert capture.state == State(Phase.DELIVERING, "", told[0].since_s)
+    assert capture.state == State(Phase.DELIVERING, "", states[0].since_s)
     assert capture.check() == ""
     assert not capture.ended()
 
@@ -109,26 +109,26 @@ def test_a_source_that_is_opening_says_so(start: Start, pids: Pids) -> None:
     ],
 )
 def test_a_fault_is_a_reason_and_the_source_comes_back(start: Start, pids: Pids, what: str, reason: str) -> None:
-    told: list[State] = []
-    capture = start(partial(pids.faulty, what), deadline_s=0.3, on_state=told.append)
-    until(lambda: len(told) >= 4)
-    assert [state.phase for state in told[:4]] == [Phase.DELIVERING, Phase.LOST] * 2
-    assert reason in told[1].reason
-    assert told[0].since_s <= told[1].since_s <= told[2].since_s
+    states: list[State] = []
+    capture = start(partial(pids.faulty, what), deadline_s=0.3, on_state=states.append)
+    until(lambda: len(states) >= 4)
+    assert [state.phase for state in states[:4]] == [Phase.DELIVERING, Phase.LOST] * 2
+    assert reason in states[1].reason
+    assert states[0].since_s <= states[1].since_s <= states[2].since_s
     assert capture.reopened >= 1
     capture.close()
     assert all(gone(pid) for pid in pids)
 
 
 def test_stopped_and_killed_from_outside(start: Start, pids: Pids) -> None:
-    told: list[State] = []
-    start(partial(pids.faulty, "small"), deadline_s=0.3, on_state=told.append)
+    states: list[State] = []
+    start(partial(pids.faulty, "small"), deadline_s=0.3, on_state=states.append)
     for how, reason in ((signal.SIGSTOP, "gave no picture"), (signal.SIGKILL, "SIGKILL")):
-        until(lambda: [state.phase for state in told] == [Phase.DELIVERING])
+        until(lambda: [state.phase for state in states] == [Phase.DELIVERING])
         os.kill(pids[-1], how)
-        until(lambda: len(told) == 3)
-        assert reason in told[1].reason
-        del told[:2]
+        until(lambda: len(states) == 3)
+        assert reason in states[1].reason
+        del states[:2]
     assert gone(pids[0])
     assert gone(pids[1])
 
@@ -384,8 +384,8 @@ def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monk
     server = Kiosk()
     port = server.server_port
     url = f"http://eye:s3cret@127.0.0.1:{port}/cam?key=t0ken"
-    told: list[State] = []
-    capture = start(partial(reader_for, url), on_state=told.append)
+    states: list[State] = []
+    capture = start(partial(reader_for, url), on_state=states.append)
     try:
         first = take(capture)
         until(lambda: take(capture).frame.index > 40)
@@ -404,8 +404,8 @@ def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monk
         server.switch_off()
     assert first.frame.image.shape == (240, 320, 3)
     assert last.frame.time_s > first.frame.time_s
-    assert [state.phase for state in told[:3]] == [Phase.DELIVERING, Phase.LOST, Phase.DELIVERING]
-    for words in (reason, reader.name, *(state.reason for state in told)):
+    assert [state.phase for state in states[:3]] == [Phase.DELIVERING, Phase.LOST, Phase.DELIVERING]
+    for words in (reason, reader.name, *(state.reason for state in states)):
         assert not [secret for secret in ("s3cret", "t0ken", "eye:") if secret in words]
 
 
