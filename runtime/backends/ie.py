@@ -41,8 +41,9 @@ class InferenceEngineBackend:
 def open(artifact: str, options: Dict[str, Any]) -> InferenceEngineBackend:
     """Load a .onnx file of opset 13 at most, or an IR of version 10.
 
-    Options: `device` (default CPU; MYRIAD is the NCS2). Raises ImportError without openvino 2021, ValueError for an
-    unreadable graph or one of another kind, LookupError when no such device is plugged in.
+    Options: `device` (default CPU; MYRIAD is the NCS2). Raises ImportError without openvino 2021 or a library that the
+    device's plug-in needs, ValueError for an unreadable graph or one of another kind, LookupError when no such device
+    is plugged in.
     """
     from openvino.inference_engine import IECore, get_version
 
@@ -64,6 +65,8 @@ def open(artifact: str, options: Dict[str, Any]) -> InferenceEngineBackend:
         loaded = core.load_network(network, device, settings)
     except RuntimeError as error:
         reason = _reason(error)
+        if "Cannot load library" in reason:  # the plug-in's own libraries, such as libusb
+            raise ImportError(reason)
         # What the plug-in says without a stick, and where the host has no rights to it.
         if "NC_ERROR" in reason or "Can not init Myriad device" in reason:
             raise LookupError("no {} device answers ({})".format(device, reason))

@@ -90,7 +90,7 @@ def _delegate(module: Any, library: Tuple[str, str], name: str, options: Dict[st
         raise LookupError("the library {} cannot be loaded ({})".format(name, error))
     if not hasattr(loaded, "tflite_plugin_create_delegate"):
         raise LookupError("the library {} is no TFLite delegate".format(name))
-    # For whoever reads our last words: see `OPENING` in remote.py.
+    # For whoever reads our last words: see `OPENING` in worker_client.py.
     sys.stderr.write("opening: {} does not pair with the {} {} that loads it\n".format(name, *library))
     sys.stderr.flush()
     try:

@@ -49,7 +49,7 @@ def open(artifact: str, options: Dict[str, Any]) -> OpenVinoBackend:
 
     threads, device = int(options.get("threads", 1)), str(options.get("device", "CPU"))
     core = openvino.Core()
-    # Without this an absent GPU is told of as a graph it does not take. A second card is GPU.1.
+    # Without this an absent GPU is reported as a graph it does not take. A second card is GPU.1.
     if device[:3] in ("GPU", "NPU") and not any(known.startswith(device[:3]) for known in core.available_devices):
         raise LookupError("OpenVINO finds no {}, only {}".format(device, ", ".join(core.available_devices)))
     try:

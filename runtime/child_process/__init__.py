@@ -1,1 +1,1 @@
-"""Processes of ours: started alone, spoken to over pipes, pictures in shared memory."""
+"""Processes of ours: started isolated, spoken to over pipes, pictures in shared memory."""

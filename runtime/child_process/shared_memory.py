@@ -15,7 +15,7 @@ FIRST_BYTES = 1 << 20
 
 
 class SharedPictures:
-    """The parent's end; `worker.py` maps the same file for reading, `capture/child.py` for writing.
+    """The parent's end; `worker.py` maps the same file for reading, `camera_child.py` for writing.
 
     The file can only grow: a child that runs wild and cuts it short would otherwise end whoever reads it (SIGBUS).
     """

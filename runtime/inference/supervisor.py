@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -13,14 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import DeviceFailed, DeviceNotFound
 from ..backends import Backend
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
-JITTER = 0.2
-"""Share by which a wait is shortened or lengthened at random, so that many kiosks do not retry in step."""
+from ..backoff import Backoff
 
 
 @dataclass
-class Health:
+class DeviceHealth:
     """How the device has been; shown in the summary, the log and every report row."""
 
     restarts: int = 0
@@ -67,8 +63,8 @@ class SupervisedBackend:
         self._make, self._make_fallback, self._clock = make, fallback, clock
         self._backend: Backend | None = None
         self._stand_in: Backend | None = None
-        self._wait_s, self._next_try = FIRST_WAIT_S, clock()
-        self.health = Health()
+        self._backoff, self._next_try = Backoff(), clock()
+        self.health = DeviceHealth()
         self._last: DeviceFailed | DeviceNotFound | None = None
         try:
             self._backend = make()
@@ -92,7 +88,7 @@ class SupervisedBackend:
                 if self._make_fallback is None:
                     raise
             else:
-                self._wait_s = FIRST_WAIT_S
+                self._backoff.reset()
                 return logits
         if self._make_fallback is None:
             assert self._last is not None
@@ -156,5 +152,4 @@ class SupervisedBackend:
         self._backend, self._last = None, error
         self.health.note(error)
         self.health.degraded = self._make_fallback is not None
-        self._next_try = self._clock() + self._wait_s * random.uniform(1 - JITTER, 1 + JITTER)
-        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._next_try = self._clock() + self._backoff.next_s()

@@ -5,15 +5,9 @@ Pictures cross in a file in memory, the rest over the pipes; `benchmarks/studies
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
-import threading
-from collections import deque
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,18 +17,15 @@ from numpy.typing import NDArray
 
 from ...errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from ..backends import FILES
-from ..child_process.isolated import alone, surroundings
+from ..child_process.process import CHILD_FAULTS, NONSENSE, ChildProcess, child_environment, isolated_command
 from ..child_process.shared_memory import SharedPictures
-from .worker import HEAD, HEARTBEAT_S, LOGITS, PICTURES
+from .worker import HEARTBEAT_S, LOGITS, PICTURES
 
 WORKER = Path(__file__).with_name("worker.py")
 OPEN_S, CALL_S = 120.0, 5.0
 """Deadlines: the first call of an accelerator loads firmware and compiles; every later one takes milliseconds."""
 SILENCE_S = 5 * HEARTBEAT_S
 """Without a word for so long, between calls, the worker is taken for hung."""
-PIPE_BYTES = 1 << 20
-"""A crop of 256 x 256 in one piece; a pipe as it comes holds 64 KiB."""
-LAST_WORDS = 20
 OPENING = "opening: "
 """A backend may print such a line on standard error before a step that can end the process: the likely cause, should it
 be its last word. Once the artifact is open the line means nothing."""
@@ -70,53 +61,28 @@ class RemoteBackend:
         """
         self.name = next((name for name, file in FILES.items() if file == backend.stem), backend.stem)
         self._call_s, self._artifact, self._opened = call_s, artifact, False
-        self._words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._shared = SharedPictures.create() if share else None
-        self._process = self._start(python, backend, folder)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
-        for pipe in (self._in, self._out):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            os.set_blocking(pipe, False)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-        self._heard = monotonic()
+        shared = SharedPictures.create() if share else None
+        self._child = ChildProcess(
+            isolated_command(python, WORKER, shared),
+            child_environment(python, os.environ),
+            kinds=b"DLEH",
+            shared=shared,
+            folder=folder,
+            gently_s=STOP_S,
+        )
         try:
-            request = json.dumps({"artifact": str(artifact), "options": options}).encode()
-            self._described = json.loads(self._ask(b"O", b"D", [request], open_s))
+            request = {"file": str(backend), "what": str(artifact), "options": options}
+            self._described = json.loads(self._ask(b"O", b"D", [json.dumps(request).encode()], open_s))
             self._opened = True
         except BaseException:
             self.close()
             raise
 
-    def _start(self, python: str, backend: Path, folder: Path | None) -> subprocess.Popen[bytes]:
-        passed = [self._shared.descriptor] if self._shared else []
-        try:
-            return subprocess.Popen(
-                alone(python, str(WORKER), str(backend), str(passed[0] if passed else -1), str(os.getpid())),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=passed,
-                cwd=folder,
-                env=surroundings(python, os.environ),
-            )
-        except OSError as error:
-            if self._shared:
-                self._shared.close()
-            raise DeviceNotFound(
-                f"the interpreter {python} cannot be started",
-                cause=error.strerror or str(error),
-                hint=f"ls -l {python}",
-            ) from error
-
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3); raises DeviceFailed when the worker crashed or hangs."""
         shape = PICTURES.pack(*batch.shape)
-        if self._shared is not None:
-            self._shared.write(batch)
+        if self._child.shared is not None:
+            self._child.shared.write(batch)
             body = self._ask(b"S", b"L", [shape], self._call_s)
         else:
             body = self._ask(b"I", b"L", [shape, np.ascontiguousarray(batch).data], self._call_s)
@@ -129,98 +95,41 @@ class RemoteBackend:
     @property
     def pid(self) -> int:
         """Of the worker."""
-        return self._process.pid
+        return self._child.pid
 
     def check(self) -> None:
         """Between calls: raise DeviceFailed when the worker has ended, or was silent for too long."""
-        while self._readable(0):
-            kind, _ = self._frame(monotonic() + SILENCE_S)
-            if kind != b"H":
-                raise self._failure("said something nobody asked for")
-        if monotonic() - self._heard > SILENCE_S:
+        try:
+            while self._child.has_message():
+                if self._child.receive(monotonic() + SILENCE_S)[0] != b"H":
+                    raise self._failure("said something nobody asked for")
+        except CHILD_FAULTS as error:
+            raise self._failure(self._child.fault(error)) from None
+        if monotonic() - self._child.heard_s > SILENCE_S:
             raise self._failure(f"has not answered for {SILENCE_S:.0f} s")
 
     def close(self) -> None:
         """End the worker, gently and then not; calling it twice is harmless."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        try:
-            self._process.wait(STOP_S if self._process.poll() is None else 0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._listener.join()
-        if self._shared is not None:
-            self._shared.close()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        self._child.close()
 
     def _ask(self, kind: bytes, wanted: bytes, parts: list[Any], limit_s: float) -> bytes:
-        """Send a frame and wait for the answer of the kind wanted."""
-        deadline = monotonic() + limit_s
-        self._write(HEAD.pack(kind, sum(len(memoryview(p).cast("B")) for p in parts)), deadline)
-        for part in parts:
-            self._write(part, deadline)
-        while True:
-            got, body = self._frame(deadline)
-            if got == wanted:
-                return body
-            if got == b"E":
-                raise self._refusal(json.loads(body))
-            if got != b"H":
-                raise self._failure("answered with something that is no answer")
-
-    def _frame(self, deadline: float) -> tuple[bytes, bytes]:
-        kind, length = HEAD.unpack(self._read(HEAD.size, deadline))
-        if kind not in b"DLEH" or length > 1 << 28:
-            raise self._failure("answered with something that is no answer")
-        self._heard = monotonic()
-        return kind, self._read(length, deadline)
-
-    def _write(self, data: Any, deadline: float) -> None:
-        left = memoryview(data).cast("B")
-        while left:
-            if not select.select([], [self._in], [], max(0.0, deadline - monotonic()))[1]:
-                raise self._failure("does not take its pictures; it hangs")
-            try:
-                left = left[os.write(self._in, left) :]
-            except BrokenPipeError:
-                raise self._failure("ended") from None
-
-    def _read(self, count: int, deadline: float) -> bytes:
-        parts = []
-        while count:
-            if not self._readable(max(0.0, deadline - monotonic())):
-                raise self._failure("did not answer in time; it hangs")
-            part = os.read(self._out, count)
-            if not part:
-                raise self._failure("ended")
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
-
-    def _readable(self, wait_s: float) -> bool:
-        return bool(select.select([self._out], [], [], wait_s)[0])
-
-    def _listen(self) -> None:
-        """Keep the last lines a vendor library prints, for the error that may follow."""
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._words.append(line.decode(errors="replace").rstrip())
+        """Send a message and wait for the answer of the kind wanted."""
+        try:
+            got, body = self._child.ask(kind, *parts, deadline=monotonic() + limit_s)
+            refused = json.loads(body) if got == b"E" else None
+        except CHILD_FAULTS as error:
+            raise self._failure(self._child.fault(error)) from None
+        if refused:
+            raise self._refusal(refused)
+        if got != wanted:
+            raise self._failure(NONSENSE)
+        return body
 
     def _failure(self, what: str) -> DeviceFailed:
         """The worker's end, or its silence, as an error; the worker is no more afterwards."""
-        if what == "ended":
-            try:
-                code = self._process.wait(STOP_S)
-                name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                what = f"ended by {name}"
-            except subprocess.TimeoutExpired:
-                what = "closed its pipe"
-        self._process.kill()
-        self.close()
-        said = [line for line in self._words if line.strip() and not (self._opened and line.startswith(OPENING))]
+        self._child.kill()
+        self._child.close()
+        said = [line for line in self._child.last_words() if not (self._opened and line.startswith(OPENING))]
         return DeviceFailed(
             f"the worker of the backend {self.name} {what}",
             cause=said[-1].replace(OPENING, "", 1)

@@ -13,7 +13,7 @@ from ..inference.classifier import Classifier
 from ..mqtt.publisher import MqttPublisher
 from ..pipeline import Pipeline
 from ..sources.capture import Capture
-from ..sources.readers import reader_for
+from ..sources.open import reader_for
 from ..sources.state import State
 from ..storage.history import History
 from ..storage.retention import RetentionLimits
@@ -26,7 +26,7 @@ def open_capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
     source = config.source
     make = partial(reader_for, source.what, width=source.width, height=source.height, fps=source.fps, loop=source.loop)
     make()  # a name that is none is an error now, not a reason to try again
-    return Capture(make, deadline_s=source.deadline_s, told=told)
+    return Capture(make, deadline_s=source.deadline_s, on_state=told)
 
 
 def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:

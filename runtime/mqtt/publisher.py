@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import random
 import select
 import threading
 from collections import deque
@@ -16,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 from ...bundle import LABELS
+from ..backoff import Backoff
 from ..status.snapshot import Snapshot, state_json
 from .connection import Connection, require_paho
 from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
@@ -25,8 +25,6 @@ from .settings import MqttSettings, password_of, trust_of
 MAX_IN_FLIGHT = 10
 """Messages on their way at once; paho keeps them in order up to 20."""
 MAX_INBOX = 1000
-JITTER = 0.2
-"""Share by which a wait is changed at random, so that many kiosks do not return to a broker in step."""
 LOOP_S = 1.0
 
 
@@ -74,7 +72,7 @@ class MqttPublisher:
         self._announced = (
             discovery_messages(settings, labels, title, about or {}, offered) if settings.discovery else []
         )
-        self._first_wait_s, self._max_wait_s = waits_s
+        self._backoff = Backoff(*waits_s)
         self._queue = OfflineQueue(queue_path, settings.queue_size, clock)
         self._inbox: deque[str] = deque()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -138,7 +136,7 @@ class MqttPublisher:
             self._queue.put(self._inbox.popleft())
 
     def _work(self) -> None:
-        wait_s = self._first_wait_s
+        self._backoff.next_s()  # the first wait is for a broker that had accepted us; one that did not waits longer
         while not self._stopping.is_set():
             try:
                 served = self._serve()
@@ -146,8 +144,9 @@ class MqttPublisher:
                 served = False
                 self._trouble = f"no broker at {self.settings.host}:{self.settings.port}: {error}"
             self._connected = False
-            wait_s = self._first_wait_s if served else min(2 * wait_s, self._max_wait_s)
-            self._rest(wait_s * random.uniform(1 - JITTER, 1 + JITTER))
+            if served:
+                self._backoff.reset()
+            self._rest(self._backoff.next_s())
         self._take_in()
 
     def _rest(self, seconds: float) -> None:

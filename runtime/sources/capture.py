@@ -7,17 +7,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
+from ..backoff import Backoff
 from ..types import Frame, Stamped
+from .camera_process import DEADLINE_S, OPEN_S
 from .mailbox import Mailbox
 from .picture import Picture
-from .picture_check import Eye
-from .readers import Reader
-from .state import Phase, State, sentence
-from .waits import Backoff, Pacer
+from .picture_check import PictureCheck
+from .source import Reader
+from .source_reader import Pacer
+from .state import Phase, State, reason_of
 
-DEADLINE_S = 5.0
-OPEN_S = 20.0
-"""Deadlines: opening means starting an interpreter, loading OpenCV and, for a stream, 10 s of FFmpeg's own patience."""
 STEADY_S = 10.0
 """A source that delivered for so long is tried again soon when it is lost; another waits longer each time."""
 JOIN_S, KILLED_S = 0.5, 1.2
@@ -33,10 +32,10 @@ class Capture:
         *,
         deadline_s: float = DEADLINE_S,
         open_s: float = OPEN_S,
-        eye: Eye | None = None,
+        picture_check: PictureCheck | None = None,
         backoff: Backoff | None = None,
         every: bool = False,
-        told: Callable[[State], None] = lambda state: None,
+        on_state: Callable[[State], None] = lambda state: None,
     ) -> None:
         """Start to capture.
 
@@ -44,13 +43,14 @@ class Capture:
             make: gives a reader for every attempt, such as `partial(reader_for, "camera:0")`.
             deadline_s: without a picture for so long, the source is lost and opened again.
             open_s: for each attempt to open it.
-            eye: looks at every picture; None: one that knows whether the source is live.
+            picture_check: looks at every picture; None: one that knows whether the source is live.
             every: wait until each frame was taken before the next is read; for files, whose frames come at the pace of
                 their time stamps otherwise. Nothing is dropped then.
-            told: called in the capture's thread at each change of phase; must return at once.
+            on_state: called in the capture's thread at each change of phase; must return at once.
         """
         self._make, self._deadline_s, self._open_s = make, deadline_s, open_s
-        self._eye, self._backoff, self._every, self._told = eye, backoff or Backoff(), every, told
+        self._picture_check, self._backoff = picture_check, backoff or Backoff()
+        self._every, self._on_state = every, on_state
         self._mailbox, self._stop = Mailbox(), threading.Event()
         self._reader: Reader | None = None
         self._start_s = monotonic()
@@ -66,7 +66,7 @@ class Capture:
 
     @property
     def state(self) -> State:
-        """What the source does now; a read that blocks where nothing can interrupt it is told too."""
+        """What the source does now; a read that blocks and cannot be interrupted counts as lost too."""
         state, asked = self._state, self._asked_s
         if state.phase is Phase.DELIVERING and asked is not None and monotonic() - asked > self._deadline_s:
             return State(Phase.LOST, f"no picture came within {self._deadline_s:.1f} s", asked)
@@ -113,7 +113,7 @@ class Capture:
             return self._read_on(reader)
         except Exception as error:  # a fault of a reader is a reason, not this thread's end
             file_broke = reader is not None and not reader.live and self._frames > begun
-            self._become(Phase.ENDED if file_broke else Phase.LOST, sentence(error))
+            self._set_state(Phase.ENDED if file_broke else Phase.LOST, reason_of(error))
             return file_broke or self._stop.is_set()
         finally:
             self._reader, self._asked_s = None, None
@@ -123,7 +123,7 @@ class Capture:
 
     def _read_on(self, reader: Reader) -> bool:
         """Deliver until the end, or until stopped: True."""
-        eye = self._eye = self._eye or Eye(frozen=reader.live)
+        check = self._picture_check = self._picture_check or PictureCheck(frozen=reader.live)
         began, steady, pace = monotonic(), False, Pacer(self._stop)
         self._base_s = max(0.0, self._last_s)
         while not self._stop.is_set():
@@ -131,12 +131,12 @@ class Capture:
             picture = reader.read(self._deadline_s)
             self._asked_s = None
             if picture is None:
-                self._become(Phase.ENDED, "")
+                self._set_state(Phase.ENDED, "")
                 break
             if picture.time_s is not None and not self._every:
                 pace.wait(picture.time_s)
             self._deliver(picture)
-            self._seen = eye.look(picture.image, picture.at_s)
+            self._seen = check.look(picture.image, picture.at_s)
             if not steady and picture.at_s - began >= STEADY_S:
                 steady = True
                 self._backoff.reset()
@@ -149,16 +149,16 @@ class Capture:
         self._mailbox.put(Stamped(Frame(self._frames, self._last_s, picture.image), now))
         self._frames += 1
         self.dropped = self._mailbox.dropped
-        self._become(Phase.DELIVERING, "")
+        self._set_state(Phase.DELIVERING, "")
         if self._every:
             self._mailbox.wait_taken()
 
-    def _become(self, phase: Phase, reason: str) -> None:
+    def _set_state(self, phase: Phase, reason: str) -> None:
         if self._stop.is_set():
             return
         known = self._state
         if phase is not known.phase:
             self._state = State(phase, reason, monotonic())
-            self._told(self._state)
+            self._on_state(self._state)
         elif reason != known.reason:
             self._state = State(phase, reason, known.since_s)

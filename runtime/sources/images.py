@@ -10,11 +10,12 @@ import numpy as np
 from ...bundle import Image
 from ...errors import SourceError
 from ..types import Frame
-from . import PICTURES
 
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+"""Suffixes taken as still pictures. A .gif is a video."""
 SECONDS_APART = 10.0
 """Pictures of a folder do not follow each other in time: set apart so far, no smoother or tracker joins them."""
-SMALLEST = 16
+MIN_SIDE = 16
 """Pixels; no detector finds a face in less."""
 
 
@@ -75,9 +76,9 @@ class StillSource:
                 cause="it is empty, cut short, or of another kind than its name says",
                 hint=f"file {file}",
             )
-        if min(image.shape[:2]) < SMALLEST:
+        if min(image.shape[:2]) < MIN_SIDE:
             raise SourceError(
                 f"{file} is {image.shape[1]}x{image.shape[0]} pixels, too small to hold a face",
-                cause=f"at least {SMALLEST} pixels are needed each way",
+                cause=f"at least {MIN_SIDE} pixels are needed each way",
             )
         return np.asarray(image, np.uint8)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...bundle import Image
 from ...errors import SourceError
 
-LONGEST_SIDE = 16384
+MAX_SIDE = 16384
 """Pixels; beyond it, a shape is taken for nonsense."""
 
 
@@ -32,9 +32,7 @@ class Picture:
 def check_shape(shape: tuple[int, ...], name: str) -> None:
     """Raise SourceError when that cannot be a picture: (H, W) or (H, W, C) with 1, 3 or 4 channels."""
     sides, channels = shape[:2], shape[2:]
-    good = (
-        len(shape) in (2, 3) and all(1 <= side <= LONGEST_SIDE for side in sides) and channels in ((), (1,), (3,), (4,))
-    )
+    good = len(shape) in (2, 3) and all(1 <= side <= MAX_SIDE for side in sides) and channels in ((), (1,), (3,), (4,))
     if not good:
         raise SourceError(
             f"{name} gives pictures of shape {shape}, which are not understood",

@@ -15,12 +15,12 @@ from ...bundle import Image
 
 GRID = 48
 """Points each way, at most twice as many."""
-LONGEST_GAP_S = 2.0
+MAX_GAP_S = 2.0
 """Between two looks; after a longer one, nothing is known of the time between."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class PictureLimits:
     """What is taken for no picture, in grey levels 0..255 and seconds.
 
     In 39 frames of five real clips, darkened and with noise (deviation 0, 2, 5), YuNet found a face in 28, 28 and 26
@@ -58,7 +58,7 @@ class Alarm:
     def update(self, now: float, bad: bool | None) -> bool:
         """Whether it rings; `bad` is None in between, where what was last goes on."""
         bad = self._bad if bad is None else bad
-        if bad is not self._bad or now - self._last_s > LONGEST_GAP_S:
+        if bad is not self._bad or now - self._last_s > MAX_GAP_S:
             self._bad, self._since_s = bad, now
         self._last_s = now
         if now - self._since_s >= (self._after_s if bad else self._clear_s):
@@ -66,10 +66,10 @@ class Alarm:
         return self.rings
 
 
-class Eye:
+class PictureCheck:
     """Looks at every picture and says what is wrong, if anything is."""
 
-    def __init__(self, limits: Limits = Limits(), frozen: bool = True) -> None:
+    def __init__(self, limits: PictureLimits = PictureLimits(), frozen: bool = True) -> None:
         """Begin; without `frozen`, pictures may stay the same, as those of a file do."""
         self.limits = limits
         self._frozen = frozen

@@ -31,7 +31,7 @@ class State:
     since_s: float = 0.0
 
 
-def sentence(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """An error as a reason: its message and likely cause; the kind of one that nobody foresaw."""
     if isinstance(error, FerEdgeError):
         return f"{error.message} ({error.cause})" if error.cause else error.message

@@ -1,20 +1,15 @@
-"""Video files and network streams, read by OpenCV's FFmpeg."""
+"""Video files, read by OpenCV's FFmpeg."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
-from typing import Any
-from urllib.parse import urlsplit
 
 from ...errors import SourceError
 from ..types import Frame
 
-OPEN_TIMEOUT_MS = READ_TIMEOUT_MS = 10_000
-"""How long a stream may take to answer, and between frames."""
 ASSUMED_FPS = 25.0
-"""For files that state no frame rate."""
+"""For what states no frame rate."""
 
 
 class VideoSource:
@@ -73,53 +68,3 @@ class VideoSource:
     def close(self) -> None:
         """See Source."""
         self._capture.release()
-
-
-class StreamSource:
-    """A stream by its URL; times are those of arrival."""
-
-    live = True
-    still = False
-    frames: int | None = None
-
-    def __init__(self, url: str) -> None:
-        """Connect; raises SourceError when nobody answers within the time limit."""
-        import cv2
-
-        parts = urlsplit(url)
-        self.name = f"{parts.scheme}://{parts.hostname or ''}"  # a URL's path and user may hold a password
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-        self._capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
-        if not self._capture.isOpened():
-            raise SourceError(
-                f"no video came from {self.name} within {OPEN_TIMEOUT_MS // 1000} s",
-                cause="the address or password is wrong, or the camera is off",
-                hint="ffprobe -v error URL",
-            )
-        stated = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps = stated if 0 < stated < 1000 else ASSUMED_FPS
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Frames until the stream ends; raises SourceError when it gives none."""
-        yield from live_frames(self._capture, self.name)
-
-    def close(self) -> None:
-        """See Source."""
-        self._capture.release()
-
-
-def live_frames(capture: Any, name: str) -> Iterator[Frame]:
-    """Frames of a camera or stream, timed by the monotonic clock; raises SourceError when not even one comes."""
-    index, start = 0, monotonic()
-    while True:
-        good, image = capture.read()
-        if not good:
-            break
-        if index == 0:
-            start = monotonic()
-        yield Frame(index, monotonic() - start, image)
-        index += 1
-    if index == 0:
-        raise SourceError(
-            f"{name} opened but gave no picture", cause="another program uses it, or its format is not supported"
-        )

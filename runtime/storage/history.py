@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError, OutputError, UsageError
+from ..backoff import Backoff
 from ..types import Frame, Observation
 from . import kiosk_path
 from .batch import Event, Waiting, begin_run, write_batch, write_limits
@@ -75,7 +76,7 @@ class History:
             UsageError: another process has the folder.
         """
         self.path, self.limits = kiosk_path(folder), limits or RetentionLimits()
-        self._commit_s, self._labels, self._keep = commit_s, tuple(labels), keep_probabilities
+        self._labels, self._keep = tuple(labels), keep_probabilities
         self._clock = clock or WallClock()
         self._waiting, self._disk, self._stopping = Waiting(), threading.Lock(), threading.Event()
         self._claim: Claim | None = None
@@ -83,7 +84,8 @@ class History:
         self._database: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._suspect, self._trouble, self._set_aside = True, "", ""
-        self._run = self._acknowledged = self._failures = 0
+        self._run = self._acknowledged = 0
+        self._backoff = Backoff(commit_s, max(MAX_WAIT_S, commit_s), jitter=0.0)
         self._next_look = 0.0
         with suppress(OutputError):
             self._claim = Claim(folder)
@@ -131,7 +133,8 @@ class History:
                 self._failed(error)
                 return False
             self._acknowledged += len(batch.rows)
-            self._trouble, self._failures = "", 0
+            self._trouble = ""
+            self._backoff.reset()
             return True
 
     def retain(self) -> bool:
@@ -170,7 +173,7 @@ class History:
             )
 
     def _work(self) -> None:
-        while not self._stopping.wait(min(self._commit_s * 2**self._failures, max(MAX_WAIT_S, self._commit_s))):
+        while not self._stopping.wait(self._backoff.next_s()):
             now = self._clock.monotonic()
             if self.commit() and now >= self._next_look:
                 self._next_look = now if self.retain() else now + RETAIN_S
@@ -194,7 +197,6 @@ class History:
 
     def _failed(self, error: Exception) -> None:
         """Say why, and let go of a file that may be damaged or gone."""
-        self._failures = min(self._failures + 1, 16)
         text = error.message if isinstance(error, (OutputError, InputError, UsageError)) else str(error)
         self._trouble = text if str(self.path.parent) in text else f"cannot write {self.path}: {text}"
         if isinstance(error, sqlite3.Error) and "full" not in str(error):  # on a full disk the file is as it was

@@ -159,7 +159,7 @@ def test_a_child_that_hangs_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("raise ImportError('libsomething.so is not there')", "ended with exit code 1"),
+        ("raise ImportError('libsomething.so is not there')", "ended by exit code 1"),
         ("print('Hello, I am no frame, but a banner')", "answered with something"),
         (GREETING, "knows other labels: joy, rage"),
         ('import sys; sys.stdout.buffer.write(b\'E\\x12\\0\\0\\0{"message": "oh!"}\')', "failed: oh!"),
@@ -241,7 +241,7 @@ def test_a_peer_that_ends_on_the_way_takes_nobody_with_it(samples: tuple[Sample,
         [ShortLived(About("short-lived", "1", "none", 48, "")), DEFAULT, ELSEWHERE[0]], samples, 2, 5, say=print
     )
     assert [bool(row.absent) for row in rows] == [True, False, True]
-    assert rows[0].absent.startswith("the peer short-lived ended with exit code 0")
+    assert rows[0].absent.startswith("the peer short-lived ended by exit code 0")
     assert (rows[1].images, rows[1].pictures, rows[1].rounds) == (len(samples), 5, 2)
     assert rows[1].accuracy is not None
     assert rows[1].accuracy > 0.6

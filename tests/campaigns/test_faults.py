@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from fer_edge.runtime.sources.waits import Backoff
+from fer_edge.runtime.backoff import Backoff
 from fer_edge.runtime.storage import kiosk_path
 from support.brokers import MOSQUITTO
 from support.waiting import until

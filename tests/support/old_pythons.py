@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-FAKES = Path(__file__).resolve().parents[1] / "fakes"
+from .children import FAKES
 
 
 def old_python(version: str, kept: Path, *packages: str) -> str:

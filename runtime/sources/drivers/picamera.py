@@ -1,4 +1,4 @@
-"""A ribbon camera of a Raspberry Pi through picamera2, as capture/child.py reads it. Self-contained: Python 3.9, numpy.
+"""A ribbon camera of a Raspberry Pi through picamera2, as camera_child.py reads it. Self-contained: Python 3.9, numpy.
 
 picamera2 comes with the system (`apt install python3-picamera2`) and works under the system's Python alone; a virtual
 environment does not have it. So this file runs in a child under that Python, wherever fer-edge itself lives. The calls
@@ -55,7 +55,7 @@ class Camera:
         width, height, fps = (options.get(name) or 0 for name in ("width", "height", "fps"))
         if width and height:
             main["size"] = (width - width % 2, height - height % 2)  # the manual: both must be even
-        controls = {"FrameDurationLimits": (round(1e6 / fps),) * 2} if fps else {}  # microseconds, least and most
+        controls = {"FrameDurationLimits": (round(1e6 / fps),) * 2} if fps else {}  # microseconds, shortest and longest
         settings = self._camera.create_video_configuration(main=main, controls=controls)
         self._camera.configure(settings)
         self._camera.start()

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
 
-from fer_edge.runtime.inference.supervisor import FIRST_WAIT_S, JITTER
+from fer_edge.runtime.backoff import FIRST_WAIT_S, JITTER
 from fer_edge.runtime.inference.worker_client import CALL_S
 
 from . import ledger

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
-from fer_edge.runtime.inference.supervisor import FIRST_WAIT_S, JITTER, LONGEST_WAIT_S
+from fer_edge.runtime.backoff import FIRST_WAIT_S, JITTER, MAX_WAIT_S
 from fer_edge.runtime.storage import kiosk_path
 
 from . import ledger
@@ -149,7 +149,7 @@ FAULTS = (
         gone,
         15.0,
         "5 s, the last wait between two attempts, opening",
-        latest_attempt(GONE_S, FIRST_WAIT_S, LONGEST_WAIT_S, JITTER, ATTEMPT_S) + OPEN_SOURCE_S + STEADY_GAP_S,
+        latest_attempt(GONE_S, FIRST_WAIT_S, MAX_WAIT_S, JITTER, ATTEMPT_S) + OPEN_SOURCE_S + STEADY_GAP_S,
         camera=True,
     ),
     Fault(

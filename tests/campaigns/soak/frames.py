@@ -23,7 +23,7 @@ def scaled_clip(clip: Path, width: int) -> tuple[list[Image], float]:
 
 
 class Memory:
-    """A reader of them; see runtime.capture.readers.Reader. It ends after so many."""
+    """A reader of them; see runtime.sources.source.Reader. It ends after so many."""
 
     name, live = "clip in memory", False
 

@@ -25,7 +25,7 @@ def main(config_path: Path, clip: Path, width: int, count: int) -> int:
         return load_config(config_path, os.environ, [])
 
     def capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
-        return Capture(lambda: Memory(clip, width, count), every=True, told=told)
+        return Capture(lambda: Memory(clip, width, count), every=True, on_state=told)
 
     config = read()
     start_log(config.log.level)

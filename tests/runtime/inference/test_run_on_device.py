@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.children import FAULTY_BACKEND
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-FAULTY = Path(__file__).resolve().parents[2] / "fakes" / "backends" / "faulty.py"
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_another_packages_backend(exported: Path, clip: Path, tmp_path: Path, co
     (site / "vendor-1.0.dist-info").mkdir(parents=True)
     (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
     (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
-    (site / "vendor_backend.py").write_text(FAULTY.read_text())
+    (site / "vendor_backend.py").write_text(FAULTY_BACKEND.read_text())
     for isolation in ("none", "process"):
         text = 'name = "v"\ntitle = "V"\nbackend = "vendor"\ntarget = "edgetpu"\nprecision = "int8"\n'
         (tmp_path / "v.toml").write_text(text + f'isolation = "{isolation}"\n')
@@ -140,7 +140,7 @@ def test_a_fault_under_load_is_counted_and_a_wrong_answer_fails(
     (site / "vendor-1.0.dist-info").mkdir(parents=True)
     (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
     (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
-    (site / "vendor_backend.py").write_text(FAULTY.read_text())
+    (site / "vendor_backend.py").write_text(FAULTY_BACKEND.read_text())
     text = 'name = "v"\ntitle = "V"\nbackend = "vendor"\ntarget = "edgetpu"\nprecision = "int8"\nisolation = "none"\n'
     (tmp_path / "v.toml").write_text(text)
     words = ("verify", "--device", "v.toml", "--bundle", exported / "bundle", "--seconds", 0.2)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,28 +15,21 @@ from fer_edge.errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
 from fer_edge.runtime.inference.worker_client import RemoteBackend
+from support.children import FAULTY_BACKEND, descriptors, gone, kill_the_parent, until, without_shared_memory
 from support.old_pythons import old_python
 
 ROOT = Path(__file__).resolve().parents[3]
-FAULTY = Path(__file__).resolve().parents[2] / "fakes" / "backends" / "faulty.py"
 BACKENDS = ROOT / "runtime" / "backends"
 CROP = np.full((1, 8, 8, 3), 3, np.uint8)
 
 
 def faulty(how: str, call_s: float = 1.0) -> RemoteBackend:
-    return RemoteBackend(FAULTY, Path(how), {}, call_s=call_s)
+    return RemoteBackend(FAULTY_BACKEND, Path(how), {}, call_s=call_s)
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+def kill(backend: RemoteBackend) -> None:
+    os.kill(backend.pid, signal.SIGKILL)
+    until(lambda: gone(backend.pid))
 
 
 @pytest.fixture
@@ -99,7 +90,7 @@ def test_a_fault_is_a_sentence(how: str, said: str) -> None:
 @pytest.mark.parametrize("share", [True, False], ids=["shared memory", "pipe"])
 def test_pictures_cross_whole(share: bool) -> None:
     """Whatever their layout, and when a batch outgrows what was set aside for it and shrinks again."""
-    backend = RemoteBackend(FAULTY, Path("fine"), {}, share=share)
+    backend = RemoteBackend(FAULTY_BACKEND, Path("fine"), {}, share=share)
     rng = np.random.default_rng(0)
     for count, side in ((1, 8), (7, 256), (1, 256), (16, 256), (2, 31)):
         batch = rng.integers(0, 256, (count, 3, side, side), np.uint8).transpose(0, 2, 3, 1)  # not contiguous
@@ -108,10 +99,7 @@ def test_pictures_cross_whole(share: bool) -> None:
 
 
 def test_where_the_kernel_offers_no_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(name: str, flags: int) -> int:
-        raise OSError(38, "Function not implemented")
-
-    monkeypatch.setattr(os, "memfd_create", refused)
+    without_shared_memory(monkeypatch)
     backend = faulty("fine")
     assert backend.infer(CROP)[0, 0] == 3
     backend.close()
@@ -132,8 +120,7 @@ def test_a_dead_worker_is_noticed_while_nobody_is_there() -> None:
     backend = SupervisedBackend(lambda: faulty("fine"), StandIn, clock=lambda: clock[0])
     backend.check()
     assert isinstance(backend._backend, RemoteBackend)
-    os.kill(backend._backend.pid, signal.SIGKILL)
-    time.sleep(0.2)
+    kill(backend._backend)
     backend.check()
     assert backend.health.degraded
     assert "SIGKILL" in backend.health.faults[0]
@@ -143,8 +130,7 @@ def test_a_dead_worker_is_noticed_while_nobody_is_there() -> None:
     backend.close()
     alone = SupervisedBackend(lambda: faulty("fine"))
     assert isinstance(alone._backend, RemoteBackend)
-    os.kill(alone._backend.pid, signal.SIGKILL)
-    time.sleep(0.2)
+    kill(alone._backend)
     with pytest.raises(DeviceFailed, match="SIGKILL"):
         alone.check()
     alone.close()
@@ -162,7 +148,7 @@ def test_what_cannot_be_opened() -> None:
     with pytest.raises(DeviceNotFound, match="No module named 'vendor'"):
         faulty("absent")
     with pytest.raises(DeviceNotFound, match="/no/python cannot be started"):
-        RemoteBackend(FAULTY, Path("fine"), {}, python="/no/python")
+        RemoteBackend(FAULTY_BACKEND, Path("fine"), {}, python="/no/python")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
@@ -177,12 +163,8 @@ def test_stopped_from_outside(fine: RemoteBackend, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(remote, "SILENCE_S", 0.3)
     os.kill(fine.pid, signal.SIGSTOP)
-    time.sleep(0.2)
-    while fine._readable(0):
-        fine.check()
-    time.sleep(0.4)
     with pytest.raises(DeviceFailed, match="has not answered"):
-        fine.check()
+        until(fine.check)
     assert gone(fine.pid)
 
 
@@ -191,19 +173,11 @@ def test_the_worker_goes_with_its_parent() -> None:
     script = (
         "import sys\nfrom pathlib import Path\nimport numpy as np\n"
         "from fer_edge.runtime.inference.worker_client import RemoteBackend\n"
-        f"b = RemoteBackend(Path({str(FAULTY)!r}), Path('hang'), {{}}, call_s=60)\nprint(b.pid, flush=True)\n"
-        "for _ in range(2): b.infer(np.zeros((1, 8, 8, 3), np.uint8))\n"
+        f"b = RemoteBackend(Path({str(FAULTY_BACKEND)!r}), Path('hang'), {{}}, call_s=60)\n"
+        "picture = np.zeros((1, 8, 8, 3), np.uint8)\nb.infer(picture)\nprint(b.pid, flush=True)\nb.infer(picture)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    worker = int(parent.stdout.readline())
-    time.sleep(0.5)
-    parent.kill()
-    parent.communicate()
-    deadline = time.monotonic() + 10
-    while not gone(worker) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert gone(worker)
+    worker = kill_the_parent(script)
+    until(lambda: gone(worker))
 
 
 def test_a_hundred_restarts_leave_nothing_behind() -> None:

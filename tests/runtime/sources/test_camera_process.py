@@ -8,25 +8,25 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fer_edge.errors import DeviceNotFound, SourceError, UsageError
+from fer_edge.runtime.child_process.process import CHILD
 from fer_edge.runtime.masking import without_secrets
-from fer_edge.runtime.sources import open_source, readers
-from fer_edge.runtime.sources.camera_process import ReaderProcess
-from fer_edge.runtime.sources.readers import OPENCV, SourceReader, reader_for
-from support.cameras import FAULTY, gone
+from fer_edge.runtime.sources import camera_process, open_source
+from fer_edge.runtime.sources import open as opening
+from fer_edge.runtime.sources.camera_process import CameraProcess
+from fer_edge.runtime.sources.open import OPENCV, PICAMERA, live_reader, reader_for
+from fer_edge.runtime.sources.source_reader import SourceReader
+from support.children import FAULTY_CAMERA, gone, kill_the_parent, until, without_shared_memory
 from support.old_pythons import old_python, with_fakes
 
-CAPTURE = Path(readers.__file__).parent
 
-
-def faulty(what: str, share: bool = True, **options: object) -> ReaderProcess:
-    return ReaderProcess(FAULTY, what, options, name="fake:0", share=share)
+def faulty(what: str, share: bool = True, **options: object) -> CameraProcess:
+    return CameraProcess(FAULTY_CAMERA, what, options, name="fake:0", share=share)
 
 
 def expected(count: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -37,9 +37,9 @@ def expected(count: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.fixture
-def opened() -> Iterator[list[ReaderProcess]]:
+def opened() -> Iterator[list[CameraProcess]]:
     """Readers to be closed at the end."""
-    held: list[ReaderProcess] = []
+    held: list[CameraProcess] = []
     yield held
     for reader in held:
         reader.close()
@@ -63,10 +63,7 @@ def test_pictures_cross_whole(share: bool) -> None:
 
 
 def test_where_the_kernel_offers_no_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(name: str, flags: int) -> int:
-        raise OSError(38, "Function not implemented")
-
-    monkeypatch.setattr(os, "memfd_create", refused)
+    without_shared_memory(monkeypatch)
     reader = faulty("odd")
     reader.open(10)
     assert np.array_equal(reader.read(5).image, expected(1, (479, 641, 3)))
@@ -111,18 +108,18 @@ def test_a_camera_that_does_not_open() -> None:
     assert gone(pid)
 
 
-def test_a_stream_whose_server_says_nothing(opened: list[ReaderProcess]) -> None:
+def test_a_stream_whose_server_says_nothing(opened: list[CameraProcess]) -> None:
     """A real socket that accepts; FFmpeg waits, and is not waited for."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         reader = reader_for(f"rtsp://user:s3cret@127.0.0.1:{server.getsockname()[1]}/live")
-        assert isinstance(reader, ReaderProcess)
+        assert isinstance(reader, CameraProcess)
         opened.append(reader)
         with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1 did not open within") as caught:
             reader.open(2.0)
     assert "s3cret" not in str(caught.value)
 
 
-def test_stopped_in_the_middle(opened: list[ReaderProcess]) -> None:
+def test_stopped_in_the_middle(opened: list[CameraProcess]) -> None:
     reader = faulty("small")
     opened.append(reader)
     reader.open(10)
@@ -136,7 +133,7 @@ def test_stopped_in_the_middle(opened: list[ReaderProcess]) -> None:
     assert gone(pid)
 
 
-def test_a_child_that_cuts_the_memory_short_cannot(opened: list[ReaderProcess]) -> None:
+def test_a_child_that_cuts_the_memory_short_cannot(opened: list[CameraProcess]) -> None:
     """Reading a file in memory beyond its end would kill this process, not the child."""
     reader = faulty("odd,cut,odd")
     opened.append(reader)
@@ -145,7 +142,7 @@ def test_a_child_that_cuts_the_memory_short_cannot(opened: list[ReaderProcess]) 
         assert reader.read(5).image.shape == shape
 
 
-def test_a_talking_library_does_not_disturb(opened: list[ReaderProcess]) -> None:
+def test_a_talking_library_does_not_disturb(opened: list[CameraProcess]) -> None:
     reader = faulty("talk")
     opened.append(reader)
     reader.open(10)
@@ -172,8 +169,7 @@ def test_interrupted_while_it_is_waited_for() -> None:
 
     opener = threading.Thread(target=lambda: (reader.open(10), wait(), reader.close()))
     opener.start()
-    while not reader.about:
-        time.sleep(0.01)
+    until(lambda: reader.about)
     reader.interrupt()
     opener.join(10)
     assert said == ["fake:0 was closed"]
@@ -184,7 +180,7 @@ def test_interrupted_while_it_is_waited_for() -> None:
     late.close()
 
 
-def test_no_picture_reaches_the_disk_in_a_core(opened: list[ReaderProcess]) -> None:
+def test_no_picture_reaches_the_disk_in_a_core(opened: list[CameraProcess]) -> None:
     reader = faulty("small")
     opened.append(reader)
     reader.open(10)
@@ -195,31 +191,23 @@ def test_no_picture_reaches_the_disk_in_a_core(opened: list[ReaderProcess]) -> N
 def test_the_child_goes_with_its_parent() -> None:
     """Killed in the middle of a read, the parent cannot say good-bye; the kernel does."""
     script = (
-        "from pathlib import Path\nfrom fer_edge.runtime.sources.camera_process import ReaderProcess\n"
-        f"r = ReaderProcess(Path({str(FAULTY)!r}), 'hang', {{}}, name='fake')\n"
+        "from pathlib import Path\nfrom fer_edge.runtime.sources.camera_process import CameraProcess\n"
+        f"r = CameraProcess(Path({str(FAULTY_CAMERA)!r}), 'hang', {{}}, name='fake')\n"
         "r.open(10)\nprint(r.pid, flush=True)\nr.read(60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert not gone(child)
-    parent.kill()
-    parent.communicate()
-    deadline = time.monotonic() + 10
-    while not gone(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert gone(child)
+    child = kill_the_parent(script)
+    until(lambda: gone(child))
 
 
 def test_a_child_whose_parent_is_gone_already_ends() -> None:
-    command = [sys.executable, "-I", CAPTURE / "camera_child.py", FAULTY, "-1", str(os.getppid())]
+    command = [sys.executable, "-I", CHILD, camera_process.CHILD, "-1", str(os.getppid())]
     assert subprocess.run(command, input=b"", capture_output=True).returncode == 0
     done = subprocess.run(command, input=b"N\0\0\0\0", capture_output=True)
     assert done.stdout == b""
 
 
 def test_what_cannot_be_started() -> None:
-    reader = ReaderProcess(FAULTY, "small", {}, name="fake:0", python="/no/python")
+    reader = CameraProcess(FAULTY_CAMERA, "small", {}, name="fake:0", python="/no/python")
     with pytest.raises(DeviceNotFound, match=r"/no/python for fake:0 cannot be started"):
         reader.open(10)
     reader.close()
@@ -232,13 +220,13 @@ def test_the_files_for_other_interpreters_parse_there() -> None:
     old = next(iter(sorted(versions.glob("3.9.*/bin/python"))), None)
     if old is None:
         pytest.skip("no Python 3.9 on this machine")
-    for path in (CAPTURE / "camera_child.py", OPENCV, readers.PICAMERA):
+    for path in (CHILD, camera_process.CHILD, OPENCV, PICAMERA):
         compile_it = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
         assert subprocess.run([old, "-c", compile_it, path]).returncode == 0
 
 
-def test_a_real_video_through_the_child(clip: Path, opened: list[ReaderProcess]) -> None:
-    reader = ReaderProcess(OPENCV, str(clip), {}, name="clip")
+def test_a_real_video_through_the_child(clip: Path, opened: list[CameraProcess]) -> None:
+    reader = CameraProcess(OPENCV, str(clip), {}, name="clip")
     opened.append(reader)
     reader.open(20)
     frames = list(open_source(str(clip)))
@@ -256,17 +244,17 @@ def test_an_absent_camera() -> None:
     reader.close()
 
 
-def test_a_camera_is_asked_for_a_size(tmp_path: Path, opened: list[ReaderProcess]) -> None:
+def test_a_camera_is_asked_for_a_size(tmp_path: Path, opened: list[CameraProcess]) -> None:
     python = with_fakes(tmp_path / "python", modules="camera")
     options = {"width": 1200, "height": 700, "fps": 15.0}
-    reader = ReaderProcess(OPENCV, "0", options, name="camera:0", python=python)
+    reader = CameraProcess(OPENCV, "0", options, name="camera:0", python=python)
     opened.append(reader)
     reader.open(10)
     assert {k: reader.about[k] for k in ("width", "height", "fps")} == {"width": 1280, "height": 720, "fps": 15.0}
     picture = reader.read(5)
     assert picture.image.shape == (720, 1280, 3)
     assert picture.image[0, 0, 0] == 1  # the buffer holds one picture: the newest
-    none = ReaderProcess(OPENCV, "1", options, name="camera:1", python=python)
+    none = CameraProcess(OPENCV, "1", options, name="camera:1", python=python)
     opened.append(none)
     with pytest.raises(DeviceNotFound, match="camera:1 cannot be opened"):
         none.open(10)
@@ -300,9 +288,9 @@ def test_what_may_be_a_password_is_hidden(text: str) -> None:
     assert not [word for word in ("s3cret", "9988", "other", "p%40ss", "p@ss", "/live") if word in hidden]
 
 
-def test_what_a_library_says_of_a_stream_is_hidden(opened: list[ReaderProcess]) -> None:
+def test_what_a_library_says_of_a_stream_is_hidden(opened: list[CameraProcess]) -> None:
     url = "rtsp://user:s3cret@cam/live?key=9988"
-    reader = ReaderProcess(FAULTY, "leak", {"url": url}, name="rtsp://cam", secret=url)
+    reader = CameraProcess(FAULTY_CAMERA, "leak", {"url": url}, name="rtsp://cam", secret=url)
     opened.append(reader)
     reader.open(10)
     with pytest.raises(SourceError) as caught:
@@ -319,12 +307,13 @@ def test_hiding_leaves_other_words_alone() -> None:
 def pi_python(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The system's Python of a Pi: another one than ours, with numpy and picamera2."""
     python = with_fakes(tmp_path / "python3", old_python("3.9", kept, "numpy==1.24.4"), modules="picamera2")
-    monkeypatch.setattr(readers, "SYSTEM_PYTHON", python)
+    monkeypatch.setattr(opening, "SYSTEM_PYTHON", python)
     return python
 
 
-def test_a_ribbon_camera_under_the_systems_python(pi_python: str, opened: list[ReaderProcess]) -> None:
-    reader = readers.picamera("picamera:0", {"width": 641, "height": 479, "fps": 100.0})
+def test_a_ribbon_camera_under_the_systems_python(pi_python: str, opened: list[CameraProcess]) -> None:
+    reader = live_reader("picamera:0", 641, 479, 100.0)
+    assert reader is not None
     opened.append(reader)
     reader.open(20)
     assert reader.about["python"].startswith("3.9.")
@@ -350,7 +339,7 @@ def test_a_ribbon_camera_as_a_source(pi_python: str) -> None:
 
 
 def test_without_picamera2(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "SYSTEM_PYTHON", sys.executable)
+    monkeypatch.setattr(opening, "SYSTEM_PYTHON", sys.executable)
     with pytest.raises(DeviceNotFound, match="No module named 'picamera2'") as caught:
         open_source("picamera:0")
     assert "import picamera2" in caught.value.hint

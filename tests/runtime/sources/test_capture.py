@@ -17,17 +17,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fer_edge.runtime.backoff import Backoff
 from fer_edge.runtime.kiosk.daemon import Frames
 from fer_edge.runtime.sources import capture as thread
 from fer_edge.runtime.sources import open_source
-from fer_edge.runtime.sources.camera_process import QUIET, ReaderProcess
+from fer_edge.runtime.sources.camera_process import QUIET, CameraProcess
 from fer_edge.runtime.sources.capture import JOIN_S, KILLED_S, Capture
-from fer_edge.runtime.sources.picture_check import Eye, Limits
-from fer_edge.runtime.sources.readers import Reader, SourceReader, reader_for
+from fer_edge.runtime.sources.open import reader_for
+from fer_edge.runtime.sources.picture_check import PictureCheck, PictureLimits
+from fer_edge.runtime.sources.source import Reader
+from fer_edge.runtime.sources.source_reader import SourceReader
 from fer_edge.runtime.sources.state import Phase, State
-from fer_edge.runtime.sources.waits import Backoff
 from fer_edge.runtime.types import Frame, Stamped
-from support.cameras import FAULTY, gone
+from support.children import FAULTY_CAMERA, descriptors, gone, until
 
 Start = Callable[..., Capture]
 
@@ -38,7 +40,7 @@ class Pids(list[int]):
     def faulty(self, what: str, **options: object) -> Reader:
         pids = self
 
-        class Known(ReaderProcess):
+        class Known(CameraProcess):
             def open(self, limit_s: float) -> None:
                 try:
                     super().open(limit_s)
@@ -46,7 +48,7 @@ class Pids(list[int]):
                     if self.pid:
                         pids.append(self.pid)
 
-        return Known(FAULTY, what, options, name="fake:0")
+        return Known(FAULTY_CAMERA, what, options, name="fake:0")
 
 
 @pytest.fixture
@@ -70,26 +72,15 @@ def start() -> Iterator[Start]:
         assert not capture._thread.is_alive()
 
 
-def until(happened: Callable[[], object], what: str = "") -> None:
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline, what or "it did not happen"
-        time.sleep(0.005)
-
-
 def take(capture: Frames) -> Stamped:
     stamped = capture.take(20)
     assert stamped is not None
     return stamped
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
 def test_it_delivers_the_newest_frame(start: Start, pids: Pids) -> None:
-    told: list[State] = []
-    capture = start(partial(pids.faulty, "small"), told=told.append)
+    states: list[State] = []
+    capture = start(partial(pids.faulty, "small"), on_state=states.append)
     frames = [take(capture) for _ in range(3)]
     until(lambda: capture.dropped > 5)
     frames += [take(capture) for _ in range(3)]
@@ -97,7 +88,7 @@ def test_it_delivers_the_newest_frame(start: Start, pids: Pids) -> None:
     assert all(a.frame.index < b.frame.index for a, b in pairwise(frames))
     assert all(a.frame.time_s < b.frame.time_s and a.at_s < b.at_s for a, b in pairwise(frames))
     assert frames[0].at_s <= frames[-1].at_s <= time.monotonic()
-    assert capture.state == State(Phase.DELIVERING, "", told[0].since_s)
+    assert capture.state == State(Phase.DELIVERING, "", states[0].since_s)
     assert capture.check() == ""
     assert not capture.ended()
 
@@ -118,26 +109,26 @@ def test_a_source_that_is_opening_says_so(start: Start, pids: Pids) -> None:
     ],
 )
 def test_a_fault_is_a_reason_and_the_source_comes_back(start: Start, pids: Pids, what: str, reason: str) -> None:
-    told: list[State] = []
-    capture = start(partial(pids.faulty, what), deadline_s=0.3, told=told.append)
-    until(lambda: len(told) >= 4)
-    assert [state.phase for state in told[:4]] == [Phase.DELIVERING, Phase.LOST] * 2
-    assert reason in told[1].reason
-    assert told[0].since_s <= told[1].since_s <= told[2].since_s
+    states: list[State] = []
+    capture = start(partial(pids.faulty, what), deadline_s=0.3, on_state=states.append)
+    until(lambda: len(states) >= 4)
+    assert [state.phase for state in states[:4]] == [Phase.DELIVERING, Phase.LOST] * 2
+    assert reason in states[1].reason
+    assert states[0].since_s <= states[1].since_s <= states[2].since_s
     assert capture.reopened >= 1
     capture.close()
     assert all(gone(pid) for pid in pids)
 
 
 def test_stopped_and_killed_from_outside(start: Start, pids: Pids) -> None:
-    told: list[State] = []
-    start(partial(pids.faulty, "small"), deadline_s=0.3, told=told.append)
+    states: list[State] = []
+    start(partial(pids.faulty, "small"), deadline_s=0.3, on_state=states.append)
     for how, reason in ((signal.SIGSTOP, "gave no picture"), (signal.SIGKILL, "SIGKILL")):
-        until(lambda: [state.phase for state in told] == [Phase.DELIVERING])
+        until(lambda: [state.phase for state in states] == [Phase.DELIVERING])
         os.kill(pids[-1], how)
-        until(lambda: len(told) == 3)
-        assert reason in told[1].reason
-        del told[:2]
+        until(lambda: len(states) == 3)
+        assert reason in states[1].reason
+        del states[:2]
     assert gone(pids[0])
     assert gone(pids[1])
 
@@ -239,10 +230,10 @@ def test_what_nobody_foresaw_is_a_reason(start: Start) -> None:
 
 
 def test_a_dark_or_frozen_picture_is_said(start: Start, pids: Pids) -> None:
-    limits = Limits(dark_s=0.1, frozen_s=0.1, clear_s=0.1)
-    dark = start(partial(pids.faulty, "black"), eye=Eye(limits))
-    frozen = start(partial(pids.faulty, "same"), eye=Eye(limits))
-    fine = start(partial(pids.faulty, "small"), eye=Eye(limits))
+    limits = PictureLimits(dark_s=0.1, frozen_s=0.1, clear_s=0.1)
+    dark = start(partial(pids.faulty, "black"), picture_check=PictureCheck(limits))
+    frozen = start(partial(pids.faulty, "same"), picture_check=PictureCheck(limits))
+    fine = start(partial(pids.faulty, "small"), picture_check=PictureCheck(limits))
     until(lambda: "dark" in dark.check())
     until(lambda: "not changed" in frozen.check())
     assert frozen.state.phase is Phase.DELIVERING
@@ -393,13 +384,13 @@ def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monk
     server = Kiosk()
     port = server.server_port
     url = f"http://eye:s3cret@127.0.0.1:{port}/cam?key=t0ken"
-    told: list[State] = []
-    capture = start(partial(reader_for, url), told=told.append)
+    states: list[State] = []
+    capture = start(partial(reader_for, url), on_state=states.append)
     try:
         first = take(capture)
         until(lambda: take(capture).frame.index > 40)
         reader = capture._reader
-        assert isinstance(reader, ReaderProcess)
+        assert isinstance(reader, CameraProcess)
         command = Path(f"/proc/{reader.pid}/cmdline").read_bytes()
         assert not [secret for secret in (b"s3cret", b"t0ken") if secret in command]
         server.switch_off()
@@ -413,8 +404,8 @@ def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monk
         server.switch_off()
     assert first.frame.image.shape == (240, 320, 3)
     assert last.frame.time_s > first.frame.time_s
-    assert [state.phase for state in told[:3]] == [Phase.DELIVERING, Phase.LOST, Phase.DELIVERING]
-    for words in (reason, reader.name, *(state.reason for state in told)):
+    assert [state.phase for state in states[:3]] == [Phase.DELIVERING, Phase.LOST, Phase.DELIVERING]
+    for words in (reason, reader.name, *(state.reason for state in states)):
         assert not [secret for secret in ("s3cret", "t0ken", "eye:") if secret in words]
 
 

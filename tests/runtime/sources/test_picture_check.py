@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fer_edge.runtime.inference.supervisor import FIRST_WAIT_S, JITTER, LONGEST_WAIT_S
+from fer_edge.runtime.backoff import FIRST_WAIT_S, JITTER, MAX_WAIT_S, Backoff
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.sources.mailbox import Mailbox
-from fer_edge.runtime.sources.picture_check import Eye, Limits
-from fer_edge.runtime.sources.waits import Backoff, Pacer
+from fer_edge.runtime.sources.picture_check import PictureCheck, PictureLimits
+from fer_edge.runtime.sources.source_reader import Pacer
 from fer_edge.runtime.types import Frame, Stamped
 
-LIMITS = Limits()
+LIMITS = PictureLimits()
 FPS = 10
 
 
-def seen(eye: Eye, pictures: list[np.ndarray], start_s: float = 0.0) -> list[str]:
+def seen(check: PictureCheck, pictures: list[np.ndarray], start_s: float = 0.0) -> list[str]:
     """What is said of each, at 10 a second."""
-    return [eye.look(picture, start_s + i / FPS) for i, picture in enumerate(pictures)]
+    return [check.look(picture, start_s + i / FPS) for i, picture in enumerate(pictures)]
 
 
 def room(level: float, noise: float, count: int, size: tuple[int, int] = (120, 160)) -> list[np.ndarray]:
@@ -35,11 +35,11 @@ def frames_in(seconds: float) -> int:
 
 
 def test_a_covered_lens_is_said_after_a_while_and_unsaid_after_another() -> None:
-    eye = Eye()
-    said = seen(eye, room(3, 1, frames_in(LIMITS.dark_s)))
+    check = PictureCheck()
+    said = seen(check, room(3, 1, frames_in(LIMITS.dark_s)))
     assert said[:-1] == [""] * (len(said) - 1)
     assert "dark" in said[-1]
-    light = seen(eye, room(60, 1, frames_in(LIMITS.clear_s)), len(said) / FPS)
+    light = seen(check, room(60, 1, frames_in(LIMITS.clear_s)), len(said) / FPS)
     assert all("dark" in words for words in light[:-1])
     assert light[-1] == ""
 
@@ -47,33 +47,35 @@ def test_a_covered_lens_is_said_after_a_while_and_unsaid_after_another() -> None
 def test_one_light_frame_is_no_light_and_one_dark_frame_no_dark() -> None:
     dark, light = room(3, 1, 1)[0], room(60, 1, 1)[0]
     count = frames_in(LIMITS.dark_s)
-    assert "dark" in seen(eye := Eye(), [dark] * count + [light])[-1]
-    assert "dark" in eye.look(dark, (count + 1) / FPS)
-    assert seen(Eye(frozen=False), [light] * count + [dark] + [light] * count + [dark]) == [""] * (2 * count + 2)
+    assert "dark" in seen(check := PictureCheck(), [dark] * count + [light])[-1]
+    assert "dark" in check.look(dark, (count + 1) / FPS)
+    assert seen(PictureCheck(frozen=False), [light] * count + [dark] + [light] * count + [dark]) == [""] * (
+        2 * count + 2
+    )
 
 
 def test_between_the_limits_what_was_last_goes_on() -> None:
     between = np.full((48, 64, 3), round(LIMITS.dark_mean * 1.1), np.uint8)
     black = np.zeros((48, 64, 3), np.uint8)
     count = frames_in(LIMITS.dark_s)
-    assert "dark" in seen(Eye(), [black] * count + [between] * count)[-1]
-    assert seen(Eye(frozen=False), [between] * 3 * count)[-1] == ""
+    assert "dark" in seen(PictureCheck(), [black] * count + [between] * count)[-1]
+    assert seen(PictureCheck(frozen=False), [between] * 3 * count)[-1] == ""
 
 
 def test_a_night_with_lamps_is_not_dark() -> None:
     night = np.zeros((480, 640, 3), np.uint8)
     night[200:220, 300:340] = 255
     assert night.mean() < LIMITS.dark_mean
-    assert seen(Eye(frozen=False), [night] * frames_in(2 * LIMITS.dark_s))[-1] == ""
+    assert seen(PictureCheck(frozen=False), [night] * frames_in(2 * LIMITS.dark_s))[-1] == ""
 
 
 def test_the_same_picture_for_long_is_frozen() -> None:
     picture = room(100, 2, 1)[0]
-    eye = Eye()
-    said = seen(eye, [picture] * (frames_in(LIMITS.frozen_s) + 1))
+    check = PictureCheck()
+    said = seen(check, [picture] * (frames_in(LIMITS.frozen_s) + 1))
     assert said[:-1] == [""] * (len(said) - 1)
     assert "not changed for 30 s" in said[-1]
-    moving = seen(eye, room(100, 2, frames_in(LIMITS.clear_s) + 1)[1:], len(said) / FPS)
+    moving = seen(check, room(100, 2, frames_in(LIMITS.clear_s) + 1)[1:], len(said) / FPS)
     assert "not changed" in moving[0]
     assert moving[-1] == ""
 
@@ -86,44 +88,44 @@ def test_a_repeated_picture_that_is_coded_anew_each_time_is_frozen() -> None:
         copy = picture.copy()
         copy.reshape(-1, 3)[i::5000] ^= 1
         pictures.append(copy)
-    assert "not changed" in seen(Eye(), pictures)[-1]
+    assert "not changed" in seen(PictureCheck(), pictures)[-1]
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.5, 3])
 def test_a_still_room_before_a_camera_is_not_frozen(noise: float) -> None:
     pictures = room(100, noise, 20)
-    assert set(seen(Eye(), pictures * 20)) == {""}
+    assert set(seen(PictureCheck(), pictures * 20)) == {""}
 
 
 def test_a_slow_sunset_without_noise_is_not_frozen() -> None:
     picture = room(100, 0, 1)[0]
     pictures = [(picture * (1 - i / 20000)).astype(np.uint8) for i in range(frames_in(2 * LIMITS.frozen_s))]
-    assert set(seen(Eye(), pictures)) == {""}
+    assert set(seen(PictureCheck(), pictures)) == {""}
 
 
 def test_a_file_may_stand_still() -> None:
     picture = room(100, 2, 1)[0]
-    assert set(seen(Eye(frozen=False), [picture] * frames_in(2 * LIMITS.frozen_s))) == {""}
+    assert set(seen(PictureCheck(frozen=False), [picture] * frames_in(2 * LIMITS.frozen_s))) == {""}
 
 
 def test_nothing_is_known_of_a_gap() -> None:
     """A camera that was away for a minute between two dark frames was not dark for a minute."""
     black = np.zeros((48, 64, 3), np.uint8)
-    eye = Eye()
-    assert eye.look(black, 0.0) == eye.look(black, 60.0) == ""
+    check = PictureCheck()
+    assert check.look(black, 0.0) == check.look(black, 60.0) == ""
 
 
 def test_real_clips_are_fine(clips: Path) -> None:
     for name in ("hungry.mkv", "head-pose-face-detection-male.gif"):
         frames = [frame.image for frame in open_source(str(clips / name))]
-        assert set(seen(Eye(), frames * 10)) == {""}, name
+        assert set(seen(PictureCheck(), frames * 10)) == {""}, name
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 641), (479, 641), (2, 2)])
 def test_any_size_and_changes_of_it(size: tuple[int, int]) -> None:
-    eye = Eye()
+    check = PictureCheck()
     for i, picture in enumerate([np.zeros((*size, 3), np.uint8), np.zeros((48, 64, 3), np.uint8)] * 3):
-        assert eye.look(picture, i / FPS) == ""
+        assert check.look(picture, i / FPS) == ""
 
 
 def stamped(index: int) -> Stamped:
@@ -176,7 +178,7 @@ def test_waits_grow_to_a_limit_and_begin_anew() -> None:
     backoff = Backoff(chance=lambda low, high: (low + high) / 2)
     waits = [backoff.next_s() for _ in range(10)]
     assert waits[:4] == pytest.approx([FIRST_WAIT_S * 2**i for i in range(4)])
-    assert waits[-1] == LONGEST_WAIT_S
+    assert waits[-1] == MAX_WAIT_S
     backoff.reset()
     assert backoff.next_s() == FIRST_WAIT_S
 

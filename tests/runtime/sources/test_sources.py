@@ -12,7 +12,12 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.errors import DeviceNotFound, FerEdgeError, SourceError, UsageError
+from fer_edge.runtime.sources import live as live_module
 from fer_edge.runtime.sources import open_source
+from fer_edge.runtime.sources.camera_process import CameraProcess
+from fer_edge.runtime.sources.live import LiveSource
+from fer_edge.runtime.sources.open import live_reader
+from support.children import FAULTY_CAMERA
 
 
 def frames(text: object) -> list:
@@ -157,7 +162,7 @@ def test_folder_with_only_bad_pictures(tmp_path: Path) -> None:
 
 
 def test_stream_nobody_serves() -> None:
-    with pytest.raises(SourceError, match=r"no video came from http://127\.0\.0\.1") as caught:
+    with pytest.raises(SourceError, match=r"http://127\.0\.0\.1 failed: no video came") as caught:
         open_source("http://user:secret@127.0.0.1:9/stream")
     assert "secret" not in str(caught.value)
 
@@ -179,6 +184,39 @@ def test_stream_over_http(film: Path) -> None:
         assert len(list(source)) == 50
         source.close()
         server.shutdown()
+
+
+def live(what: str) -> LiveSource:
+    return LiveSource(CameraProcess(FAULTY_CAMERA, what, {}, name="camera:0"))
+
+
+def test_a_camera_that_ends_ends_the_source() -> None:
+    seen = list(source := live("small,grey,end"))
+    source.close()
+    assert [frame.index for frame in seen] == [0, 1]
+    assert seen[0].time_s == 0.0 < seen[1].time_s
+    assert seen[1].image.shape == (48, 64, 3)
+    assert (source.fps, source.live, source.frames) == (30.0, True, None)
+    source = live("end")
+    with pytest.raises(SourceError, match="camera:0 opened but gave no picture"):
+        next(iter(source))
+    source.close()
+
+
+def test_a_camera_that_hangs_does_not_hang_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "DEADLINE_S", 1.0)
+    source = live("small,hang")
+    pictures = iter(source)
+    next(pictures)
+    with pytest.raises(SourceError, match=r"camera:0 gave no picture for 1\.0 s"):
+        next(pictures)
+    source.close()
+
+
+@pytest.mark.parametrize("text", ["0", "camera:0", "picamera:0", "RTSP://cam/x", "http://cam/x", "udp://cam:1"])
+def test_whatever_is_live_is_read_with_a_deadline(text: str) -> None:
+    assert isinstance(live_reader(text), CameraProcess)
+    assert live_reader("demo") is live_reader("film.mp4") is None
 
 
 def test_every_source_error_is_one_of_ours() -> None:

@@ -1,0 +1,85 @@
+"""What the name of a source means, for whoever reads frame by frame (`open_source`) and for a capture thread
+(`reader_for`). Cameras and streams are read in a process of their own, with a deadline, for both."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from ...errors import SourceError, UsageError
+from ..masking import shown_name
+from .camera_process import CameraProcess
+from .demo import DemoSource
+from .images import PICTURES, StillSource
+from .live import LiveSource
+from .source import Reader, Source
+from .source_reader import SourceReader
+from .video import VideoSource
+
+STREAMS = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "tcp://")
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""Where picamera2 is: the distribution's package belongs to the distribution's Python."""
+OPENCV = Path(__file__).with_name("drivers") / "opencv.py"
+PICAMERA = Path(__file__).with_name("drivers") / "picamera.py"
+
+
+def open_source(text: str) -> Source:
+    """Open what `--source` names: a file, a folder, `camera:0` or `0`, `picamera:0`, a stream's URL, or `demo`.
+
+    Raises:
+        SourceError: it is not there or holds no picture; DeviceNotFound: there is no such camera;
+        MissingExtra: the demo's portrait is not installed; UsageError: the name of a camera without its number.
+    """
+    live = live_reader(text)
+    return LiveSource(live) if live else _open_file(text)
+
+
+def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, loop: bool = False) -> Reader:
+    """What reads the source of that name; nothing is opened yet.
+
+    Args:
+        text: as for `open_source`.
+        width, height, fps: asked of a camera, in pixels and frames a second; 0: its own.
+        loop: a file begins anew at its end.
+
+    Raises:
+        UsageError: the name of a camera without its number.
+    """
+    live = live_reader(text, width, height, fps)
+    return live or SourceReader(partial(_open_file, text), Path(text).name, loop)
+
+
+def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) -> CameraProcess | None:
+    """What reads a camera or stream, not opened; None for what is neither. Arguments and errors as `reader_for`."""
+    options = {"width": width, "height": height, "fps": fps}
+    if text.lower().startswith(STREAMS):
+        return CameraProcess(OPENCV, text, {}, name=shown_name(text), secret=text)
+    if text.startswith("picamera:"):
+        number = camera_number(text, "picamera:")
+        return CameraProcess(PICAMERA, number, options, name=text, python=SYSTEM_PYTHON)
+    if text.isdigit() or text.startswith("camera:"):
+        number = camera_number(text, "camera:")
+        return CameraProcess(OPENCV, number, options, name=f"camera:{number}")
+    return None
+
+
+def camera_number(text: str, prefix: str) -> str:
+    """N of `camera:N` or `N`; raises UsageError for anything else."""
+    number = text.removeprefix(prefix)
+    if not number.isdigit():
+        raise UsageError(f"{text!r} is not a camera", cause="a camera is named by its number", hint=f"{prefix}0")
+    return number
+
+
+def _open_file(text: str) -> Source:
+    """Open what is read in this process: the demo, a video, a picture or a folder of pictures."""
+    if text == "demo" or text.startswith("demo:"):
+        return DemoSource.parse(text)
+    path = Path(text)
+    if not path.exists():
+        raise SourceError(
+            f"there is no file or folder {text}",
+            cause="the path is wrong, or the file was moved",
+            hint=f"ls -l {path.parent}",
+        )
+    return StillSource(path) if path.is_dir() or path.suffix.lower() in PICTURES else VideoSource(path)
