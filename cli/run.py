@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .main import INTERRUPTED
+from .main import INTERRUPTED, build_parser
 from .output import StatusLine
 
 if TYPE_CHECKING:
     from ..runtime.run import Analysis, RunOptions, SessionSummary
     from ..runtime.types import Frame, Observation
+
+
+KIOSK_OPTIONS = ("config", "set", "debug", "json", "verb")
+"""Options that go with --config."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +57,10 @@ _SOURCE = "a video file, picture or folder of pictures, camera:N, a stream's URL
 def run(args: argparse.Namespace) -> int:
     """Run to the end of the source, and say what was seen; or be a kiosk."""
     if args.config is not None:
-        from .kiosk import run_kiosk
+        from ..runtime.kiosk.service import KioskOptions, run_kiosk
 
-        return run_kiosk(args)
+        _refuse_session_options(vars(args))
+        return run_kiosk(KioskOptions(args.config, tuple(args.set), args.debug))
     options = _options(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json", "config")})
     from ..runtime.run import run_session
 
@@ -73,6 +78,15 @@ def run(args: argparse.Namespace) -> int:
     if summary.failure:
         raise summary.failure
     return INTERRUPTED if summary.interrupted and not summary.live else 0
+
+
+def _refuse_session_options(given: Mapping[str, object]) -> None:
+    """Raise UsageError for an option that belongs to a single run: a kiosk's are in its file."""
+    _, parser = build_parser("run")
+    for name, value in given.items():
+        if name not in KIOSK_OPTIONS and value != parser.get_default(name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} does not go with --config", cause="the kiosk is what its file says")
 
 
 def _options(
