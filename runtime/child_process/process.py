@@ -6,6 +6,7 @@ What crosses the pipes is written in child.py; `benchmarks/studies/ipc_overhead.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import signal
@@ -51,6 +52,14 @@ def child_environment(python: str, environment: Mapping[str, str]) -> dict[str, 
     rest = {name: value for name, value in environment.items() if name != SITE}
     folders = [os.path.abspath(folder) for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
     return {**rest, SITE: os.pathsep.join(folders)} if folders and python == sys.executable else rest
+
+
+class ChildRefused(Exception):
+    """What a library raised in the child: the standard kind of the error, and its message."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.message = kind, message
 
 
 class ChildProcess:
@@ -122,13 +131,22 @@ class ChildProcess:
         """Of the child."""
         return self._process.pid
 
-    def ask(self, kind: bytes, *parts: Any, deadline: float) -> tuple[bytes, bytes]:
-        """Send a message and wait for the answer: its kind and body. Raises as `send` and `receive`."""
+    def ask(self, kind: bytes, *parts: Any, wanted: bytes, deadline: float) -> tuple[bytes, bytes]:
+        """Send a message and wait for the answer: its kind, one of those wanted, and its body.
+
+        Raises:
+            ChildRefused: it did not work, as the child says; and as `send` and `receive`.
+        """
         self.send(kind, *parts, deadline=deadline)
         while True:
             got, body = self.receive(deadline)
-            if got != b"H":
+            if got == b"E":
+                answer = json.loads(body)
+                raise ChildRefused(answer["kind"], answer["message"])
+            if got in wanted:
                 return got, body
+            if got != b"H":
+                raise ValueError("it is no answer to that")
 
     def send(self, kind: bytes, *parts: Any, deadline: float) -> None:
         """Write one message.

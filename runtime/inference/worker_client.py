@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from ..backends import FILES
-from ..child_process.process import CHILD_FAULTS, NONSENSE, ChildProcess, child_environment, isolated_command
+from ..child_process.process import CHILD_FAULTS, ChildProcess, ChildRefused, child_environment, isolated_command
 from ..child_process.shared_memory import SharedPictures
 from .worker import HEARTBEAT_S, LOGITS, PICTURES
 
@@ -115,15 +115,11 @@ class RemoteBackend:
     def _ask(self, kind: bytes, wanted: bytes, parts: list[Any], limit_s: float) -> bytes:
         """Send a message and wait for the answer of the kind wanted."""
         try:
-            got, body = self._child.ask(kind, *parts, deadline=monotonic() + limit_s)
-            refused = json.loads(body) if got == b"E" else None
+            return self._child.ask(kind, *parts, wanted=wanted, deadline=monotonic() + limit_s)[1]
+        except ChildRefused as error:
+            raise self._refusal(error) from None
         except CHILD_FAULTS as error:
             raise self._failure(self._child.fault(error)) from None
-        if refused:
-            raise self._refusal(refused)
-        if got != wanted:
-            raise self._failure(NONSENSE)
-        return body
 
     def _failure(self, what: str) -> DeviceFailed:
         """The worker's end, or its silence, as an error; the worker is no more afterwards."""
@@ -138,9 +134,9 @@ class RemoteBackend:
             hint="fer-edge doctor",
         )
 
-    def _refusal(self, answer: dict[str, str]) -> Exception:
+    def _refusal(self, answer: ChildRefused) -> Exception:
         """What the backend raised, as the error it stands for."""
-        kind, message = answer["kind"], answer["message"]
+        kind, message = answer.kind, answer.message
         if kind in ("ImportError", "LookupError"):
             return DeviceNotFound(
                 f"the backend {self.name} cannot start: {message}",

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DeviceNotFound, FerEdgeError, SourceError
-from ..child_process.process import ChildProcess, child_environment, isolated_command
+from ..child_process.process import ChildProcess, ChildRefused, child_environment, isolated_command
 from ..child_process.shared_memory import SharedPictures
 from ..masking import without_secrets
 from .camera_child import PICTURE
@@ -102,7 +102,7 @@ class CameraProcess:
     def read(self, limit_s: float) -> Picture:
         """The next picture; raises NoMorePictures at the end, SourceError when none came in time or after a crash."""
         asked = monotonic()
-        body = self._ask(b"N", b"", b"P", asked + limit_s, f"gave no picture for {limit_s:.1f} s")
+        body = self._ask(b"N", b"", b"PZ", asked + limit_s, f"gave no picture for {limit_s:.1f} s")
         try:
             stamp, *sides = PICTURE.unpack_from(body)
             shape = tuple(sides)
@@ -147,13 +147,14 @@ class CameraProcess:
             )
 
     def _ask(self, kind: bytes, body: bytes, wanted: bytes, deadline: float, late: str) -> bytes:
-        """Send a message and wait for the answer of the kind wanted."""
+        """Send a message and wait for the answer of a kind wanted."""
         child = self._child
         if child is None:
             raise SourceError(f"{self.name} is not open")
         try:
-            got, answer = child.ask(kind, body, deadline=deadline)
-            refused = json.loads(answer) if got == b"E" else None
+            got, answer = child.ask(kind, body, wanted=wanted, deadline=deadline)
+        except ChildRefused as error:
+            raise self._refusal(error) from None
         except TimeoutError:
             raise self._failure(late) from None
         except EOFError:
@@ -162,10 +163,6 @@ class CameraProcess:
             raise self._failure(NO_PICTURE) from None
         if got == b"Z":
             raise NoMorePictures(f"{self.name} gives no more pictures", cause="it was unplugged, switched off or ended")
-        if refused:
-            raise self._refusal(refused)
-        if got != wanted:
-            raise self._failure(NO_PICTURE)
         return answer
 
     def _failure(self, what: str) -> SourceError:
@@ -176,9 +173,9 @@ class CameraProcess:
         self._child.kill()
         return SourceError(f"{self.name} {what}", cause=words or "the camera or its library hangs or crashed")
 
-    def _refusal(self, answer: Mapping[str, str]) -> FerEdgeError:
+    def _refusal(self, answer: ChildRefused) -> FerEdgeError:
         """What the driver raised, as the error it stands for."""
-        kind, message = answer["kind"], self._hide(answer["message"])
+        kind, message = answer.kind, self._hide(answer.message)
         if kind == "ImportError":
             hint = f"{self._python} -c 'import picamera2'" if "picamera2" in message else "fer-edge doctor"
             cause = f"{self._python} does not have the library"
