@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import time
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .output import StatusLine
+
+if TYPE_CHECKING:
+    from ..devices.flash.disk.disks import Disk
+    from ..devices.flash.progress import Listener
 
 ACTIONS = {
     "init": "write a commented card.toml: host name, user, Wi-Fi, place, purpose",
@@ -45,29 +54,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says; without one, make a card."""
-    if args.action is None:
-        from .flash_card import make_card
-
-        return make_card(args)
-    actions = {"init": _init, "fetch": _fetch, "probe": _probe, "check": _check}
+    actions = {None: _make, "init": _init, "fetch": _fetch, "probe": _probe, "check": _check}
     return actions[args.action](args)
 
 
+def _make(args: argparse.Namespace) -> int:
+    from ..devices.flash.make import make_card, planned_card
+    from ..devices.flash.options import CardOptions
+
+    example = "fer-edge flash --device rpi5 --os-image FILE --out card.img"
+    if args.os_image is None:
+        raise UsageError("flash needs --os-image", cause="it makes a card from a stock image", hint=example)
+    if not args.dry_run and args.out is None and args.to is None:
+        raise UsageError("flash needs --out FILE or --to DISK, or --dry-run", hint=example)
+    given = {name: getattr(args, name) for name in (field.name for field in fields(CardOptions))}
+    options = CardOptions(**{name: value for name, value in given.items() if value is not None})
+    steps = _steps(args.json)
+    if args.dry_run:
+        with planned_card(options, steps) as plan:
+            print(json.dumps(plan.to_json()) if args.json else "\n".join(plan.lines()))
+        return 0
+    receipt = make_card(options, lambda: confirmed_disk(args.to, args.yes, args.serial) if args.to else None, steps)
+    if args.json:
+        places = {"out": str(args.out) if args.out else None, "to": args.to}
+        print(json.dumps({"ok": True, **places, "sha256": receipt.image, "size": receipt.size, **receipt.facts}))
+        return 0
+    if args.out is not None:
+        print(f"{args.out} is ready, {receipt.size / 1e9:.2f} GB; check it again: fer-edge flash check {args.out}")
+    if args.to is not None:
+        print(f"{args.to} is ready: put the card into the board and switch it on")
+    return 0
+
+
 def _init(args: argparse.Namespace) -> int:
-    from ..bundle import write_text
-    from ..devices.flash.card.template import first_card_toml
+    from ..devices.flash.card.template import write_first_card
 
     path: Path = args.path or Path("card.toml")
-    if path.exists() and not args.replace:
-        raise UsageError(f"{path} is there already", hint=f"fer-edge flash init {path} --replace")
-    write_text(path, first_card_toml())
+    write_first_card(path, args.replace)
     next_one = f"fill it in, then {EXAMPLE.replace('card.toml', str(path))}"
     print(json.dumps({"out": str(path)}) if args.json else f"{path} is written; {next_one}")
     return 0
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from .flash_payload import fetch_for
+    from ..devices.flash.options import FetchOptions
+    from ..devices.flash.payload.parts import fetch_packages
 
     folder: Path = args.path or args.wheelhouse or Path("wheelhouse")
     if not args.python and not args.os_image:
@@ -75,27 +106,21 @@ def _fetch(args: argparse.Namespace) -> int:
             "for which Python are the packages to be?",
             hint=f"fer-edge flash fetch {folder} --os-image FILE, or --python 3.11 for bookworm, 3.13 for trixie",
         )
-    house = fetch_for(args, folder)
+    options = FetchOptions(folder, args.os_image, args.sha256, args.own_python, args.python or "", args.glibc)
+    house = fetch_packages(options, _steps(args.json))
     text = f"{folder}: {len(house.wheels)} packages for {house.target.words()}; flash with --wheelhouse {folder}"
     answer = {"out": str(folder), "target": house.target.name, "packages": [wheel.name for wheel in house.wheels]}
     print(json.dumps(answer) if args.json else text)
     return 0
 
 
-def _image(args: argparse.Namespace) -> Path:
-    image: Path | None = args.path or args.os_image
-    if image is None:
-        raise UsageError(f"flash {args.action} needs an image", hint=f"fer-edge flash {args.action} card.img")
-    return image
-
-
 def _probe(args: argparse.Namespace) -> int:
-    from ..devices.flash.plan import Plan
-    from .flash_card import opened
+    from ..devices.flash.image.probe import opened_image
 
-    with opened(_image(args), args.sha256, quiet=args.json) as (image, probed):
+    source = _image(args.action, args.path or args.os_image)
+    with opened_image(source, args.sha256, _steps(args.json).on_progress("unpack")) as (image, probed):
         if args.json:
-            print(json.dumps({"path": str(image), **Plan(probed, probed.first_boot, ()).to_json()["image"]}))
+            print(json.dumps({"path": str(image), **probed.to_json()}))
             return 0
         print(probed.words())
         for part in probed.partitions:
@@ -109,18 +134,79 @@ def _probe(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..devices.flash.expected import read_receipt, receipt_path
-    from ..devices.flash.image.probe import probe
-    from ..devices.flash.verify import verify_paths
-    from ..files import sha256_of
+    from ..devices.flash.verify import check_card
 
-    image = _image(args)
-    receipt = read_receipt(receipt_path(image))
-    count = verify_paths(image, probe(image), receipt.paths)
-    same = sha256_of(image) == receipt.image
+    image = _image(args.action, args.path or args.os_image)
+    checked = check_card(image)
     if args.json:
-        print(json.dumps({"ok": True, "image": str(image), "paths": count, "untouched": same}))
+        answer = {"ok": True, "image": str(image), "paths": checked.paths, "untouched": checked.untouched}
+        print(json.dumps(answer))
         return 0
-    print(f"{image}: {count} files, folders and links are as the receipt says; both file systems are whole")
-    print("  not a byte differs" if same else "  the image as a whole was changed since: it has booted, or was edited")
+    print(f"{image}: {checked.paths} files, folders and links are as the receipt says; both file systems are whole")
+    changed = "  the image as a whole was changed since: it has booted, or was edited"
+    print("  not a byte differs" if checked.untouched else changed)
     return 0
+
+
+def _image(action: str, image: Path | None) -> Path:
+    if image is None:
+        raise UsageError(f"flash {action} needs an image", hint=f"fer-edge flash {action} card.img")
+    return image
+
+
+def _steps(quiet: bool) -> Listener:
+    """Prints a line a step, and the progress of the one that runs; quiet: warnings alone."""
+    from ..devices.flash.progress import STEPS, Listener, OnProgress, silent
+
+    class Steps(Listener):
+        def __init__(self) -> None:
+            self.line, self.begun = StatusLine(), time.monotonic()
+
+        def on_progress(self, step: str) -> OnProgress:
+            def show(done: int, total: int) -> None:
+                if total:
+                    self.line.show(f"{step}: {100 * done // total} %")
+
+            return silent if quiet else show
+
+        def on_busy(self, text: str) -> None:
+            if not quiet:
+                self.line.show(text)
+
+        def on_message(self, text: str) -> None:
+            print(text, file=sys.stderr)
+
+        def on_step(self, step: str, text: str) -> None:
+            self.line.end()
+            now = time.monotonic()
+            if not quiet:
+                print(f"{STEPS.index(step) + 1}/{len(STEPS)} {step:7} {text}  ({now - self.begun:.1f} s)", flush=True)
+            self.begun = now
+
+    return Steps()
+
+
+def confirmed_disk(to: str, yes: bool, serial: str) -> Disk:
+    """The disk that --to names, if it may be written and a person or a serial number said so.
+
+    Raises:
+        UsageError: it must not be written, or nobody confirmed it; DeviceNotFound: there is none.
+    """
+    from ..devices.flash.disk.disks import NO_SERIAL, check_serial, find_writable
+
+    disk = find_writable(to)
+    if yes:
+        check_serial(disk, serial)
+        return disk
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"nobody is there to confirm that {disk.path} is to be overwritten",
+            cause=disk.words(),
+            hint=f"--yes --serial {disk.serial or NO_SERIAL}, if that is the card",
+        )
+    print(
+        f"Everything on {disk.words()} will be lost.\nType {disk.name} to go on: ", end="", file=sys.stderr, flush=True
+    )
+    if sys.stdin.readline().strip() != disk.name:
+        raise UsageError(f"{disk.path} was not confirmed; nothing was written", hint="lsblk")
+    return disk

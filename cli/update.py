@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..devices.update.service import Service
+    from ..devices.update.apply import UpdateOptions
 
 ACTIONS = {
     "pack": "make one file of a payload or a bundle, for a USB stick: pack FOLDER OUT.tar",
@@ -59,11 +61,7 @@ def _push(args: argparse.Namespace) -> int:
     from ..devices.update.push import push
 
     host, folder = args.words
-    options = ["--limit", f"{args.limit:g}", "--hold", f"{args.hold:g}"]
-    for name in ("restart", "healthy"):
-        options += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
-    options += ["--root", str(args.root)] if args.root != Path("/") else []
-    said = push(host, _there(folder), options, told=lambda words: None if args.json else print(words, flush=True))
+    said = push(host, _there(folder), _options(args).words(), on_message=_printer(args.json))
     print(json.dumps({"host": host, "said": said.splitlines()}) if args.json else said.rstrip())
     return 0
 
@@ -74,17 +72,23 @@ def _apply(args: argparse.Namespace) -> int:
 
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a connection that breaks must not leave it on trial
-    outcome = apply_update(
-        Releases(args.root),
-        _there(args.words[0]),
-        _service(args),
-        limit_s=args.limit,
-        hold_s=args.hold,
-        told=lambda words: None if args.json else print(words, flush=True),
-    )
+    options, brought = _options(args), _there(args.words[0])
+    limits = {"limit_s": options.limit_s, "hold_s": options.hold_s}
+    releases = Releases(options.root)
+    outcome = apply_update(releases, brought, options.service(), **limits, on_message=_printer(args.json))
     if args.json:
         print(json.dumps(vars(outcome)))
     return 0
+
+
+def _options(args: argparse.Namespace) -> UpdateOptions:
+    from ..devices.update.apply import UpdateOptions
+
+    return UpdateOptions(args.root, args.restart, args.healthy, args.limit, args.hold)
+
+
+def _printer(quiet: bool) -> Callable[[str], None]:
+    return lambda text: None if quiet else print(text, flush=True)
 
 
 def _there(folder: str) -> Path:
@@ -94,41 +98,24 @@ def _there(folder: str) -> Path:
     return path
 
 
-def _service(args: argparse.Namespace) -> Service:
-    from ..devices.update.service import CommandService, SystemdService
-
-    if args.root != Path("/") and not args.restart:
-        raise UsageError(
-            f"in {args.root} systemd starts nothing", hint="fer-edge update --root DIR --restart CMD --healthy CMD"
-        )
-    return CommandService(args.restart, args.healthy) if args.restart else SystemdService()
-
-
 def _status(args: argparse.Namespace) -> int:
     from ..devices.update.releases import Releases
-    from ..devices.update.trial import running
+    from ..devices.update.trial import status
 
-    releases = Releases(args.root)
-    current, trial = releases.current(), running(releases)
-    others = sorted(p.name for p in releases.folder.iterdir() if p.name != current)
+    found = status(Releases(args.root))
     if args.json:
-        print(json.dumps({"current": current, "others": others, "trial": vars(trial) if trial else None}))
+        print(json.dumps(asdict(found)))
         return 0
-    print(f"current: {current}\nothers:  {', '.join(others) or 'none'}")
-    if trial is not None:
+    print(f"current: {found.current}\nothers:  {', '.join(found.others) or 'none'}")
+    if (trial := found.trial) is not None:
         print(f"an update from {trial.old} to {trial.new} is on trial, or was interrupted: fer-edge update settle")
     return 0
 
 
 def _settle(args: argparse.Namespace) -> int:
-    from ..devices.update.releases import Releases
-    from ..devices.update.trial import settle
+    from ..devices.update.apply import settle_kiosk
 
-    releases = Releases(args.root)
-    with releases.alone():
-        trial = settle(releases)
-        if trial is not None and (args.restart or args.root == Path("/")):
-            _service(args).restart()  # it may be the release on trial that still runs
+    trial = settle_kiosk(_options(args))
     if args.json:
         print(json.dumps({"settled": vars(trial) if trial else None}))
     else:

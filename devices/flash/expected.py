@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...errors import InputError
+from ...files import sha256_of
 from .changes import Change, MakeFolder, MakeLink, Place
 from .expand import last_ones
 
@@ -100,8 +101,4 @@ def read_receipt(path: Path) -> Receipt:
 def _digest(content: bytes | Path) -> str:
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
-    digest = hashlib.sha256()
-    with content.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(content)

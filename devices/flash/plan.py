@@ -17,9 +17,9 @@ ROUTES = {
     "direct": "everything is written into the root file system",
     "jetson": "everything is written into the root file system, the user as NVIDIA's script does",
 }
-KNOWN = ("bookworm", "trixie")
+KNOWN_RELEASES = ("bookworm", "trixie")
 """Releases of Raspberry Pi OS whose first boot we know."""
-OLDEST_PYTHON = (3, 10)
+MIN_PYTHON = (3, 10)
 """As pyproject.toml has it."""
 BLOCK = {Place.BOOT: 32768, Place.ROOT: 4096}
 """Bytes that the smallest file takes, at most: the largest cluster of a FAT, the usual block of ext4."""
@@ -50,17 +50,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """For `--dry-run --json`; secret contents do not appear."""
-        probed = self.probed
-        image = {
-            name: getattr(probed, name)
-            for name in (
-                *("board", "os_id", "os_version", "codename", "architecture", "python", "glibc", "first_boot"),
-                *("free_boot", "free_root", "size"),
-            )
-        }
-        partitions = [{"number": p.number, "start": p.start, "size": p.size, "kind": p.kind} for p in probed.partitions]
         return {
-            "image": {**image, "partitions": partitions},
+            "image": self.probed.to_json(),
             "route": self.route,
             "grow": self.grow,
             "needed": {place.value: self.needed(place) for place in Place},
@@ -71,16 +62,16 @@ class Plan:
         """For `--dry-run`: a table for people."""
         rows = [_row(change) for change in self.changes]
         width = max((len(str(row["path"])) for row in rows), default=0)
-        told = [f"image: {self.probed.words()}", f"way: {self.route}: {ROUTES[self.route]}"]
-        told += [f"grow: to {self.grow / 1e9:.2f} GB"] if self.grow else []
+        lines = [f"image: {self.probed.words()}", f"way: {self.route}: {ROUTES[self.route]}"]
+        lines += [f"grow: to {self.grow / 1e9:.2f} GB"] if self.grow else []
         for place, free in ((Place.BOOT, self.probed.free_boot), (Place.ROOT, self.probed.free_root)):
-            told.append(f"{place.value}: {self.needed(place) / 1e6:.1f} MB of {free / 1e6:.1f} MB free")
+            lines.append(f"{place.value}: {self.needed(place) / 1e6:.1f} MB of {free / 1e6:.1f} MB free")
         for row in rows:
             size = f"{row['size'] / 1e3:10.1f} kB" if "size" in row else " " * 13
             note = " (secret)" if row.get("secret") else ""
             text = f"{row['place']:4} {row['what']:6} {row['path']:{width}} {row.get('mode', ''):>4} {size}"
-            told.append(f"{text}  {row['why']}{note}".rstrip())
-        return told
+            lines.append(f"{text}  {row['why']}{note}".rstrip())
+        return lines
 
 
 def choose_route(probed: Probed, board: str, direct: bool) -> str:
@@ -105,7 +96,7 @@ def choose_route(probed: Probed, board: str, direct: bool) -> str:
     _check_python(probed)
     if direct:
         return "direct"
-    if probed.first_boot == "none" or (probed.board == "raspberrypi" and probed.codename not in KNOWN):
+    if probed.first_boot == "none" or (probed.board == "raspberrypi" and probed.codename not in KNOWN_RELEASES):
         raise _unknown(probed)
     return probed.first_boot
 
@@ -147,7 +138,7 @@ def _check_architecture(probed: Probed) -> None:
 
 def _check_python(probed: Probed) -> None:
     version = tuple(int(part) for part in probed.python.split(".")) if probed.python else ()
-    if version < OLDEST_PYTHON:
+    if version < MIN_PYTHON:
         raise InputError(
             f"the image has {f'Python {probed.python}' if version else 'no Python'}, fer-edge needs 3.10 or newer",
             cause="the release is old, or a minimal one without python3",

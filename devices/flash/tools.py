@@ -1,4 +1,4 @@
-"""The programs that edit an ext4 file system: found, or an error that says what to install."""
+"""The programs that edit file systems (e2fsprogs, mtools, dosfstools): found, or an error that says what to install."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from ...errors import DeviceNotFound
 
 PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/opt/homebrew/opt/e2fsprogs/sbin", "/usr/local/opt/e2fsprogs/sbin")
 """Where they are when PATH does not have them: Debian's administrators' folders, Homebrew on macOS."""
-PACKAGES = {"debugfs": "e2fsprogs", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs", "fsck.vfat": "dosfstools"}
-
-
-def find_tool(name: str) -> str | None:
-    """The path of a program; None when it is not installed."""
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *PLACES]))
+PACKAGES = {
+    **dict.fromkeys(("debugfs", "e2fsck", "resize2fs"), "e2fsprogs"),
+    **dict.fromkeys(("mdir", "mcopy", "mmd", "mdel", "mrd"), "mtools"),
+    "fsck.vfat": "dosfstools",
+}
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "DEBUGFS_PAGER": "__none__", "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull}
+"""English messages, names in UTF-8, no questions; mtools refuses odd geometries of disks unless told to skip that."""
 
 
 def need_tool(name: str) -> str:
     """The path of a program; raises DeviceNotFound with the command that installs it."""
-    if found := find_tool(name):
+    if found := shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *PLACES])):
         return found
     package = PACKAGES[name]
     installs = {"darwin": f"brew install {package}", "win32": "wsl --install, then the same command inside it"}
@@ -34,8 +35,16 @@ def need_tool(name: str) -> str:
     )
 
 
-def run_tool(name: str, arguments: Sequence[str | Path], cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run a program and keep what it prints; its messages are English, and it asks nothing. Raises DeviceNotFound."""
-    environment = {**os.environ, "LC_ALL": "C", "DEBUGFS_PAGER": "__none__"}
+def run_tool(
+    name: str, arguments: Sequence[str | Path], cwd: Path, timeout_s: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program and keep what it prints; it asks nothing. Raises DeviceNotFound, subprocess.TimeoutExpired."""
     command = [need_tool(name), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=timeout_s,
+    )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import GateFailed
+from ...files import sha256_of
 from .apply import open_boot
 from .changes import Change, Place
-from .expected import Expected, expected
+from .expected import Expected, expected, read_receipt, receipt_path
 from .ext4.filesystem import Ext4
-from .fat.check import check_fat
 from .fat.filesystem import Fat
-from .image.outside import outside
-from .image.probe import Probed
-from .tools import find_tool, run_tool
+from .image.probe import Probed, probe
 
 
 def verify(image: Path, probed: Probed, changes: Iterable[Change]) -> int:
@@ -23,7 +21,7 @@ def verify(image: Path, probed: Probed, changes: Iterable[Change]) -> int:
 
     Raises:
         GateFailed: something differs, or a file system is not whole; the first few are named.
-        DeviceNotFound: e2fsck or debugfs is not installed.
+        DeviceNotFound: e2fsck, debugfs, mtools or fsck.vfat is not installed.
     """
     return verify_paths(image, probed, expected(changes))
 
@@ -32,12 +30,10 @@ def verify_paths(image: Path, probed: Probed, paths: Sequence[Expected]) -> int:
     """As `verify`, for what a receipt says."""
     wrong: list[str] = []
     if probed.boot is not None:
-        with image.open("rb") as file:
-            fat = open_boot(file, probed)
-            on_boot = [path for path in paths if path.place is Place.BOOT]
-            wrong += [f"{p.path} of the boot partition differs" for p in on_boot if not _same_on_fat(fat, p)]
-            wrong += [f"boot partition: {line}" for line in check_fat(fat)]
-        wrong += _fsck(image, probed)
+        fat = open_boot(image, probed)
+        on_boot = [path for path in paths if path.place is Place.BOOT]
+        wrong += [f"{p.path} of the boot partition differs" for p in on_boot if not _same_on_fat(fat, p)]
+        wrong += [f"boot partition: {line}" for line in fat.check()[:2]]
     system = Ext4(image, probed.root.start, probed.root.size)
     wrong += _differ_on_ext4(system, [path for path in paths if path.place is Place.ROOT])
     wrong += [f"root file system: {line}" for line in system.check()[:3]]
@@ -48,6 +44,26 @@ def verify_paths(image: Path, probed: Probed, paths: Sequence[Expected]) -> int:
             hint="make the image again",
         )
     return len(paths)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A card that is as its receipt says.
+
+    Attributes:
+        paths: how many were compared.
+        untouched: not a byte of the image differs; one that has booted, or was edited, does.
+    """
+
+    paths: int
+    untouched: bool
+
+
+def check_card(image: Path) -> Checked:
+    """Hold a finished image against the receipt beside it; raises as `verify`, and InputError without a receipt."""
+    receipt = read_receipt(receipt_path(image))
+    count = verify_paths(image, probe(image), receipt.paths)
+    return Checked(count, sha256_of(image) == receipt.image)
 
 
 def _same_on_fat(fat: Fat, path: Expected) -> bool:
@@ -74,14 +90,3 @@ def _same_on_ext4(system: Ext4, path: Expected, place: str, digests: dict[str, s
     own = (path.mode, path.owner, path.group)
     same = not node.link and (node.mode & 0o7777, node.owner, node.group) == own
     return same and (not path.sha256 or digests.get(place) == path.sha256)
-
-
-def _fsck(image: Path, probed: Probed) -> list[str]:
-    """What fsck.vfat says, where it is installed and there is room: a second opinion beside our own check."""
-    boot = probed.boot
-    if boot is None or find_tool("fsck.vfat") is None or shutil.disk_usage(image.parent).free < 2 * boot.size:
-        return []
-    with outside(image, boot.start, boot.size, back=False) as copy:
-        done = run_tool("fsck.vfat", ["-n", copy.name], copy.parent)
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return [f"boot partition: {line.strip()}" for line in lines[1:3]] if done.returncode else []

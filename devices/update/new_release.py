@@ -16,8 +16,8 @@ from .releases import Releases
 
 MARGIN = 64 << 20
 """Bytes that stay free beside a release."""
-PULLED = "the stick was pulled out, or fails"
-ARCHIVES_GROW = 4
+STICK_REMOVED = "the stick was pulled out, or fails"
+UNPACKED_FACTOR = 4
 """What an archive unpacks to is at most so many times as large (site.tar.gz: 74 MB gave 195)."""
 
 
@@ -36,7 +36,7 @@ def kind_of(brought: Path) -> str:
 
 def payload_name(payload: Path) -> str:
     """The release that a payload becomes, as install.sh names it."""
-    return hashlib.sha256((payload / "SHA256SUMS").read_bytes()).hexdigest()[:16]
+    return sha256_of(payload / "SHA256SUMS")[:16]
 
 
 def check_payload(payload: Path) -> None:
@@ -59,7 +59,9 @@ def _digest(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", cause=PULLED, hint="dmesg | tail") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}", cause=STICK_REMOVED, hint="dmesg | tail"
+        ) from error
 
 
 def require_room_for(releases: Releases, payload: Path) -> None:
@@ -67,7 +69,7 @@ def require_room_for(releases: Releases, payload: Path) -> None:
     if releases.is_whole(payload_name(payload)):
         return
     files = [p for p in payload.rglob("*") if p.is_file()]
-    releases.require_room(MARGIN + sum((ARCHIVES_GROW if p.suffix == ".gz" else 1) * p.stat().st_size for p in files))
+    releases.require_room(MARGIN + sum((UNPACKED_FACTOR if p.suffix == ".gz" else 1) * p.stat().st_size for p in files))
 
 
 def install_payload(releases: Releases, payload: Path) -> None:

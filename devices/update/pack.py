@@ -12,7 +12,7 @@ from typing import IO
 from ...bundle import open_bundle
 from ...errors import InputError, UsageError
 from ...files import cannot_write, writing
-from .new_release import PULLED, check_payload, kind_of
+from .new_release import STICK_REMOVED, check_payload, kind_of
 
 ENDING = ".tar"
 
@@ -99,7 +99,9 @@ def _read(content: IO[bytes], name: str) -> bytes:
     try:
         return content.read(1 << 20)
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}", cause=PULLED, hint="dmesg | tail") from error
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", cause=STICK_REMOVED, hint="dmesg | tail"
+        ) from error
 
 
 def _top(folder: Path) -> Path:

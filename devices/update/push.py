@@ -24,7 +24,7 @@ def push(
     brought: Path,
     options: Sequence[str] = (),
     ssh: Sequence[str] = ("ssh", "-o", "BatchMode=yes"),
-    told: Callable[[str], None] = lambda words: None,
+    on_message: Callable[[str], None] = lambda words: None,
 ) -> str:
     """Copy a payload or bundle to `host`, apply it there, and remove the copy; returns what was said there.
 
@@ -47,16 +47,18 @@ def push(
             check_payload(folder)
         else:
             open_bundle(folder)
-        return _push(host, folder, options, ssh, told)
+        return _push(host, folder, options, ssh, on_message)
 
 
-def _push(host: str, brought: Path, options: Sequence[str], ssh: Sequence[str], told: Callable[[str], None]) -> str:
+def _push(
+    host: str, brought: Path, options: Sequence[str], ssh: Sequence[str], on_message: Callable[[str], None]
+) -> str:
     place = _run(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip()
     try:
-        told(f"copying {brought.name} to {host}:{place}")
+        on_message(f"copying {brought.name} to {host}:{place}")
         _send(host, brought, place, ssh)
         words = ["fer-edge", "update", "apply", f"{place}/{brought.name}", *options]
-        told(f"applying it on {host}; that takes some minutes")
+        on_message(f"applying it on {host}; that takes some minutes")
         return _run(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
     finally:
         subprocess.run([*ssh, host, f"rm -rf {shlex.quote(place)}"], capture_output=True, check=False)

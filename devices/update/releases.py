@@ -13,7 +13,7 @@ from ...files import fsync
 
 HOME = Path("opt/fer-edge")
 """Below the root of the system."""
-KEPT = 3
+MAX_RELEASES = 3
 """Releases that stay: the current one, the one before, and one more."""
 
 
@@ -60,12 +60,12 @@ class Releases:
             raise _cannot_write(self.home, error) from error
 
     def remove_old(self) -> list[str]:
-        """Remove what is neither current nor previous and older than the newest KEPT; returns their names."""
+        """Remove what is neither current nor previous and older than the newest MAX_RELEASES; returns their names."""
         links = {Path(os.readlink(p)).name for p in (self.home / "current", self.home / "previous") if p.is_symlink()}
         old = sorted((p for p in self.folder.iterdir() if p.name not in links), key=lambda p: -p.stat().st_mtime)
-        for path in old[max(0, KEPT - len(links)) :]:
+        for path in old[max(0, MAX_RELEASES - len(links)) :]:
             shutil.rmtree(path)
-        return [path.name for path in old[max(0, KEPT - len(links)) :]]
+        return [path.name for path in old[max(0, MAX_RELEASES - len(links)) :]]
 
     def require_room(self, size: int) -> None:
         """Raises OutputError when fewer bytes are free."""

@@ -51,6 +51,22 @@ def end(releases: Releases) -> None:
     fsync(releases.home)
 
 
+@dataclass(frozen=True)
+class Status:
+    """What is installed: the release that runs, the others, and a trial that has not ended."""
+
+    current: str
+    others: tuple[str, ...]
+    trial: Trial | None
+
+
+def status(releases: Releases) -> Status:
+    """Which release runs; raises InputError when none is installed."""
+    current = releases.current()
+    others = sorted(path.name for path in releases.folder.iterdir() if path.name != current)
+    return Status(current, tuple(others), running(releases))
+
+
 def settle(releases: Releases) -> Trial | None:
     """Go back from a trial that nobody ended: the power failed, or the update was killed. Says which it was.
 

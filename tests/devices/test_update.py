@@ -20,23 +20,25 @@ from fer_edge.devices.update import new_release
 from fer_edge.devices.update.apply import apply_update
 from fer_edge.devices.update.pack import pack
 from fer_edge.devices.update.push import push
-from fer_edge.devices.update.releases import KEPT, Releases
+from fer_edge.devices.update.releases import MAX_RELEASES, Releases
 from fer_edge.devices.update.service import wait_until_healthy
 from fer_edge.devices.update.trial import Trial, begin, running, settle
 from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFailed, InputError, OutputError, UsageError
 from support.payloads import install
-from support.updates import Kiosk, brought, site, sums
+from support.updates import Kiosk, brought, kiosk, releases, site, sums
+
+__all__ = ["kiosk", "releases"]  # fixtures
 
 
 def test_new_software(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
-    told: list[str] = []
-    outcome = apply_update(releases, brought(tmp_path / "two", "two"), kiosk, hold_s=0, told=told.append)
+    on_message: list[str] = []
+    outcome = apply_update(releases, brought(tmp_path / "two", "two"), kiosk, hold_s=0, on_message=on_message.append)
     assert outcome.changed
     assert site(releases) == "two"
     assert kiosk.ran == [outcome.new]
     assert Path(os.readlink(releases.home / "previous")).name == outcome.old
     assert running(releases) is None
-    assert told[-1].startswith(f"{outcome.new} is healthy")
+    assert on_message[-1].startswith(f"{outcome.new} is healthy")
     again = apply_update(releases, tmp_path / "two", kiosk, hold_s=0)
     assert not again.changed
     assert len(kiosk.ran) == 1  # not even started again
@@ -162,9 +164,9 @@ def test_a_killed_update_is_settled_by_the_next_one(releases: Releases, kiosk: K
     assert done.returncode == -signal.SIGKILL
     assert site(releases) == "two"  # nobody has seen it healthy
     assert running(releases) == Trial(old, new_release.payload_name(two))
-    told: list[str] = []
-    outcome = apply_update(releases, two, kiosk, hold_s=0, told=told.append)
-    assert "went back to" in told[0]
+    on_message: list[str] = []
+    outcome = apply_update(releases, two, kiosk, hold_s=0, on_message=on_message.append)
+    assert "went back to" in on_message[0]
     assert kiosk.ran == [old, outcome.new]  # what nobody had seen healthy does not run on
     assert outcome.old == old
     assert site(releases) == "two"
@@ -179,7 +181,7 @@ def test_two_at_once(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
 def test_old_releases_go(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
     for number in range(5):
         apply_update(releases, brought(tmp_path / "next", f"number {number}"), kiosk, hold_s=0)
-    assert len(list(releases.folder.iterdir())) == KEPT
+    assert len(list(releases.folder.iterdir())) == MAX_RELEASES
     assert site(releases) == "number 4"
 
 

@@ -131,14 +131,14 @@ def test_nobody_listens_any_more(releases: Releases, kiosk: Kiosk, tmp_path: Pat
     two, old = brought(tmp_path / "two", "two"), releases.current()
     kiosk.ill |= {payload_name(two): "ill"} if ill else {}
 
-    def told(words: str) -> None:
+    def on_message(words: str) -> None:
         raise BrokenPipeError
 
     if ill:
         with pytest.raises(GateFailed):
-            apply_update(releases, two, kiosk, limit_s=0.1, hold_s=0, told=told)
+            apply_update(releases, two, kiosk, limit_s=0.1, hold_s=0, on_message=on_message)
     else:
-        apply_update(releases, two, kiosk, hold_s=0, told=told)
+        apply_update(releases, two, kiosk, hold_s=0, on_message=on_message)
     assert (releases.current() == old) is ill
     assert running(releases) is None
 

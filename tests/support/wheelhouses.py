@@ -43,6 +43,15 @@ def ours(folder: Path, requires: tuple[str, ...] = ("numpy>=1.24", "paho-mqtt>=2
     return wheel(folder, "fer_edge", "0.1.0", ANY, requires, modules)
 
 
+def make_wheelhouse(folder: Path, python: str = "3.11", glibc: str = "2.36") -> Path:
+    """A folder for --wheelhouse, with one small wheel in the place of fer-edge and all it needs."""
+    place = folder / f"cp{python.replace('.', '')}-aarch64-glibc{glibc}"
+    modules = {"fer_edge/__init__": "", "fer_edge/__main__": "print('fer-edge of a test')\n"}
+    wheel(place, "fer_edge", "0.1", ANY, modules=modules)
+    write_manifest(place)
+    return folder
+
+
 def small_wheels(folder: Path, numpy: str = ARM) -> None:
     """What `open_wheelhouse` needs for Python 3.11; modules do nothing."""
     ours(folder)

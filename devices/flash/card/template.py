@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ....errors import UsageError
+from ....files import write_text
+
 _TEXT = """\
 # A card, for `fer-edge flash --config card.toml`. A line that begins with # is an example; take the # away to use it.
 # Keep this file to yourself once it holds a pass phrase or password: chmod 600.
@@ -53,3 +58,10 @@ hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 def first_card_toml() -> str:
     """A card.toml to begin with."""
     return _TEXT
+
+
+def write_first_card(path: Path, replace: bool = False) -> None:
+    """Write a first card.toml; raises UsageError when it is there and not to be replaced, OutputError."""
+    if path.exists() and not replace:
+        raise UsageError(f"{path} is there already", hint=f"fer-edge flash init {path} --replace")
+    write_text(path, first_card_toml())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from .uses import disk_behind, uses_of_disks
 
 SECTOR = 512
 """sysfs counts a disk's size in these, whatever the disk's own sectors are."""
+NO_SERIAL = "none"
+"""What stands for the serial number of a disk that tells none."""
 NO_DISKS = ("loop", "ram", "zram", "dm-", "md", "sr", "nbd", "fd", "mtd")
 """What is no disk of its own: made of others, in memory, or read-only by nature."""
 
@@ -123,6 +126,41 @@ def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
         need = f"the image has {size / 1e9:.2f} GB, {disk.path} {disk.size / 1e9:.2f} GB"
         return UsageError(f"{disk.path} is too small", cause=need, hint="lsblk, and a larger card")
     return None
+
+
+def find_writable(text: str) -> Disk:
+    """The disk that a path names, if it may be written.
+
+    Raises:
+        UsageError: it is in use, not removable, read-only or not this user's; DeviceNotFound: there is none.
+    """
+    if not sys.platform.startswith("linux"):
+        raise UsageError("--to writes disks on Linux alone", hint="--out card.img, and any program that writes cards")
+    disk = find_disk(text, loops=Path(text).name.startswith("loop"))
+    check_size(disk, 0)
+    if not os.access(disk.path, os.W_OK):
+        raise UsageError(
+            f"{disk.path} may not be written by you",
+            cause="writing a disk needs root",
+            hint="the same command with sudo",
+        )
+    return disk
+
+
+def check_size(disk: Disk, size: int) -> None:
+    """Raises what `refusal` says against writing `size` bytes to a disk."""
+    if (wrong := refusal(disk, size)) is not None:
+        raise wrong
+
+
+def check_serial(disk: Disk, serial: str) -> None:
+    """Raises UsageError unless a serial number is this disk's: what confirms it where no person does."""
+    if serial != (disk.serial or NO_SERIAL):
+        raise UsageError(
+            f"--yes needs the serial number of {disk.path} in --serial" + (f", not {serial!r}" if serial else ""),
+            cause=disk.words(),
+            hint=f"--serial {disk.serial or NO_SERIAL}, if that is the card",
+        )
 
 
 def _disk(folder: Path, users: dict[str, list[str]], is_file: bool) -> Disk:

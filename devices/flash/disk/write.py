@@ -11,19 +11,19 @@ from pathlib import Path
 
 from ....errors import InputError, OutputError, UsageError
 
-FIRST = 1 << 20
+ERASED_EDGE = 1 << 20
 """Bytes at either end that are zeroed first: partition table, boot code, GPT, its second copy."""
 BLOCK = 4 << 20
 ALIGNED = 4096
 """What O_DIRECT wants of lengths and places; no disk has larger sectors. The first such block is written last."""
-PACE = 64 << 20
+SYNC_EVERY = 64 << 20
 """After so many bytes the disk must have them: progress would tell of memory otherwise, and the end take minutes."""
 
-Told = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called with `write` or `compare`, bytes done, bytes in all."""
 
 
-def write_card(image: Path, target: Path, told: Told = lambda step, done, total: None) -> None:
+def write_card(image: Path, target: Path, on_progress: OnProgress = lambda step, done, total: None) -> None:
     """Write an image to a disk or a file that is there, and compare it with what can be read back.
 
     Everything but the first block is written and compared before that block is, so a card that boots is one that was
@@ -44,20 +44,22 @@ def write_card(image: Path, target: Path, told: Told = lambda step, done, total:
             raise UsageError(f"{target} is too small", cause=need, hint="lsblk, and a larger card")
         try:
             with _explained(target):
-                _write_rest(source.fileno(), disk, total, size, told)
-            _compare(source.fileno(), target, ALIGNED, total, told)
+                _write_rest(source.fileno(), disk, total, size, on_progress)
+            _compare(source.fileno(), target, ALIGNED, total, on_progress)
             with _explained(target):
                 _put(disk, _read(source.fileno(), 0, min(ALIGNED, total)), 0)
                 os.fsync(disk)
             _compare(source.fileno(), target, 0, min(ALIGNED, total))
-            told("compare", total, total)
+            on_progress("compare", total, total)
         except BaseException:
             with suppress(OSError):
-                _blank(disk, 0, min(FIRST, total))
+                _blank(disk, 0, min(ERASED_EDGE, total))
             raise
 
 
-def _compare(source: int, target: Path, start: int, end: int, told: Told = lambda step, done, total: None) -> None:
+def _compare(
+    source: int, target: Path, start: int, end: int, on_progress: OnProgress = lambda step, done, total: None
+) -> None:
     """Read from the medium, not from memory; raises OutputError with the first offset that differs or cannot be read.
 
     Args:
@@ -71,24 +73,24 @@ def _compare(source: int, target: Path, start: int, end: int, told: Told = lambd
             expected = _read(source, place, wanted)
             if got < wanted or buffer[:wanted] != expected:
                 raise _bad(target, place + _differs(buffer[:got], expected))
-            told("compare", place + wanted, end)
+            on_progress("compare", place + wanted, end)
 
 
-def _write_rest(source: int, disk: int, total: int, size: int, told: Told) -> None:
+def _write_rest(source: int, disk: int, total: int, size: int, on_progress: OnProgress) -> None:
     """Everything but the first block, which is zeroed."""
-    _blank(disk, 0, min(FIRST, total))
-    _blank(disk, max(min(FIRST, total), size - FIRST), size)
+    _blank(disk, 0, min(ERASED_EDGE, total))
+    _blank(disk, max(min(ERASED_EDGE, total), size - ERASED_EDGE), size)
     waiting = 0
     for place in range(ALIGNED, total, BLOCK):
         end = min(place + BLOCK, total)
         _put(disk, _read(source, place, end - place), place)
         waiting += end - place
-        if waiting >= PACE:
+        if waiting >= SYNC_EVERY:
             os.fsync(disk)
             waiting = 0
-        told("write", end, total)
+        on_progress("write", end, total)
     os.fsync(disk)
-    told("write", total, total)
+    on_progress("write", total, total)
 
 
 @contextmanager

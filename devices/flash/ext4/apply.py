@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from ....errors import UsageError
 from ..changes import Change, MakeFolder, MakeLink, Place, WriteFile
 from ..expand import Single, expand
+from ..progress import OnProgress
 from .debugfs import Session, quoted, session
 from .filesystem import Ext4, Node
 
@@ -17,11 +18,11 @@ BATCH = 500
 """Files a run of debugfs; it answers nothing in between, so this is how often progress shows."""
 
 
-def apply_changes(system: Ext4, changes: Iterable[Change], told: Callable[[int, int], None]) -> None:
+def apply_changes(system: Ext4, changes: Iterable[Change], on_progress: OnProgress) -> None:
     """Carry out every change meant for the root file system.
 
     Args:
-        told: called with how many are done, and of how many.
+        on_progress: called with how many are done, and of how many.
 
     Raises:
         OutputError: the file system is full.
@@ -37,7 +38,7 @@ def apply_changes(system: Ext4, changes: Iterable[Change], told: Callable[[int, 
                 writer.add(change)
             debugfs.change(writer.commands)
         system.forget()
-        told(min(start + BATCH, len(singles)), len(singles))
+        on_progress(min(start + BATCH, len(singles)), len(singles))
 
 
 class _Writer:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import InputError
-from ..changes import Change
+from ....files import sha256_of
 from ..tools import run_tool
 from .debugfs import Session, quoted, session
-from .superblock import Super, read_super
+from .superblock import Superblock, read_super
 
-LINKS = 16
-"""Symbolic links followed one after the other, at most; Linux takes 40."""
+MAX_LINKS = 16
+"""Symbolic links followed one after the other; Linux takes 40."""
 FAST = re.compile(r'^Fast link dest: "(.*)"$', re.MULTILINE)
 
 
@@ -61,9 +60,9 @@ class Ext4:
         """
         self.image, self.offset, self.size = image, offset, size
         self._folders: dict[str, dict[str, Node] | None] = {}
-        self.facts()
+        self.superblock()
 
-    def facts(self) -> Super:
+    def superblock(self) -> Superblock:
         """The superblock as it is now; raises InputError when there is none."""
         with self.image.open("rb") as file:
             found = read_super(file, self.offset)
@@ -78,7 +77,7 @@ class Ext4:
     @property
     def free_bytes(self) -> int:
         """Bytes in free blocks."""
-        return self.facts().free_bytes
+        return self.superblock().free_bytes
 
     def listing(self, path: str = "/") -> dict[str, Node] | None:
         """What is in a folder; None when there is none of this name. Links on the way are followed."""
@@ -104,7 +103,7 @@ class Ext4:
         folder, name = posixpath.split(self.beside(path))
         return (self.listing(folder) or {}).get(name)
 
-    def real(self, path: str, left: int = LINKS) -> str:
+    def real(self, path: str, left: int = MAX_LINKS) -> str:
         """A path without links: where it leads, as far as there is anything; raises InputError when it is a circle."""
         found = "/"
         names = [name for name in path.split("/") if name not in ("", ".")]
@@ -161,12 +160,6 @@ class Ext4:
                 found |= _dumped(debugfs, paths[start : start + 200])
         return found
 
-    def apply(self, changes: Iterable[Change], told: Callable[[int, int], None] = lambda done, total: None) -> None:
-        """Carry out changes; raises as `ext4_apply.apply_changes` does."""
-        from .apply import apply_changes
-
-        apply_changes(self, changes, told)
-
     def forget(self) -> None:
         """Read folders anew from now on."""
         self._folders.clear()
@@ -192,10 +185,6 @@ def _dumped(debugfs: Session, paths: Sequence[str]) -> dict[str, str]:
     for i, path in enumerate(paths):
         copy = debugfs.folder / str(i)
         if copy.is_file():
-            with copy.open("rb") as file:
-                digest = hashlib.sha256()
-                while block := file.read(1 << 20):
-                    digest.update(block)
-            found[path] = digest.hexdigest()
+            found[path] = sha256_of(copy)
             copy.unlink()
     return found

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-AT = 1024
+SUPERBLOCK_OFFSET = 1024
 MAGIC = 0xEF53
 RECOVER = 0x4
 """Incompatible feature: the journal holds changes that were not carried out."""
@@ -15,7 +15,7 @@ WIDE = 0x80
 
 
 @dataclass(frozen=True)
-class Super:
+class Superblock:
     """What we need of it.
 
     Attributes:
@@ -39,9 +39,9 @@ class Super:
         return self.free * self.block
 
 
-def read_super(file: BinaryIO, offset: int) -> Super | None:
+def read_super(file: BinaryIO, offset: int) -> Superblock | None:
     """The superblock of the partition at `offset` bytes; None when there is no ext2, ext3 or ext4."""
-    file.seek(offset + AT)
+    file.seek(offset + SUPERBLOCK_OFFSET)
     raw = file.read(1024)
     if len(raw) < 1024 or struct.unpack_from("<H", raw, 0x38)[0] != MAGIC:
         return None
@@ -53,4 +53,4 @@ def read_super(file: BinaryIO, offset: int) -> Super | None:
         free |= struct.unpack_from("<I", raw, 0x158)[0] << 32
     clean = bool(state & 1) and not state & 2 and not incompatible & RECOVER
     label = raw[0x78:0x88].split(b"\0")[0].decode("utf-8", "replace")
-    return Super(1024 << size, blocks, free, inodes, clean, label)
+    return Superblock(1024 << size, blocks, free, inodes, clean, label)

@@ -1,1 +1,1 @@
-"""FAT inside an image."""
+"""FAT inside an image, through mtools."""

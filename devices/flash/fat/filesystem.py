@@ -1,73 +1,92 @@
-"""FAT16 and FAT32 in pure Python: enough to put files on a card's boot partition, on every system, without root."""
+"""FAT16 and FAT32 inside an image: listed, read and changed by mtools, checked by fsck.vfat; no root, no mounting."""
 
 from __future__ import annotations
 
-import hashlib
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-from ....errors import InputError, UsageError
-from .content import fill, pieces
-from .folder import Entry, Folder
-from .layout import read_layout
-from .names import check_name
-from .table import Table
+from ....errors import FerEdgeError, InputError, OutputError, UsageError
+from ....files import cannot_write, sha256_of
+from ..image.partition_copy import partition_copy
+from ..tools import run_tool
+from .boot_sector import MIN_FAT32, damaged, read_boot_sector
 
-LARGEST = (1 << 32) - 1
+MAX_FILE = (1 << 32) - 1
 """Bytes of a file: its size has 32 bits."""
+FORBIDDEN = frozenset('"*/:<>?\\|[]') | {chr(i) for i in range(32)} | {"\x7f"}
+"""What FAT takes in no name, and the brackets, which mtools takes for a pattern."""
+FULL = ("Disk full", "No free cluster", "No directory slots", "could not allocate", "No Dir slots")
+"""How mtools says that there is no room."""
+TIMEOUT_S = 600.0
+"""A damaged table can lead mtools in a circle; the largest file, 200 MB, is copied within seconds."""
 
 
 class Fat:
-    """One FAT file system in an open image.
+    """One FAT file system in an image. Work on a copy: nothing here is safe against a power cut.
 
-    Paths are absolute, `/` between names; case does not matter. Names stay as they were when a file takes another's
-    place. Nothing is safe against a power cut in the middle: work on a copy.
+    Paths are absolute, `/` between names; case does not matter. A file that takes another's place keeps the old name.
     """
 
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
-        """Read the boot sector and the table.
+    def __init__(self, image: Path, offset: int, size: int) -> None:
+        """Read the boot sector.
 
         Args:
-            file: opened for reading, and for writing to change anything.
             offset, size: of the partition, bytes.
 
         Raises:
-            InputError: it is no FAT16 or FAT32.
+            InputError: it is no FAT16 or FAT32, or one that mtools cannot read.
         """
-        file.seek(offset)
-        self.file, self.offset = file, offset
-        self.layout = read_layout(file.read(512), size)
-        self.table = Table(file, offset, self.layout)
+        self.image, self.offset, self.size = image, offset, size
+        with image.open("rb") as file:
+            file.seek(offset)
+            sector = read_boot_sector(file.read(512), size)
+        if sector.fat32 and sector.clusters < MIN_FAT32:
+            raise damaged(f"has a FAT32 of {sector.clusters} clusters, which mtools takes for a FAT16")
+        self.cluster = sector.cluster
+        self._folders: dict[str, dict[str, bool]] = {}
 
     @property
     def free_bytes(self) -> int:
         """Bytes in free clusters."""
-        return self.table.free_bytes
+        last = self._read("mdir", ["-a", "::/"]).strip().splitlines()[-1:]
+        digits = "".join(c for c in "".join(last) if c.isdigit())
+        if not last or not last[0].endswith("bytes free") or not digits:
+            raise damaged("does not tell its free room")
+        return int(digits)
+
+    def listing(self, path: str = "/") -> dict[str, bool]:
+        """Names in a folder, and whether each is a folder; raises InputError when there is no such folder."""
+        place = self._real(path)
+        if place not in self._folders:
+            if place is None or not self.is_folder(path):
+                raise _missing(path, "no folder")
+            rows = self._read("mdir", ["-b", "-a", f"::{place}"]).splitlines()
+            names = [row.removeprefix("::").removeprefix(place).lstrip("/") for row in rows]
+            self._folders[place] = {name.rstrip("/"): name.endswith("/") for name in names if name}
+        return self._folders[place]
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder."""
-        return not _names(path) or self._find(path) is not None
+        return self._real(path) is not None
 
     def is_folder(self, path: str) -> bool:
         """Whether there is a folder."""
-        entry = self._find(path)
-        return not _names(path) or (entry is not None and entry.folder)
-
-    def listing(self, path: str = "/") -> dict[str, int | None]:
-        """Names in a folder -> bytes of a file, None of a folder; raises InputError when there is no such folder."""
-        return {entry.name: None if entry.folder else entry.size for entry in self._folder(path).entries()}
+        place = self._real(path)
+        folder, _, name = (place or "").rpartition("/")
+        return place == "/" or (place is not None and self.listing(folder or "/")[name])
 
     def read(self, path: str) -> bytes:
         """A file's content; raises InputError when there is no such file."""
-        return b"".join(self._content(path))
+        with self._extracted(path) as copy:
+            return copy.read_bytes()
 
     def digest(self, path: str) -> str:
         """SHA-256 of a file, in hex, without holding it in memory; raises InputError when there is no such file."""
-        found = hashlib.sha256()
-        for piece in self._content(path):
-            found.update(piece)
-        return found.hexdigest()
+        with self._extracted(path) as copy:
+            return sha256_of(copy)
 
     def write(self, path: str, content: bytes | Path) -> None:
         """Make a file, or put other content into one; missing folders are made.
@@ -76,106 +95,130 @@ class Fat:
             content: its bytes, or a file of this machine.
 
         Raises:
-            OutputError: the partition or a folder is full; nothing was changed but folders made.
+            OutputError: the partition or a folder is full.
             UsageError: a name that FAT does not take, or the name of a folder.
         """
-        *above, name = _names(path) or [""]
-        check_name(name)
-        folder = self.make_folder("/".join(above))
-        old = folder.find(name)
-        if old is not None and old.folder:
+        folder, _, name = path.rpartition("/")
+        _check_name(name)
+        self.make_folder(folder or "/")
+        if self.is_folder(path):
             raise UsageError(f"{path} of the boot partition is a folder", hint="give the file another name")
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        if size > LARGEST:
+        if size > MAX_FILE:
             raise UsageError(f"{path} has {size} bytes, more than a file on FAT can have", hint="use --direct")
-        count = -(-size // self.layout.cluster)
-        self.table.need(count - len(self.table.chain(old.first) if old else ()))
-        if old is None:
-            folder.add(name, False, 0, 0)
-            old = folder.find(name)
-            assert old is not None
-        self.table.give(old.first)
-        chain = self.table.take(count)
-        fill(self.file, self.offset, self.layout, chain, content)
-        folder.update(old, chain[0] if chain else 0, size)
-        self.table.flush()
+        if not self.exists(path) and size > self.free_bytes:  # what a file replaces becomes free
+            raise _full()
+        place = self._real(path) or f"{(self._real(folder or '/') or '').rstrip('/')}/{name}"
+        with tempfile.TemporaryDirectory(prefix="fer-edge-") as scratch:
+            source = Path(scratch) / "content"
+            if isinstance(content, bytes):
+                source.touch(mode=0o600)
+                source.write_bytes(content)
+            else:
+                source = content.absolute()
+            self._change("mcopy", ["-D", "o", str(source), f"::{place}"])
 
-    def make_folder(self, path: str) -> Folder:
-        """A folder, made when missing, with those above it; raises as `write` does."""
-        folder = self.root_folder()
-        for name in _names(path):
-            entry = folder.find(name)
-            if entry is not None and not entry.folder:
+    def make_folder(self, path: str) -> None:
+        """Make a folder when it is missing, with those above it; raises as `write` does."""
+        made = ""
+        for name in [name for name in path.split("/") if name]:
+            place = self._real(f"{made}/{name}")
+            if place is None:
+                _check_name(name)
+                place = f"{made}/{name}"
+                self._change("mmd", [f"::{place}"])
+            elif not self.is_folder(place):
                 raise UsageError(
                     f"{name} in {path} of the boot partition is a file", hint="give the folder another name"
                 )
-            folder = self._made(folder, name) if entry is None else self.open_folder(entry)
-        return folder
+            made = place
 
     def remove(self, path: str) -> None:
         """Remove a file, or an empty folder; raises InputError when there is none, or it is not empty."""
-        *above, name = _names(path) or [""]
-        folder = self._folder("/".join(above))
-        entry = folder.find(name)
-        if entry is None or (entry.folder and any(self.open_folder(entry).entries())):
+        folder = self.is_folder(path)
+        if not self.exists(path) or (folder and self.listing(path)):
             raise _missing(path, "no file or empty folder")
-        folder.remove(entry)
-        self.table.give(entry.first)
-        self.table.flush()
+        self._change("mrd" if folder else "mdel", [f"::{self._real(path)}"])
 
-    def _made(self, parent: Folder, name: str) -> Folder:
-        check_name(name)
-        (first,) = self.table.take(1)
-        folder = Folder(self.file, self.offset, self.table, first)
-        folder.start(0 if parent.first == self.layout.root else parent.first)
+    def check(self) -> list[str]:
+        """What fsck.vfat says is wrong, of a copy beside the image; raises DeviceNotFound without it, OutputError."""
         try:
-            parent.add(name, True, first, 0)
-        except Exception:
-            self.table.give(first)
-            raise
-        finally:
-            self.table.flush()
-        return folder
+            with partition_copy(self.image, self.offset, self.size, back=False) as copy:
+                done = run_tool("fsck.vfat", ["-n", copy.name], copy.parent)
+        except OSError as error:
+            if isinstance(error, FerEdgeError):
+                raise
+            raise cannot_write(self.image, error) from error
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        return [line.strip() for line in lines[1:]] if done.returncode else []
 
-    def root_folder(self) -> Folder:
-        """The root folder."""
-        return Folder(self.file, self.offset, self.table, self.layout.root)
+    def _real(self, path: str) -> str | None:
+        """A path as its names are written on the partition; None when there is nothing."""
+        found = ""
+        for name in [name for name in path.split("/") if name]:
+            if found and not self.is_folder(found):
+                return None
+            names = {known.lower(): known for known in self.listing(found or "/")}
+            if name.lower() not in names:
+                return None
+            found = f"{found}/{names[name.lower()]}"
+        return found or "/"
 
-    def open_folder(self, entry: Entry) -> Folder:
-        """The folder of an entry."""
-        return Folder(self.file, self.offset, self.table, entry.first or self.layout.root)
-
-    def _folder(self, path: str) -> Folder:
-        if (entry := self._find(path)) is None and _names(path):
-            raise _missing(path, "no folder")
-        return self.open_folder(entry) if entry is not None else self.root_folder()
-
-    def _content(self, path: str) -> Iterator[bytes]:
-        entry = self._file(path)
-        chain = self.table.chain(entry.first)
-        return pieces(self.file, self.offset, self.layout, chain, entry.size)
-
-    def _file(self, path: str) -> Entry:
-        entry = self._find(path)
-        if entry is None or entry.folder:
+    @contextmanager
+    def _extracted(self, path: str) -> Iterator[Path]:
+        place = self._real(path)
+        if place is None or self.is_folder(path):
             raise _missing(path, "no file")
-        return entry
+        with tempfile.TemporaryDirectory(prefix="fer-edge-") as scratch:
+            self._read("mcopy", [f"::{place}", f"{scratch}/content"])
+            yield Path(scratch) / "content"
 
-    def _find(self, path: str) -> Entry | None:
-        folder: Folder | None = self.root_folder()
-        entry: Entry | None = None
-        for name in _names(path):
-            if folder is None:
-                return None
-            entry = folder.find(name)
-            if entry is None:
-                return None
-            folder = self.open_folder(entry) if entry.folder else None
-        return entry
+    def _read(self, tool: str, arguments: list[str]) -> str:
+        """Run a reading program of mtools; it may exit with 0 and yet complain of damage."""
+        done = self._run(tool, arguments)
+        if done.returncode or done.stderr.strip():
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
+            raise damaged(f"cannot be read by {tool}: {said[0]}")
+        return done.stdout.decode("utf-8", "replace")
+
+    def _change(self, tool: str, arguments: list[str]) -> None:
+        self._folders.clear()
+        done = self._run(tool, arguments)
+        said = done.stderr.decode("utf-8", "replace").strip()
+        if any(word in said for word in FULL):
+            raise _full()
+        if done.returncode or said:
+            raise damaged(f"cannot be changed by {tool}: {(said or f'exit code {done.returncode}').splitlines()[0]}")
+
+    def _run(self, tool: str, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
+        with tempfile.TemporaryDirectory(prefix="fer-edge-") as folder:
+            (Path(folder) / "image").symlink_to(self.image.absolute())  # its own name may hold an `@`
+            where = ["-i", f"image@@{self.offset}"]
+            try:
+                return run_tool(tool, [*where, *arguments], Path(folder), TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                raise damaged(f"keeps {tool} busy for {TIMEOUT_S:g} s") from None
 
 
-def _names(path: str) -> list[str]:
-    return [name for name in path.split("/") if name]
+def _check_name(name: str) -> None:
+    """Raises UsageError for a name that FAT does not take."""
+    wrong = FORBIDDEN & set(name)
+    if not name or wrong or name != name.rstrip(" .") or len(name.encode("utf-16-le")) > 510:
+        raise UsageError(
+            f"{name!r} is no name for a file on FAT",
+            cause=f"it holds {' '.join(sorted(wrong))}"
+            if wrong
+            else "it is empty, too long, or ends in a dot or space",
+            hint="rename the file",
+        )
+
+
+def _full() -> OutputError:
+    return OutputError(
+        "the boot partition, or a folder of it, is full",
+        cause="this image has a small boot partition",
+        hint="the same command with --direct, which writes into the root file system instead",
+    )
 
 
 def _missing(path: str, what: str) -> InputError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..card.card import Card
 from ..changes import Change, Place, WriteFile
-from ..image.facts import Facts
+from ..image.contents import Contents
 from .cmdline import PATH, cmdline
 from .settings import FOLDER, SCRIPT, first_boot_folder, folder_id, settings_of
 
@@ -32,7 +32,7 @@ def meta_data(identity: str) -> str:
     return f"instance-id: fer-edge-{identity}\ndsmode: local\n"
 
 
-def changes(card: Card, payload: Path, facts: Facts) -> tuple[Change, ...]:
+def changes(card: Card, payload: Path, contents: Contents) -> tuple[Change, ...]:
     """What goes onto the boot partition; user-data comes last, for it is what sets the rest off.
 
     Raises:
@@ -42,7 +42,7 @@ def changes(card: Card, payload: Path, facts: Facts) -> tuple[Change, ...]:
     words = (f"ds=nocloud;i=fer-edge-{identity}",)
     return (
         *first_boot_folder(card, payload),
-        WriteFile(Place.BOOT, PATH, cmdline(facts, card.country, words), why="names this first boot; the country"),
+        WriteFile(Place.BOOT, PATH, cmdline(contents, card.country, words), why="names this first boot; the country"),
         WriteFile(Place.BOOT, "/meta-data", meta_data(identity).encode(), why="names this first boot"),
         WriteFile(Place.BOOT, "/user-data", user_data().encode(), why="has systemd start the first boot"),
     )

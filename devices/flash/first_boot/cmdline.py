@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....errors import InputError
-from ..image.facts import Facts
+from ..image.contents import Contents
 
 PATH = "/cmdline.txt"
 RUN = (
@@ -15,15 +15,15 @@ RUN = (
 """systemd-run-generator(8): run a script instead of the usual boot; afterwards, boot anew."""
 
 
-def cmdline(facts: Facts, country: str, more: tuple[str, ...] = ()) -> bytes:
+def cmdline(contents: Contents, country: str, more: tuple[str, ...] = ()) -> bytes:
     """The line with the radio's country and more words; one of the same name is replaced.
 
     Raises:
         InputError: the image has no such file, or another first boot is waiting in it.
     """
-    if PATH not in facts.boot:
+    if PATH not in contents.boot:
         raise InputError("the boot partition has no cmdline.txt", cause="it is no image for a Raspberry Pi")
-    words = facts.boot[PATH].split()
+    words = contents.boot[PATH].split()
     waiting = [w for w in words if w.startswith("systemd.run=")]
     if waiting and not set(waiting) <= set(RUN):
         raise InputError(

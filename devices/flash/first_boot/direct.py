@@ -14,7 +14,7 @@ from ....errors import DeviceFailed, DeviceNotFound, InputError
 from ..card.card import Card
 from ..card.wifi import CONNECTION, keyfile
 from ..changes import Change, MakeFolder, MakeLink, Place, UnpackTree, WriteFile
-from ..image.facts import Facts
+from ..image.contents import Contents
 from .accounts import SYSTEM, Accounts
 from .cmdline import PATH, cmdline
 from .direct_user import hosts, user_changes, with_card_user
@@ -48,7 +48,7 @@ def stage(payload: Path, into: Path) -> Path:
     return root
 
 
-def changes(card: Card, staged: Path, facts: Facts) -> tuple[Change, ...]:
+def changes(card: Card, staged: Path, contents: Contents) -> tuple[Change, ...]:
     """What goes into the root file system, and the radio's country into cmdline.txt of a Raspberry Pi.
 
     Args:
@@ -57,18 +57,18 @@ def changes(card: Card, staged: Path, facts: Facts) -> tuple[Change, ...]:
     Raises:
         InputError: the image has no account files, or does not know the card's time zone.
     """
-    accounts = with_card_user(kiosk_accounts(facts), card, facts)
+    accounts = with_card_user(kiosk_accounts(contents), card, contents)
     return (
         *installed(staged, accounts),
-        *system_changes(card, facts),
-        *user_changes(card, accounts, facts),
+        *system_changes(card, contents),
+        *user_changes(card, accounts, contents),
         *secret_files(card, accounts),
     )
 
 
-def kiosk_accounts(facts: Facts) -> Accounts:
+def kiosk_accounts(contents: Contents) -> Accounts:
     """The image's accounts with the groups and the user that install.sh makes on a board."""
-    texts = [facts.root.get(f"/etc/{name}", "") for name in ("passwd", "group", "shadow", "gshadow")]
+    texts = [contents.root.get(f"/etc/{name}", "") for name in ("passwd", "group", "shadow", "gshadow")]
     accounts = Accounts.parse(*texts)
     for group in ("video", "render", "plugdev", "gpio"):
         accounts = accounts.with_group(group, SYSTEM)
@@ -98,37 +98,37 @@ def installed(staged: Path, accounts: Accounts) -> Iterator[Change]:
         yield WriteFile(place, path, text.encode(), mode, 0, group, secret=shadow, why="accounts")
 
 
-def system_changes(card: Card, facts: Facts) -> Iterator[Change]:
+def system_changes(card: Card, contents: Contents) -> Iterator[Change]:
     """Host name, time zone, Wi-Fi and its country; cloud-init, which would set up others, is off."""
     place = Place.ROOT
     if card.hostname:
         yield WriteFile(place, "/etc/hostname", f"{card.hostname}\n".encode(), why="the card's host name")
-        yield WriteFile(place, "/etc/hosts", hosts(facts, card.hostname).encode(), why="the card's host name")
+        yield WriteFile(place, "/etc/hosts", hosts(contents, card.hostname).encode(), why="the card's host name")
     if card.time_zone:
-        if not facts.zones:
+        if not contents.zones:
             raise InputError(f"the image knows no time zone {card.time_zone}", hint="ls /usr/share/zoneinfo")
         yield MakeLink(place, "/etc/localtime", f"/usr/share/zoneinfo/{card.time_zone}", why="the card's time zone")
         yield WriteFile(place, "/etc/timezone", f"{card.time_zone}\n".encode(), why="the card's time zone")
-    if "/usr/bin/cloud-init" in facts.signs:
+    if "/usr/bin/cloud-init" in contents.markers:
         yield WriteFile(place, "/etc/cloud/cloud-init.disabled", b"", why="all is set up already")
-    if card.country and PATH in facts.boot:
-        yield WriteFile(Place.BOOT, PATH, cmdline(facts, card.country), why="the radio's country")
+    if card.country and PATH in contents.boot:
+        yield WriteFile(Place.BOOT, PATH, cmdline(contents, card.country), why="the radio's country")
     if card.wifi.ssid:
-        yield from _wifi(card, facts)
+        yield from _wifi(card, contents)
 
 
-def _wifi(card: Card, facts: Facts) -> Iterator[Change]:
+def _wifi(card: Card, contents: Contents) -> Iterator[Change]:
     place = Place.ROOT
-    if "/etc/NetworkManager" not in facts.signs:
+    if "/etc/NetworkManager" not in contents.markers:
         raise InputError(
             "the image has no NetworkManager, which Wi-Fi is set up with",
             hint="leave [wifi] out of card.toml and use a cable",
         )
     yield WriteFile(place, CONNECTION, keyfile(card.wifi), 0o600, secret=True, why="Wi-Fi")
-    if STATE in facts.root:
-        text = facts.root[STATE].replace("WirelessEnabled=false", "WirelessEnabled=true")
+    if STATE in contents.root:
+        text = contents.root[STATE].replace("WirelessEnabled=false", "WirelessEnabled=true")
         yield WriteFile(place, STATE, text.encode(), 0o600, why="the radio is on")
-    for switch in facts.switches:
+    for switch in contents.switches:
         yield WriteFile(place, switch, b"0\n", why="the radio is on")
 
 

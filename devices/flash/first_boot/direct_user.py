@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ....errors import InputError
 from ..card.card import Card
 from ..changes import Change, MakeFolder, MakeLink, Place, WriteFile
-from ..image.facts import Facts
+from ..image.contents import Contents
 from .accounts import PEOPLE, Accounts
 
 GROUPS = (
@@ -21,7 +21,7 @@ HOST_KEYS = "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExec
 """Makes the board's own host keys where none are, before the server starts: an image has none, and may have none."""
 
 
-def with_card_user(accounts: Accounts, card: Card, facts: Facts, groups: tuple[str, ...] = GROUPS) -> Accounts:
+def with_card_user(accounts: Accounts, card: Card, contents: Contents, groups: tuple[str, ...] = GROUPS) -> Accounts:
     """The accounts with the card's user: the image's own user `pi` under another name, else a new one.
 
     Raises:
@@ -34,7 +34,7 @@ def with_card_user(accounts: Accounts, card: Card, facts: Facts, groups: tuple[s
     known = accounts.user(name)
     if known is not None and known[0] < PEOPLE.start:
         raise InputError(f"{name} is a system account of the image", hint="choose another user.name in card.toml")
-    if known is None and facts.board == "raspberrypi" and accounts.user_number(1000) == "pi":
+    if known is None and contents.board == "raspberrypi" and accounts.user_number(1000) == "pi":
         accounts = accounts.renamed("pi", name, home)
     accounts = accounts.with_user(name, PEOPLE, home, "/bin/bash")
     for group in groups:
@@ -42,14 +42,14 @@ def with_card_user(accounts: Accounts, card: Card, facts: Facts, groups: tuple[s
     return accounts.with_password(name, card.user.password_hash or "!")
 
 
-def user_changes(card: Card, accounts: Accounts, facts: Facts) -> Iterator[Change]:
+def user_changes(card: Card, accounts: Accounts, contents: Contents) -> Iterator[Change]:
     """Home, keys, SSH and sudo of the card's user; the wizard that asks for a name is off."""
     found = accounts.user(card.user.name) if card.user.name else None
     if found is None:
         return
     place, (number, group, home) = Place.ROOT, found
     yield MakeFolder(place, home, 0o700, number, group, why="the user's home")
-    for path, text in facts.root.items():
+    for path, text in contents.root.items():
         if path.startswith("/etc/skel/"):
             target = f"{home}/{path.removeprefix('/etc/skel/')}"
             yield WriteFile(place, target, text.encode(), 0o644, number, group, why="as of a new user")
@@ -57,34 +57,34 @@ def user_changes(card: Card, accounts: Accounts, facts: Facts) -> Iterator[Chang
         keys = "".join(f"{key}\n" for key in card.user.ssh_keys).encode()
         yield MakeFolder(place, f"{home}/.ssh", 0o700, number, group)
         yield WriteFile(place, f"{home}/.ssh/authorized_keys", keys, 0o600, number, group, why="SSH keys")
-    yield from _ssh(card, facts)
-    if "/lib/systemd/system/userconfig.service" in facts.signs:
+    yield from _ssh(card, contents)
+    if "/lib/systemd/system/userconfig.service" in contents.markers:
         yield MakeLink(place, "/etc/systemd/system/userconfig.service", "/dev/null", why="nobody has to be asked")
-        if "/etc/ssh/sshd_config.d" in facts.signs:
+        if "/etc/ssh/sshd_config.d" in contents.markers:
             why = "SSH does not wait for the wizard"
             yield WriteFile(place, "/etc/ssh/sshd_config.d/rename_user.conf", b"", why=why)
-    yield from _sudo(card, facts)
+    yield from _sudo(card, contents)
 
 
-def _ssh(card: Card, facts: Facts) -> Iterator[Change]:
-    if SSH not in facts.signs:
+def _ssh(card: Card, contents: Contents) -> Iterator[Change]:
+    if SSH not in contents.markers:
         return
     place = Place.ROOT
     wants = "/etc/systemd/system/multi-user.target.wants"
     yield MakeFolder(place, wants)
     yield MakeLink(place, f"{wants}/ssh.service", SSH, why="SSH is on")
     yield WriteFile(place, "/etc/systemd/system/ssh.service.d/fer-edge.conf", HOST_KEYS.encode(), why="own host keys")
-    if not card.user.password_hash and "/etc/ssh/sshd_config.d" in facts.signs:
+    if not card.user.password_hash and "/etc/ssh/sshd_config.d" in contents.markers:
         text = b"PasswordAuthentication no\n"
         yield WriteFile(place, "/etc/ssh/sshd_config.d/10-fer-edge.conf", text, why="SSH keys alone")
 
 
-def _sudo(card: Card, facts: Facts) -> Iterator[Change]:
+def _sudo(card: Card, contents: Contents) -> Iterator[Change]:
     place, name = Place.ROOT, card.user.name
-    if NOPASSWD in facts.root:
+    if NOPASSWD in contents.root:
         text = "".join(
             f"{name} {line[3:]}" if line.startswith("pi ") else line
-            for line in facts.root[NOPASSWD].splitlines(keepends=True)
+            for line in contents.root[NOPASSWD].splitlines(keepends=True)
         )
         yield WriteFile(place, NOPASSWD, text.encode(), 0o440, why="sudo for the user's new name")
     if not card.user.password_hash:
@@ -94,7 +94,7 @@ def _sudo(card: Card, facts: Facts) -> Iterator[Change]:
         )
 
 
-def hosts(facts: Facts, hostname: str) -> str:
+def hosts(contents: Contents, hostname: str) -> str:
     """/etc/hosts with the card's name at Debian's own address for it."""
-    lines = [line for line in facts.root.get("/etc/hosts", "").splitlines() if line.split()[:1] != ["127.0.1.1"]]
+    lines = [line for line in contents.root.get("/etc/hosts", "").splitlines() if line.split()[:1] != ["127.0.1.1"]]
     return "".join(f"{line}\n" for line in [*lines, f"127.0.1.1\t{hostname}"])

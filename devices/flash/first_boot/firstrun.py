@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..card.card import Card
 from ..changes import Change, Place, WriteFile
-from ..image.facts import Facts
+from ..image.contents import Contents
 from .cmdline import PATH, RUN, cmdline
 from .settings import FOLDER, SCRIPT, first_boot_folder
 
@@ -20,7 +20,7 @@ exec /bin/sh /boot/firmware{FOLDER}/{SCRIPT}
 """
 
 
-def changes(card: Card, payload: Path, facts: Facts) -> tuple[Change, ...]:
+def changes(card: Card, payload: Path, contents: Contents) -> tuple[Change, ...]:
     """What goes onto the boot partition; cmdline.txt comes last, for it is what sets the rest off.
 
     Raises:
@@ -29,5 +29,7 @@ def changes(card: Card, payload: Path, facts: Facts) -> tuple[Change, ...]:
     return (
         *first_boot_folder(card, payload),
         WriteFile(Place.BOOT, "/firstrun.sh", WRAPPER.encode(), 0o755, why="what systemd runs once"),
-        WriteFile(Place.BOOT, PATH, cmdline(facts, card.country, RUN), why="has systemd run it; the radio's country"),
+        WriteFile(
+            Place.BOOT, PATH, cmdline(contents, card.country, RUN), why="has systemd run it; the radio's country"
+        ),
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from ....errors import UsageError
 from ..card.card import Card
 from ..changes import Change, MakeFolder, MakeLink, Place, WriteFile
-from ..image.facts import Facts
+from ..image.contents import Contents
 from .accounts import Accounts
 from .direct import WANTS, installed, kiosk_accounts, secret_files, system_changes
 from .direct_user import user_changes, with_card_user
@@ -52,7 +52,7 @@ MemoryMax=infinity
 """
 
 
-def changes(card: Card, staged: Path, facts: Facts, engine: bool = True) -> tuple[Change, ...]:
+def changes(card: Card, staged: Path, contents: Contents, engine: bool = True) -> tuple[Change, ...]:
     """What goes into APP.
 
     Args:
@@ -69,21 +69,21 @@ def changes(card: Card, staged: Path, facts: Facts, engine: bool = True) -> tupl
             cause="card.toml does not say so",
             hint="accept_nvidia_licence = true in card.toml, if it is so",
         )
-    accounts = with_card_user(kiosk_accounts(facts), card, facts, GROUPS)
-    accounts = with_display_managers(accounts, card.user.name, facts)
+    accounts = with_card_user(kiosk_accounts(contents), card, contents, GROUPS)
+    accounts = with_display_managers(accounts, card.user.name, contents)
     return (
         *installed(staged, accounts),
-        *system_changes(card, facts),
-        *user_changes(card, accounts, facts),
+        *system_changes(card, contents),
+        *user_changes(card, accounts, contents),
         *secret_files(card, accounts),
         *_board(card, engine),
     )
 
 
-def with_display_managers(accounts: Accounts, user: str, facts: Facts) -> Accounts:
+def with_display_managers(accounts: Accounts, user: str, contents: Contents) -> Accounts:
     """The user in the group of a display manager that is there, and that group's user in video."""
     for group, sign in MANAGERS.items():
-        if sign in facts.signs or sign in facts.root:
+        if sign in contents.markers or sign in contents.root:
             accounts = accounts.with_member(group, user) if user else accounts
             accounts = accounts.with_member("video", group)
     return accounts

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ..card.card import Card
 from ..changes import Change
-from ..image.facts import Facts
+from ..image.contents import Contents
 from . import cloudinit, direct, firstrun, jetson
 
 
 def changes_for(
-    route: str, card: Card, payload: Path, facts: Facts, scratch: Path, engine: bool = True
+    route: str, card: Card, payload: Path, contents: Contents, scratch: Path, engine: bool = True
 ) -> tuple[Change, ...]:
     """What a way changes.
 
@@ -25,10 +25,10 @@ def changes_for(
         InputError, UsageError, DeviceFailed: as the ways themselves do.
     """
     if route == "cloud-init":
-        return cloudinit.changes(card, payload, facts)
+        return cloudinit.changes(card, payload, contents)
     if route == "firstrun":
-        return firstrun.changes(card, payload, facts)
+        return firstrun.changes(card, payload, contents)
     staged = direct.stage(payload, scratch)
     if route == "jetson":
-        return jetson.changes(card, staged, facts, engine)
-    return direct.changes(card, staged, facts)
+        return jetson.changes(card, staged, contents, engine)
+    return direct.changes(card, staged, contents)

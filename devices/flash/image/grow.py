@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ....errors import InputError, OutputError, UsageError
 from ..tools import run_tool
-from .outside import mend, outside
+from .partition_copy import mend, partition_copy
 from .partitions import GPT_HEAD, GPT_ROW, MBR_ROW, PROTECTIVE, SECTOR, mbr_rows, read_gpt
 from .probe import Probed
 
@@ -124,7 +124,7 @@ def _protect(file: BinaryIO, last: int) -> None:
 
 def _file_system(image: Path, probed: Probed, size: int) -> None:
     """resize2fs works on whole files only, so the file system is taken out, made longer and put back."""
-    with outside(image, probed.root.start, probed.root.size, back=True) as copy:
+    with partition_copy(image, probed.root.start, probed.root.size, back=True) as copy:
         mend(copy)
         os.truncate(copy, size)
         done = run_tool("resize2fs", [copy.name], copy.parent)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ....errors import InputError
 from ..ext4.filesystem import Ext4
 from ..ext4.superblock import read_super
+from ..fat.boot_sector import looks_like_fat, read_boot_sector
 from ..fat.filesystem import Fat
-from ..fat.layout import looks_like_fat
-from .outside import repair
+from ..progress import OnProgress, silent
+from .partition_copy import repair
 from .partitions import Partition, read_table
 from .system import architecture, c_library, first_boot, os_release, python_version
+from .unpack import packing, unpack
 
 BOARDS = {"raspberrypi": "a Raspberry Pi", "jetson": "a Jetson", "debian": "a board that boots Debian"}
 
@@ -57,13 +62,20 @@ class Probed:
         parts = [name, self.architecture, f"Python {self.python or 'missing'}", f"glibc {self.glibc or 'unknown'}"]
         return ", ".join([*parts, f"for {BOARDS[self.board]}", f"first boot by {self.first_boot}"])
 
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        names = ("board", "os_id", "os_version", "codename", "architecture", "python", "glibc", "first_boot")
+        figures = {name: getattr(self, name) for name in (*names, "free_boot", "free_root", "size")}
+        partitions = [{"number": p.number, "start": p.start, "size": p.size, "kind": p.kind} for p in self.partitions]
+        return {**figures, "partitions": partitions}
+
 
 def probe(image: Path) -> Probed:
     """Find out what an image is; nothing in it is changed.
 
     Raises:
         InputError: it is no image, or has no root file system.
-        DeviceNotFound: debugfs is not installed.
+        DeviceNotFound: debugfs or mtools is not installed.
     """
     table = read_table(image)
     boot = _boot(image, table)
@@ -73,9 +85,8 @@ def probe(image: Path) -> Probed:
     firmware: list[str] = []
     free_boot = 0
     if boot is not None:
-        with image.open("rb") as file:
-            fat = Fat(file, boot.start, boot.size)
-            firmware, free_boot = list(fat.listing()), fat.free_bytes
+        fat = Fat(image, boot.start, boot.size)
+        firmware, free_boot = list(fat.listing()), fat.free_bytes
     board = _board(system, firmware)
     return Probed(
         partitions=table,
@@ -95,6 +106,24 @@ def probe(image: Path) -> Probed:
     )
 
 
+@contextmanager
+def opened_image(source: Path, sha256: str = "", on_progress: OnProgress = silent) -> Iterator[tuple[Path, Probed]]:
+    """An image to look at, and what it is: itself when it is raw, else unpacked into a temporary file.
+
+    Args:
+        sha256: what it must have, see `unpack`.
+
+    Raises:
+        InputError, MissingExtra: as `unpack`; DeviceNotFound: as `probe`.
+    """
+    with tempfile.TemporaryDirectory(prefix="fer-edge-") as temporary:
+        image = source
+        if sha256 or packing(source) != "raw":
+            image = Path(temporary) / "card.img"
+            unpack(source, image, sha256, on_progress)
+        yield image, probe(image)
+
+
 def make_clean(image: Path, probed: Probed) -> bool:
     """Carry out what the journal of an unclean root file system holds, as debugfs does not; whether that was needed."""
     with image.open("rb") as file:
@@ -109,18 +138,16 @@ def _boot(image: Path, table: Sequence[Partition]) -> Partition | None:
     with image.open("rb") as file:
         for partition in sorted(table, key=lambda p: p.start):
             file.seek(partition.start)
-            if looks_like_fat(file.read(512)) and _readable(file, partition):
+            if _can_hold_boot_files(file.read(512), partition.size):
                 return partition
     return None
 
 
-def _readable(file: object, partition: Partition) -> bool:
+def _can_hold_boot_files(sector: bytes, size: int) -> bool:
     """A FAT12, as some boards keep beside the rest, is not the one to write to."""
-    try:
-        Fat(file, partition.start, partition.size)  # type: ignore[arg-type]
-    except InputError:
-        return False
-    return True
+    with suppress(InputError):
+        return looks_like_fat(sector) and bool(read_boot_sector(sector, size))
+    return False
 
 
 def _root(image: Path, table: Sequence[Partition]) -> Partition:

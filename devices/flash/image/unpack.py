@@ -17,17 +17,12 @@ from typing import IO, Any
 
 from ....errors import InputError, MissingExtra
 from ....files import writing
+from ..progress import OnProgress, silent
 
 BLOCK = 1 << 20
 """Bytes read at a time; a block of zeros becomes a hole of the target."""
-Told = Callable[[int, int], None]
-"""Bytes of the source that were read, and how many it has."""
 ZSTD_BLOCK = 4096
 """Bytes given to zstd at a time: 4 of them may become 128 KiB (RFC 8878, 3.1.1.2.2), and it knows no limit."""
-
-
-def ignore(done: int, total: int) -> None:
-    """A `Told` that shows nothing."""
 
 
 def packing(source: Path) -> str:
@@ -47,12 +42,12 @@ def packing(source: Path) -> str:
     return next((name for magic, name in known.items() if head.startswith(magic)), "raw")
 
 
-def unpack(source: Path, target: Path, sha256: str = "", told: Told = ignore) -> None:
+def unpack(source: Path, target: Path, sha256: str = "", on_progress: OnProgress = silent) -> None:
     """Unpack an image; the target appears only when all of it is there and right.
 
     Args:
         sha256: what either the file or the image in it must have, as publishers give the one or the other; in hex.
-        told: called with the progress.
+        on_progress: called with bytes of the source.
 
     Raises:
         InputError: cut short, corrupt, another checksum than given, or not a file.
@@ -62,7 +57,7 @@ def unpack(source: Path, target: Path, sha256: str = "", told: Told = ignore) ->
     kind = packing(source)
     packed, plain = hashlib.sha256(), hashlib.sha256()
     with writing(target) as beside, source.open("rb") as file:
-        watched = _Watched(file, packed, source.stat().st_size, told)
+        watched = _Watched(file, packed, source.stat().st_size, on_progress)
         try:
             with beside.open("wb") as out:
                 for block in _blocks(kind, watched, source):
@@ -91,8 +86,8 @@ class _Damaged(Exception):
 class _Watched(io.RawIOBase):
     """The source, hashed and counted while it is read from front to back; zip seeks, and is hashed at the end."""
 
-    def __init__(self, file: IO[bytes], digest: Any, total: int, told: Told) -> None:
-        self.file, self.digest, self.total, self.told = file, digest, total, told
+    def __init__(self, file: IO[bytes], digest: Any, total: int, on_progress: OnProgress) -> None:
+        self.file, self.digest, self.total, self.on_progress = file, digest, total, on_progress
         self.hashed = 0
 
     def readable(self) -> bool:
@@ -114,7 +109,7 @@ class _Watched(io.RawIOBase):
         fresh = block[self.hashed - at :] if at <= self.hashed else b""
         self.digest.update(fresh)
         self.hashed += len(fresh)
-        self.told(self.file.tell(), self.total)
+        self.on_progress(self.file.tell(), self.total)
         return len(block)
 
     def finish(self) -> None:
@@ -122,7 +117,7 @@ class _Watched(io.RawIOBase):
         self.file.seek(self.hashed)
         while block := self.file.read(BLOCK):
             self.digest.update(block)
-        self.told(self.total, self.total)
+        self.on_progress(self.total, self.total)
 
 
 def _blocks(kind: str, file: _Watched, source: Path) -> Iterator[bytes]:

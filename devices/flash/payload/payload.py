@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -83,11 +82,6 @@ def sums(folder: Path) -> str:
     """SHA256SUMS over every file of a folder but itself, as `sha256sum --check` reads it."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
     return "".join(f"{sha256_of(path)}  ./{path.relative_to(folder).as_posix()}\n" for path in files)
-
-
-def release_of(payload: Path) -> str:
-    """The name that install.sh gives to a payload's release, 16 hex digits."""
-    return hashlib.sha256((payload / "SHA256SUMS").read_bytes()).hexdigest()[:16]
 
 
 def _copy(source: Path, target: Path) -> None:

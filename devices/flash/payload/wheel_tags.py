@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OLDEST = {"x86_64": 5, "aarch64": 17}
+from ....errors import MissingExtra
+
+MIN_GLIBC = {"x86_64": 5, "aarch64": 17}
 """The oldest glibc 2.x that manylinux knows for a machine (PEP 600)."""
 LEGACY = {17: "2014", 12: "2010", 5: "1"}
 """glibc 2.x -> the older name of the same tag (PEP 513, 571, 599)."""
@@ -40,7 +42,7 @@ class Target:
 
     def platforms(self) -> list[str]:
         """Platform tags, the newest first."""
-        oldest, newest = OLDEST.get(self.machine, 17), int(self.glibc.split(".")[1])
+        oldest, newest = MIN_GLIBC.get(self.machine, 17), int(self.glibc.split(".")[1])
         tags = []
         for minor in range(newest, oldest - 1, -1):
             tags.append(f"manylinux_2_{minor}_{self.machine}")
@@ -48,22 +50,23 @@ class Target:
         return [*tags, f"linux_{self.machine}"]
 
     def takes(self, filename: str) -> bool:
-        """Whether a wheel of this name can be installed (PEP 427, "File name convention")."""
-        parts = filename.removesuffix(".whl").split("-")
-        if not filename.endswith(".whl") or len(parts) not in (5, 6):
-            return False
-        pythons, abis, platforms = (part.split(".") for part in parts[-3:])
-        fit = {"any", *self.platforms()}
-        return bool(fit & set(platforms)) and any(self._python(p, abi) for p in pythons for abi in abis)
+        """Whether a wheel of this name can be installed; raises MissingExtra without the package `packaging`."""
+        try:
+            from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-    def _python(self, python: str, abi: str) -> bool:
-        minor = int(self.python.split(".")[1])
-        if abi == "none":
-            older = python[:3] == "py3" and python[3:].isdigit() and int(python[3:]) <= minor
-            return older or python in ("py3", self.cpython)
-        if abi == "abi3":
-            return python[:3] == "cp3" and python[3:].isdigit() and int(python[3:]) <= minor
-        return python == self.cpython and abi == self.cpython
+            from packaging import tags
+        except ImportError:
+            raise MissingExtra("packaging", "flash") from None
+        try:
+            offered = parse_wheel_filename(filename)[3]
+        except InvalidWheelFilename:
+            return False
+        version, platforms = tuple(map(int, self.python.split("."))), self.platforms()
+        supported = {
+            *tags.cpython_tags(version, [self.cpython], platforms),
+            *tags.compatible_tags(version, self.cpython, platforms),
+        }
+        return not offered.isdisjoint(supported)
 
     def markers(self) -> dict[str, str]:
         """The environment that a requirement's marker is asked about (PEP 508)."""

@@ -20,7 +20,7 @@ from .wheel_tags import Target
 
 MANIFEST = "manifest.json"
 EXTRAS = ("kiosk",)
-ROUNDS = 5
+MAX_ROUNDS = 5
 """How often pip is asked again for what its own markers left out."""
 LACKING = re.compile(r"No matching distribution found for (\S+)|satisfies the requirement (\S+)")
 
@@ -63,7 +63,7 @@ def fetch(
         own = own_wheel(folder)
         check_python(own, target)
         wanted = [f"{own.resolve()}[{','.join(extras)}]" if extras else str(own.resolve())]
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             say(f"pip: wheels for {target.words()}")
             _download(wanted, target, folder, constraints)
             lacking = missing(sorted(folder.glob("*.whl")), target, extras)

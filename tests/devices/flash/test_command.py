@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
@@ -16,13 +15,14 @@ from pathlib import Path
 import pytest
 from fer_edge.bundle import default_bundle
 from fer_edge.cli import main as front
-from fer_edge.cli.flash_card import Steps
-from fer_edge.cli.flash_disk import confirmed, write_disk
+from fer_edge.cli.flash import confirmed_disk
 from fer_edge.devices.flash.disk import disks
 from fer_edge.devices.flash.image.partitions import read_table
+from fer_edge.devices.flash.make import write_disk
+from fer_edge.devices.flash.progress import Listener
 from fer_edge.errors import UsageError
 from support.card_images import BOOKWORM, DEBIAN, JETSON, MIB, MISSING, REASON, TRIXIE, Kind, elf, make_image, run
-from support.small_wheels import make_wheelhouse
+from support.wheelhouses import make_wheelhouse
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=REASON)
 PASSPHRASE = "correct horse battery"
@@ -313,23 +313,23 @@ def test_a_person_confirms_by_the_name(
     reader: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, right: bool
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    asked = argparse.Namespace(to="/dev/sdz", yes=False, serial="")
+    asked = ("/dev/sdz", False, "")
     if right:
-        assert confirmed(asked) == CARD_READER
+        assert confirmed_disk(*asked) == CARD_READER
     else:
         with pytest.raises(UsageError, match="not confirmed"):
-            confirmed(asked)
+            confirmed_disk(*asked)
     assert "serial 0042" in capsys.readouterr().err
 
 
 def test_yes_needs_the_serial_number(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert confirmed(argparse.Namespace(to="/dev/sdz", yes=True, serial="0042")) == CARD_READER
+    assert confirmed_disk("/dev/sdz", True, "0042") == CARD_READER
     for serial in ("", "42"):
         with pytest.raises(UsageError, match="needs the serial number"):
-            confirmed(argparse.Namespace(to="/dev/sdz", yes=True, serial=serial))
+            confirmed_disk("/dev/sdz", True, serial)
     monkeypatch.setattr(sys, "stdin", io.StringIO("sdz\n"))
     with pytest.raises(UsageError, match="nobody is there"):
-        confirmed(argparse.Namespace(to="/dev/sdz", yes=False, serial="0042"))
+        confirmed_disk("/dev/sdz", False, "0042")
 
 
 def test_a_card_is_written_to_a_disk(flash: Flash, images: dict[str, Path], reader: Path) -> None:
@@ -350,4 +350,4 @@ def test_a_disk_that_is_too_small_is_refused_before_it_is_touched(
     with (tmp_path / "long.img").open("wb") as file:
         file.truncate(65 * MIB)
     with pytest.raises(UsageError, match="too small"):
-        write_disk(tmp_path / "long.img", CARD_READER, Steps(quiet=True))
+        write_disk(tmp_path / "long.img", CARD_READER, Listener())

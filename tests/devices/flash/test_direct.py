@@ -14,7 +14,7 @@ from fer_edge.devices.flash.changes import WriteFile
 from fer_edge.devices.flash.ext4.filesystem import Ext4
 from fer_edge.devices.flash.first_boot.accounts import PEOPLE, SYSTEM, Accounts
 from fer_edge.devices.flash.first_boot.route import changes_for
-from fer_edge.devices.flash.image.facts import read_facts
+from fer_edge.devices.flash.image.contents import read_contents
 from fer_edge.devices.flash.image.probe import probe
 from fer_edge.devices.flash.verify import verify
 from fer_edge.errors import InputError, UsageError
@@ -59,7 +59,7 @@ def flashed(folder: Path, kind: Kind, route: str, card: Card = CARD) -> Ext4:
     image = make_image(folder, kind)
     probed = probe(image)
     changes = changes_for(
-        route, card, small_payload(folder / "parts"), read_facts(image, probed, card.time_zone), folder
+        route, card, small_payload(folder / "parts"), read_contents(image, probed, card.time_zone), folder
     )
     apply(image, probed, changes)
     assert verify(image, probe(image), changes) > 20
@@ -179,9 +179,9 @@ def test_what_an_image_cannot_do_is_said_before_it_is_changed(card: Card, says: 
     before = make_image(tmp_path, replace(BOOKWORM, root={**BOOKWORM.root, **files}))
     content = before.read_bytes()
     probed = probe(before)
-    facts = read_facts(before, probed, card.time_zone)
+    contents = read_contents(before, probed, card.time_zone)
     with pytest.raises(InputError, match=says):
-        changes_for("direct", card, small_payload(tmp_path / "parts"), facts, tmp_path)
+        changes_for("direct", card, small_payload(tmp_path / "parts"), contents, tmp_path)
     assert before.read_bytes() == content
 
 
@@ -201,11 +201,11 @@ def test_accounts_keep_what_they_do_not_know() -> None:
 
 def test_secrets_are_marked(tmp_path: Path) -> None:
     from fer_edge.devices.flash.first_boot.direct import changes, stage
-    from fer_edge.devices.flash.image.facts import Facts
+    from fer_edge.devices.flash.image.contents import Contents
 
-    signs = frozenset({"/etc/NetworkManager"})
-    facts = Facts("debian", "none", root={f"/{path}": t for path, t in ACCOUNTS.items()}, signs=signs)
-    for change in changes(CARD, stage(small_payload(tmp_path), tmp_path), facts):
+    markers = frozenset({"/etc/NetworkManager"})
+    contents = Contents("debian", "none", root={f"/{path}": t for path, t in ACCOUNTS.items()}, markers=markers)
+    for change in changes(CARD, stage(small_payload(tmp_path), tmp_path), contents):
         if isinstance(change, WriteFile) and isinstance(change.content, bytes):
             holds = any(s in change.content for s in (HASH.encode(), b"0" * 64, b"geheim"))
             assert change.secret >= holds, change.path

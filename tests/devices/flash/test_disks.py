@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from fer_edge.devices.flash.disk.disks import Disk, find_disk, list_disks, look_again, refusal
 from fer_edge.errors import DeviceNotFound, UsageError
+from support.loop_devices import loop
+
+__all__ = ["loop"]  # a fixture
 
 GB = 10**9
 USB = "../../devices/pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/host6/target6:0:0/6:0:0:0"

@@ -397,8 +397,7 @@ def test_ours_and_mtools_see_the_same_card(copy: Path, tmp_path: Path) -> None:
     apply(copy, probed, sample_changes(tmp_path))
     assert probed.boot is not None
     listed = run("mdir", "-b", "-i", f"{copy}@@{probed.boot.start}", "::").split()
-    with copy.open("rb") as file:
-        ours = Fat(file, probed.boot.start, probed.boot.size).listing()
+    ours = Fat(copy, probed.boot.start, probed.boot.size).listing()
     assert {name.rstrip("/").removeprefix("::/") for name in listed} == set(ours)
 
 

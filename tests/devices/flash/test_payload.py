@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from fer_edge.devices.flash.payload import wheels
 from fer_edge.devices.flash.payload.own_wheel import own_wheel
-from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder, release_of, sums
+from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder, sums
 from fer_edge.devices.flash.payload.site_archive import write_site
 from fer_edge.devices.flash.payload.wheel_tags import Target
 from fer_edge.devices.flash.payload.wheels import fetch, open_wheelhouse
+from fer_edge.devices.update.new_release import payload_name
 from fer_edge.errors import InputError
 from support.wheelhouses import (
     ANY,
@@ -153,7 +154,7 @@ def test_the_payload_is_what_install_sh_takes_and_the_same_every_time(tmp_path: 
     root = tmp_path / "root"
     done = subprocess.run(["sh", payload / "install.sh", "--root", root], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert release_of(payload) in done.stdout
+    assert payload_name(payload) in done.stdout
     site = root / "opt/fer-edge/current/site"
     assert {p.name for p in site.iterdir()} >= {"fer_edge", "numpy.py", "paho", "numpy-2.4.6.dist-info"}
     assert (root / "opt/fer-edge/current/bundle/model.onnx").read_bytes() == b"graph"
@@ -223,7 +224,7 @@ def test_our_own_wheel_from_the_checkout_holds_what_the_payload_needs(tmp_path: 
         pytest.skip(f"pip could not build it: {error.message}")
     listed = subprocess.run([sys.executable, "-m", "zipfile", "-l", made], capture_output=True, text=True).stdout
     assert "fer_edge/bundle/default/bundle.json" in listed
-    assert "fer_edge/devices/flash/payload.py" in listed
+    assert "fer_edge/devices/flash/payload/payload.py" in listed
     assert "tests/" not in listed
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fer_edge.devices.flash.disk import write as writing
-from fer_edge.devices.flash.disk.write import ALIGNED, FIRST, write_card
+from fer_edge.devices.flash.disk.write import ALIGNED, ERASED_EDGE, write_card
 from fer_edge.errors import InputError, OutputError, UsageError
 from support.loop_devices import loop
 
@@ -23,23 +23,25 @@ __all__ = ["loop"]  # a fixture
 def image(tmp_path: Path) -> Path:
     """Random bytes, not a whole number of blocks."""
     path = tmp_path / "card.img"
-    path.write_bytes(random.Random(7).randbytes(9 * FIRST + 512))
+    path.write_bytes(random.Random(7).randbytes(9 * ERASED_EDGE + 512))
     return path
 
 
-def card(tmp_path: Path, size: int = 12 * FIRST) -> Path:
+def card(tmp_path: Path, size: int = 12 * ERASED_EDGE) -> Path:
     path = tmp_path / "card"
     path.write_bytes(b"\xaa" * size)
     return path
 
 
-@pytest.mark.parametrize("size", [512, FIRST - 512, FIRST, FIRST + 512, 5 * FIRST, 9 * FIRST + 512])
+@pytest.mark.parametrize(
+    "size", [512, ERASED_EDGE - 512, ERASED_EDGE, ERASED_EDGE + 512, 5 * ERASED_EDGE, 9 * ERASED_EDGE + 512]
+)
 def test_every_byte_is_there(tmp_path: Path, image: Path, size: int) -> None:
     os.truncate(image, size)
     target = card(tmp_path)
     told: list[tuple[str, int, int]] = []
     write_card(image, target, lambda *words: told.append(words))
-    assert target.read_bytes() == image.read_bytes() + b"\xaa" * (11 * FIRST - size) + bytes(FIRST)
+    assert target.read_bytes() == image.read_bytes() + b"\xaa" * (11 * ERASED_EDGE - size) + bytes(ERASED_EDGE)
     assert told[-1] == ("compare", size, size)
     for step in ("write", "compare"):
         done = [d for s, d, _ in told if s == step]
@@ -49,21 +51,21 @@ def test_every_byte_is_there(tmp_path: Path, image: Path, size: int) -> None:
 
 def test_a_real_block_device(loop: str, tmp_path: Path) -> None:
     image = tmp_path / "small.img"
-    image.write_bytes(random.Random(1).randbytes(3 * FIRST))
+    image.write_bytes(random.Random(1).randbytes(3 * ERASED_EDGE))
     write_card(image, Path(loop))
-    assert Path(loop).read_bytes()[: 3 * FIRST] == image.read_bytes()
+    assert Path(loop).read_bytes()[: 3 * ERASED_EDGE] == image.read_bytes()
     big = tmp_path / "big.img"
-    big.write_bytes(random.Random(2).randbytes(5 * FIRST))
+    big.write_bytes(random.Random(2).randbytes(5 * ERASED_EDGE))
     with pytest.raises(UsageError, match="too small"):
         write_card(big, Path(loop))
-    assert Path(loop).read_bytes()[: 3 * FIRST] == image.read_bytes()  # not a byte was written
+    assert Path(loop).read_bytes()[: 3 * ERASED_EDGE] == image.read_bytes()  # not a byte was written
 
 
-@pytest.mark.parametrize("good", [3 * FIRST, 2 * FIRST + 8192])
+@pytest.mark.parametrize("good", [3 * ERASED_EDGE, 2 * ERASED_EDGE + 8192])
 def test_a_real_block_device_that_cannot_be_read_back(loop: str, tmp_path: Path, good: int) -> None:
     """The file behind the loop device ends early: reads beyond it are the kernel's own I/O errors."""
     image = tmp_path / "small.img"
-    image.write_bytes(random.Random(1).randbytes(4 * FIRST))
+    image.write_bytes(random.Random(1).randbytes(4 * ERASED_EDGE))
 
     def told(step: str, done: int, total: int) -> None:
         if (step, done) == ("write", total):
@@ -71,12 +73,12 @@ def test_a_real_block_device_that_cannot_be_read_back(loop: str, tmp_path: Path,
 
     with pytest.raises(OutputError, match=f"first at offset {good} "):
         write_card(image, Path(loop), told)
-    assert not any((tmp_path / "file").read_bytes()[:FIRST])
+    assert not any((tmp_path / "file").read_bytes()[:ERASED_EDGE])
 
 
 def test_a_bad_block_is_found_among_good_ones(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One block that cannot be read fails the whole read of 4 MiB; the block is what is named."""
-    plain, bad = os.preadv, 5 * FIRST + 3 * ALIGNED
+    plain, bad = os.preadv, 5 * ERASED_EDGE + 3 * ALIGNED
 
     def fails(disk: int, buffers: list[memoryview], at: int) -> int:
         if at <= bad < at + len(buffers[0]):
@@ -163,7 +165,7 @@ def test_a_power_cut_leaves_nothing_that_boots(
     ends = set()
     for cut in range(len(steps) + 1):
         synced = max((i for i in range(cut) if steps[i] is None), default=0)
-        state = bytearray(b"\xaa" * (12 * FIRST))
+        state = bytearray(b"\xaa" * (12 * ERASED_EDGE))
         for number, step in enumerate(steps[:cut]):
             at, data = step or (0, b"")
             for place in range(0, len(data), ALIGNED):
@@ -183,8 +185,8 @@ def test_an_older_second_table_goes_first(tmp_path: Path, image: Path, monkeypat
     plain = os.pwrite
 
     def pwrite(disk: int, data: memoryview, at: int) -> int:
-        if writing.ALIGNED <= at < 10 * FIRST:
-            seen.append(any(target.read_bytes()[-FIRST:]))
+        if writing.ALIGNED <= at < 10 * ERASED_EDGE:
+            seen.append(any(target.read_bytes()[-ERASED_EDGE:]))
         return plain(disk, data, at)
 
     monkeypatch.setattr(writing.os, "pwrite", pwrite)
@@ -203,10 +205,10 @@ def test_ctrl_c_leaves_nothing_that_boots(tmp_path: Path, image: Path, after: in
 
     with pytest.raises(KeyboardInterrupt):
         write_card(image, target, told)
-    assert not any(target.read_bytes()[:FIRST])
+    assert not any(target.read_bytes()[:ERASED_EDGE])
 
 
-@pytest.mark.parametrize("place", [0, 4096, FIRST + 17, 9 * FIRST + 511])
+@pytest.mark.parametrize("place", [0, 4096, ERASED_EDGE + 17, 9 * ERASED_EDGE + 511])
 def test_a_bad_card_is_named_by_its_first_bad_byte(
     tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
@@ -226,14 +228,14 @@ def test_a_bad_card_is_named_by_its_first_bad_byte(
     monkeypatch.setattr(writing.os, "pwrite", forgetful)
     with pytest.raises(OutputError, match=f"at offset {place} "):
         write_card(image, card(tmp_path))
-    assert not any((tmp_path / "card").read_bytes()[:FIRST])
+    assert not any((tmp_path / "card").read_bytes()[:ERASED_EDGE])
     assert bool(tables) == (place == 0)  # the table is not written before the rest was found good
 
 
 def test_a_card_that_wraps_round(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged card says that it is large, and begins again at its start."""
     plain = os.pwrite
-    monkeypatch.setattr(writing.os, "pwrite", lambda disk, data, at: plain(disk, data, at % (4 * FIRST)))
+    monkeypatch.setattr(writing.os, "pwrite", lambda disk, data, at: plain(disk, data, at % (4 * ERASED_EDGE)))
     with pytest.raises(OutputError, match="first at offset"):
         write_card(image, card(tmp_path))
 
@@ -256,4 +258,4 @@ def test_errors_while_writing(tmp_path: Path, image: Path, monkeypatch: pytest.M
     monkeypatch.setattr(writing.os, "pread", lambda disk, count, at: b"")
     with pytest.raises(InputError, match="became shorter"):
         write_card(image, card(tmp_path))
-    assert not any((tmp_path / "card").read_bytes()[:FIRST])
+    assert not any((tmp_path / "card").read_bytes()[:ERASED_EDGE])

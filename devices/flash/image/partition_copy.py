@@ -16,7 +16,7 @@ BLOCK = 1 << 20
 
 
 @contextmanager
-def outside(image: Path, offset: int, size: int, back: bool) -> Iterator[Path]:
+def partition_copy(image: Path, offset: int, size: int, back: bool) -> Iterator[Path]:
     """A copy of one partition in a file beside the image, with holes where there are zeros.
 
     Args:
@@ -47,7 +47,7 @@ def repair(image: Path, offset: int, size: int) -> None:
         InputError: it could not mend it all.
         DeviceNotFound: without e2fsck.
     """
-    with outside(image, offset, size, back=True) as copy:
+    with partition_copy(image, offset, size, back=True) as copy:
         mend(copy)
 
 

@@ -1,4 +1,4 @@
-"""What the ways of a first boot have to know of an image: a few of its texts, read once."""
+"""The files of an image that the first boot depends on, read once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT_TEXTS = (
     "/etc/skel/.profile",
     "/etc/skel/.bash_logout",
 )
-SIGNS = (
+MARKERS = (
     "/lib/systemd/system/ssh.service",
     "/lib/systemd/system/userconfig.service",
     "/lib/systemd/system/lightdm.service",
@@ -37,13 +37,13 @@ RFKILL = "/var/lib/systemd/rfkill"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Of one image.
+class Contents:
+    """What one image holds.
 
     Attributes:
         board, first_boot, architecture, python, glibc: as `Probed` has them.
         boot, root: path -> text, for those of the files above that are there.
-        signs: those of the paths above that are there.
+        markers: those of the paths above that are there.
         switches: files in which systemd keeps that a Wi-Fi radio is off.
         zones: whether the image knows the card's time zone; True when it has none.
     """
@@ -55,30 +55,29 @@ class Facts:
     glibc: str = ""
     boot: Mapping[str, str] = field(default_factory=dict)
     root: Mapping[str, str] = field(default_factory=dict, repr=False)
-    signs: frozenset[str] = frozenset()
+    markers: frozenset[str] = frozenset()
     switches: tuple[str, ...] = ()
     zones: bool = True
 
 
-def read_facts(image: Path, probed: Probed, time_zone: str = "") -> Facts:
+def read_contents(image: Path, probed: Probed, time_zone: str = "") -> Contents:
     """Read them from an image; it is not changed.
 
     Args:
         time_zone: of the card.
 
     Raises:
-        InputError: the image is damaged; DeviceNotFound: debugfs is not installed.
+        InputError: the image is damaged; DeviceNotFound: debugfs or mtools is not installed.
     """
     boot: dict[str, str] = {}
     if probed.boot is not None:
-        with image.open("rb") as file:
-            fat = Fat(file, probed.boot.start, probed.boot.size)
-            boot = {path: _text(fat.read(path), path) for path in BOOT_TEXTS if fat.exists(path)}
+        fat = Fat(image, probed.boot.start, probed.boot.size)
+        boot = {path: _text(fat.read(path), path) for path in BOOT_TEXTS if fat.exists(path)}
     system = Ext4(image, probed.root.start, probed.root.size)
     root = {path: _text(system.read(path), path) for path in ROOT_TEXTS if system.exists(path)}
     switches = system.listing(RFKILL) or {} if system.exists(RFKILL) else {}
     zone = f"/usr/share/zoneinfo/{time_zone}"
-    return Facts(
+    return Contents(
         board=probed.board,
         first_boot=probed.first_boot,
         architecture=probed.architecture,
@@ -86,7 +85,7 @@ def read_facts(image: Path, probed: Probed, time_zone: str = "") -> Facts:
         glibc=probed.glibc,
         boot=boot,
         root=root,
-        signs=frozenset(path for path in SIGNS if system.exists(path)),
+        markers=frozenset(path for path in MARKERS if system.exists(path)),
         switches=tuple(f"{RFKILL}/{name}" for name in sorted(switches) if name.endswith(":wlan")),
         zones=not time_zone or system.exists(zone),
     )

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ..devices.flash.card.card import Card
-from ..errors import InputError
+from ....errors import InputError
+from .card import Card
 
 BUNDLE = "/opt/fer-edge/current/bundle"
 """Where install.sh puts the bundle."""
@@ -26,8 +26,8 @@ def config_toml(card: Card, device: str = "", today: date | None = None) -> str:
     Raises:
         InputError: a section, key or value is wrong or the declaration is missing; card.toml and the key are named.
     """
-    from ..runtime.config.rendering import first_toml
-    from ..runtime.config.sections import Place
+    from ....runtime.config.rendering import first_toml
+    from ....runtime.config.sections import Place
 
     text = _filled(first_toml(Place()), _values(card, device, today or date.today()))
     _check(card, text)
@@ -51,7 +51,7 @@ def _values(card: Card, device: str, today: date) -> dict[str, Any]:
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:
     """The text with each value in the place of its commented default; what has none comes at its section's end."""
-    from ..toml_schema import toml_value
+    from ....toml_schema import toml_value
 
     left = dict(values)
     lines: list[str] = []
@@ -72,7 +72,7 @@ def _filled(text: str, values: Mapping[str, Any]) -> str:
 
 def _rest(section: str, left: dict[str, Any]) -> list[str]:
     """Keys that the configuration does not know: they stay in, so that its own check names them."""
-    from ..toml_schema import toml_value
+    from ....toml_schema import toml_value
 
     names = [full for full in left if full.partition(".")[0] == section]
     return [f"{full.partition('.')[2]} = {toml_value(left.pop(full))}" for full in names]
@@ -87,8 +87,8 @@ def _check(card: Card, text: str) -> None:
 
 def _problems(card: Card, text: str) -> Iterator[str]:
     """What the kiosk would not start with, as it would say it."""
-    from ..runtime.config import read_config
-    from ..runtime.web.settings import MIN_TOKEN
+    from ....runtime.config import read_config
+    from ....runtime.web.settings import MIN_TOKEN
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.toml"

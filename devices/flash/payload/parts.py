@@ -1,0 +1,151 @@
+"""What `fer-edge flash` puts into an image: card, bundle, packages and configuration, made ready before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ....bundle import Bundle, cache_folder, find_bundle, open_bundle
+from ....errors import InputError, UsageError
+from ....runtime.vision.detectors.weights import REGISTRY, find_model
+from ...profile import Profile, find_profile
+from ..card.card import Card, load_card
+from ..card.kiosk_config import config_toml
+from ..first_boot.route import changes_for
+from ..image.contents import Contents, read_contents
+from ..image.grow import check_growth, read_size
+from ..image.probe import Probed, opened_image
+from ..options import CardOptions, FetchOptions
+from ..plan import Plan, check_room, choose_route
+from ..progress import Listener
+from .payload import build_payload, packaging_folder
+from .wheels import Wheelhouse, fetch, open_wheelhouse
+
+CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
+"""The versions that were tested together, so that two cards flashed a year apart hold the same."""
+OWN_PYTHON = "3.11"
+"""Of the relocatable Python for a Jetson, unless --python says otherwise."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was given, opened and found right.
+
+    Attributes:
+        config: the kiosk's configuration as TOML; empty without --config.
+    """
+
+    options: CardOptions
+    listener: Listener
+    card: Card
+    profile: Profile
+    bundle: Bundle
+    config: str
+    growth: int
+
+    def plan(self, image: Path, probed: Probed, work: Path) -> Plan:
+        """The plan for an image, its payload built in `work`; raises whatever speaks against it."""
+        route = choose_route(probed, board_of(self.profile), self.options.direct)
+        if self.growth:
+            check_growth(probed, self.growth)
+        contents = read_contents(image, probed, self.card.time_zone)
+        _check_zone(self.card, contents)
+        payload = self._payload(probed, work)
+        scratch = work / "staged"
+        scratch.mkdir(exist_ok=True)
+        engine = any(artifact.target == "tensorrt" for artifact in self.bundle.manifest.artifacts)
+        changes = changes_for(route, self.card, payload, contents, scratch, engine)
+        plan = Plan(probed, route, changes, self.growth)
+        check_room(plan)
+        return plan
+
+    def _payload(self, probed: Probed, work: Path) -> Path:
+        archive: Path | None = self.options.own_python
+        if probed.board == "jetson" and archive is None:
+            raise UsageError(
+                f"the image's own Python {probed.python} is too old for fer-edge",
+                cause="JetPack 4.6 has Python 3.6; the kiosk needs 3.10 or newer beside it",
+                hint="--own-python FILE, an install_only archive of python-build-standalone for aarch64",
+            )
+        wheelhouse = _wheelhouse(self.options, probed, self.listener.on_message)
+        return build_payload(
+            wheelhouse,
+            self.bundle.folder,
+            self.config,
+            packaging_folder(),
+            work / "payload",
+            archive,
+            detector_weights(),
+        )
+
+
+def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
+    """Open everything that can be looked at before the image; raises for the first thing that is wrong."""
+    card = load_card(options.config) if options.config else Card()
+    device = options.device or card.device
+    if not device:
+        raise UsageError("for which device is the card to be?", hint="--device rpi5, or device in card.toml")
+    profile = find_profile(device)
+    config = config_toml(replace(card, device=""), profile.name) if options.config else ""
+    if not options.config:
+        listener.on_message("warning: without --config nobody can log in, and the kiosk waits for a declared place")
+    bundle = open_bundle(find_bundle(options.bundle))
+    growth = read_size(options.grow) if options.grow else 0
+    return Parts(options, listener, card, profile, bundle, config, growth)
+
+
+def board_of(profile: Profile) -> str:
+    """Which kind of image a device needs, a key of `probe.BOARDS`; empty for an accelerator, which goes with any."""
+    if profile.board.startswith("Raspberry Pi"):
+        return "raspberrypi"
+    return "jetson" if profile.name == "jetson-nano" else ""
+
+
+def fetch_packages(options: FetchOptions, listener: Listener) -> Wheelhouse:
+    """Fill a wheelhouse for an image, or for a Python and C library that are named; raises as `fetch`, `probe` do."""
+    if options.os_image is None:
+        wanted = (options.python, "aarch64", options.glibc)
+        return fetch(*wanted, options.folder, constraints=CONSTRAINTS, say=listener.on_message)
+    with opened_image(options.os_image, options.sha256, listener.on_progress("unpack")) as (_, probed):
+        wanted = (_python(options, probed), probed.architecture, probed.glibc)
+        return fetch(*wanted, options.folder, constraints=CONSTRAINTS, say=listener.on_message)
+
+
+def _python(options: CardOptions | FetchOptions, probed: Probed) -> str:
+    """The Python that the daemon will run under, such as 3.11."""
+    if options.own_python is not None or probed.board == "jetson":
+        return options.python or OWN_PYTHON
+    return probed.python
+
+
+def _wheelhouse(options: CardOptions, probed: Probed, say: Callable[[str], None]) -> Wheelhouse:
+    """The one given, which needs no network; else that in the cache, filled when it has nothing for this Python."""
+    if not probed.glibc:
+        raise InputError(
+            "the version of the image's C library could not be told",
+            cause="its package list and its library are not where Debian has them",
+            hint="fer-edge flash probe IMAGE",
+        )
+    wanted = (_python(options, probed), probed.architecture, probed.glibc)
+    if options.wheelhouse is not None:
+        return open_wheelhouse(options.wheelhouse, *wanted)
+    folder = cache_folder() / "wheelhouse"
+    try:
+        return open_wheelhouse(folder, *wanted)
+    except InputError:
+        return fetch(*wanted, folder, constraints=CONSTRAINTS, say=say)
+
+
+def detector_weights() -> list[Path]:
+    """YuNet's weights where they were fetched; without them the kiosk finds faces by Haar."""
+    return [path for name in REGISTRY if (path := find_model(name, required=False)) is not None]
+
+
+def _check_zone(card: Card, contents: Contents) -> None:
+    if not contents.zones:
+        raise InputError(
+            f"the image knows no time zone {card.time_zone!r}",
+            cause="it is misspelt, or the image has no tzdata",
+            hint="timedatectl list-timezones",
+        )
