@@ -33,7 +33,7 @@ HARMLESS = frozenset(
         "key",  # ours: the rules of a key in a TOML file
     ]
 )
-"""Calls that make a value and neither read nor change anything outside; also allowed: classes of ours, own functions."""
+"""Calls that make a value and change nothing outside; also allowed: classes of ours, own functions that do the same."""
 OF_A_PATH = frozenset({"absolute", "joinpath", "resolve", "with_name", "with_suffix"})
 
 
