@@ -261,6 +261,7 @@ def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
     assert named == {"numpy", "onnxruntime", "opencv-python-headless", "tomli", "tqdm"}
 
 
+@pytest.mark.slow
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     """As a user would: a fresh venv, the wheel and what it asks for, then a picture source that needs no extra."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
@@ -269,8 +270,9 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
     done = subprocess.run(
         [python, "-m", "pip", "install", "--quiet", *pins, wheel], capture_output=True, text=True, timeout=540
     )
-    if done.returncode:
-        pytest.skip(f"pip could not install the base packages: {done.stderr.strip().splitlines()[-1]}")
+    if done.returncode and "connection broken" in done.stderr:
+        pytest.skip("no network, by which pip could fetch the base packages")
+    assert done.returncode == 0, done.stderr
     import cv2
     import numpy as np
 

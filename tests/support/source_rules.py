@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ def imports(path: Path, root: Path = ROOT, *, for_types: bool = True) -> list[st
     """Absolute names of everything a file imports, at any depth; without `for_types` not what only annotations need."""
     package = [PACKAGE, *path.relative_to(root).parent.parts]
     names: list[str] = []
-    for node in _nodes(ast.parse(path.read_text()), for_types):
+    for node in _nodes(_tree(path.read_text()), for_types):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -61,6 +62,11 @@ def imports(path: Path, root: Path = ROOT, *, for_types: bool = True) -> list[st
             stem = ".".join([*base, *([node.module] if node.module else [])])
             names += [stem, *(f"{stem}.{alias.name}" for alias in node.names)]
     return names
+
+
+@cache
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _nodes(tree: ast.AST, for_types: bool) -> Iterator[ast.AST]:
@@ -119,7 +125,7 @@ class _Module:
     """One file: its statements, its functions, and the classes that are ours."""
 
     def __init__(self, text: str) -> None:
-        self.body = ast.parse(text).body
+        self.body = _tree(text).body
         self.functions = {n.name: n for n in self.body if isinstance(n, ast.FunctionDef)}
         self.classes = {n.name for n in self.body if isinstance(n, ast.ClassDef)}
         for node in self.body:
