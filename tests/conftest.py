@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -22,12 +23,17 @@ DEAR = ("train", "slow", "peers", "old_python", "campaign")
 SPREAD = ("tests/train/", "tests/export/")
 """Where tests share nothing that is dear to make, but for what made_once keeps."""
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: no program would feel a Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: torch's threads would only wait
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers begin with the files that take longest, so that none of them is left alone with one at the end."""
+    """Mark what needs a foreign environment; two workers begin with the files that take longest, to end together."""
+    for item in items:
+        if "kept" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.peers if "peers" in item.path.name else pytest.mark.old_python)
     if "PYTEST_XDIST_WORKER" in os.environ:
         dear = {item.path for item in items if any(item.get_closest_marker(mark) for mark in DEAR)}
         items.sort(key=lambda item: item.path not in dear)
@@ -173,7 +179,7 @@ def calibration(faces: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(bundle: Bundle, calibration: Path, kept: Path) -> Path:
+def exported(bundle: Bundle, calibration: Path) -> Path:
     """The default model exported to everything whose tools are installed, by the command a person types."""
     for module in ("openvino", "tensorflow", "ethosu"):
         pytest.importorskip(module, reason="needs the openvino and ethos-u extras")
@@ -186,7 +192,7 @@ def exported(bundle: Bundle, calibration: Path, kept: Path) -> Path:
             text=True,
             timeout=600,
             cwd=folder,
-            env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(kept)},
+            env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(CACHE / "environments")},
         )
         assert done.returncode == 0, done.stderr
         (folder / "said.json").write_text(done.stdout)

@@ -187,6 +187,7 @@ def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, ke
         RemoteBackend(backend, graph, {"device": "MYRIAD"}, python=python)
 
 
+@pytest.mark.campaign
 def test_rockchips_own_simulator_agrees(bundle: Bundle, calibration: Path, kept: Path, tmp_path: Path) -> None:
     from fer_edge.export.targets.rknn import _base_python
 
