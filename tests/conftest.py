@@ -20,8 +20,43 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 TOOLS = ("mosquitto", "strace", "mcopy", "mkfs.vfat", "mke2fs", "sfdisk", "zstd", "ssh", "sshd", "chromium", "npm")
 """The system's programs without which tests skip; `make test` installs them where it may, but for npm."""
 DEAR = ("train", "slow", "peers", "old_python", "campaign")
-SPREAD = ("tests/train/", "tests/export/")
+SPREAD = ("tests/train/", "tests/export/test_export.py::test_models")
 """Where tests share nothing that is dear to make, but for what made_once keeps."""
+SLOW = (
+    "tests/benchmarks/test_estimate.py::test_the_table_of_models",
+    "tests/benchmarks/test_measure.py",
+    "tests/benchmarks/test_peers.py::test_a_peer_that_ends",
+    "tests/benchmarks/test_peers.py::test_a_full_disk",
+    "tests/campaigns/test_faults.py",
+    "tests/cli/test_cli.py::test_a_stopped_run",
+    "tests/cli/test_cli.py::test_demo_runs",
+    "tests/cli/test_cli.py::test_status_is_one_line",
+    "tests/devices/flash/test_command.py",
+    "tests/devices/flash/test_payload.py::test_our_own_wheel",
+    "tests/devices/test_doctor.py::test_programs_are_run",
+    "tests/devices/test_doctor.py::test_the_libraries_here",
+    "tests/devices/test_update.py::test_over_ssh",
+    "tests/devices/test_update.py::test_the_command",
+    "tests/devices/test_update_faults.py",
+    "tests/runtime/inference/test_run_on_device.py",
+    "tests/runtime/inference/test_vendor_backends.py",
+    "tests/runtime/inference/test_worker.py::test_a_hundred_restarts",
+    "tests/runtime/kiosk/test_kiosk.py",
+    "tests/runtime/kiosk/test_privacy.py",
+    "tests/runtime/kiosk/test_rate_limit.py::test_faces_are_followed",
+    "tests/runtime/sources/test_capture.py::test_a_hundred_openings",
+    "tests/runtime/test_mqtt.py::test_a_broker_that_dies",
+    "tests/runtime/test_pipeline.py",
+    "tests/runtime/web/test_api.py::test_a_fuzzed_api",
+    "tests/runtime/web/test_page.py",
+    "tests/test_house.py::test_wheel",
+    "tests/train/test_evaluate.py::test_evaluate_agrees",
+    "tests/train/test_evaluate.py::test_evaluate_writes",
+    "tests/train/test_evaluate.py::test_live_check",
+    "tests/train/test_evaluate.py::test_real_data",
+    "tests/train/test_train.py::test_real_manifest",
+)
+"""What takes more than two seconds a test: it runs a kiosk, a browser, a benchmark, or writes an image."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: no program would feel a Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,6 +69,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "kept" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.peers if "peers" in item.path.name else pytest.mark.old_python)
+        if "exported" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.train)
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
     if "PYTEST_XDIST_WORKER" in os.environ:
         dear = {item.path for item in items if any(item.get_closest_marker(mark) for mark in DEAR)}
         items.sort(key=lambda item: item.path not in dear)
@@ -192,7 +231,7 @@ def exported(bundle: Bundle, calibration: Path) -> Path:
             text=True,
             timeout=600,
             cwd=folder,
-            env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(CACHE / "environments")},
+            env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(folder / "own")},
         )
         assert done.returncode == 0, done.stderr
         (folder / "said.json").write_text(done.stdout)

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import SLOW
 from support.source_rules import ROOT, cycles, graph, imports, modules, work_at_import
 
 FLOORS = {
@@ -227,6 +228,12 @@ if __name__ == "__main__":
     assert work_at_import(text) == []
 
 
+def test_what_is_called_slow_is_there() -> None:
+    for entry in SLOW:
+        path, _, name = entry.partition("::")
+        assert name in (ROOT / path).read_text(), entry
+
+
 def test_committed_text_names_no_registry_and_no_machine() -> None:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
@@ -261,7 +268,6 @@ def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
     assert named == {"numpy", "onnxruntime", "opencv-python-headless", "tomli", "tqdm"}
 
 
-@pytest.mark.slow
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     """As a user would: a fresh venv, the wheel and what it asks for, then a picture source that needs no extra."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)

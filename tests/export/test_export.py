@@ -210,7 +210,10 @@ def test_rockchips_own_simulator_agrees(bundle: Bundle, calibration: Path, kept:
     assert (tmp_path / "b" / artifact.path).read_bytes()[:4] == b"RKNN"
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv2_100", "tf_efficientnetv2_b0", "resnet50"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["mobilenetv2_100", "tf_efficientnetv2_b0", pytest.param("resnet50", marks=pytest.mark.campaign)],
+)
 def test_models_of_the_device_table(backbone: str, calibration: Path, tmp_path: Path, command: Command) -> None:
     """Random weights, a small picture: the graph is the same, the test is short."""
     made = command(
