@@ -17,8 +17,16 @@ from support.made_once import CACHE, ROOT, made_once
 
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
-TOOLS = ("mosquitto", "strace", "mcopy", "mkfs.vfat", "mke2fs", "sfdisk", "zstd", "ssh", "sshd", "chromium", "npm")
-"""The system's programs without which tests skip; `make test` installs them where it may, but for npm."""
+TOOLS = {
+    **{name: name for name in ("mosquitto", "strace", "zstd", "chromium", "npm")},
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+    "mke2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
+}
+"""Program -> package of the system, without which tests skip; `make test` installs them where it may, but for npm."""
 DEAR = ("train", "slow", "peers", "old_python", "campaign")
 SPREAD = ("tests/train/", "tests/export/test_export.py::test_models")
 """Where tests share nothing that is dear to make, but for what made_once keeps."""
@@ -93,8 +101,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """One line at the very end about what was skipped because a program of the system is missing."""
     where = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     missing = [tool for tool in TOOLS if shutil.which(tool, path=where) is None]
+    words = {*missing, *(TOOLS[tool] for tool in missing)}
     reasons = [str(report.longrepr).lower() for report in terminalreporter.stats.get("skipped", [])]
-    count = sum(any(tool in reason for tool in missing) for reason in reasons)
+    count = sum(any(word in reason for word in words) for reason in reasons)
     if count:
         line = f"{count} tests were skipped because these are not installed: {' '.join(missing)}"
         config.add_cleanup(lambda: terminalreporter.write_line(line, yellow=True))
