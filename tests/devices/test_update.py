@@ -25,7 +25,7 @@ from fer_edge.devices.update.service import wait_until_healthy
 from fer_edge.devices.update.trial import Trial, begin, running, settle
 from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFailed, InputError, OutputError, UsageError
 from support.payloads import install
-from support.updates import Kiosk, brought, site, sums
+from support.updates import Kiosk, brought, kiosk, releases, site, sums
 
 
 def test_new_software(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
