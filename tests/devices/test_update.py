@@ -27,6 +27,8 @@ from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFaile
 from support.payloads import install
 from support.updates import Kiosk, brought, kiosk, releases, site, sums
 
+__all__ = ["kiosk", "releases"]  # fixtures
+
 
 def test_new_software(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
     told: list[str] = []
