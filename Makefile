@@ -1,4 +1,4 @@
-# The two commands: `make demo` shows the main job, `make test` checks everything. Both set up what they need.
+# `make demo` shows the main job, `make test` checks everything, `make quick` what is fast. Each sets up what it needs.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,19 +7,48 @@ FACES  ?= faces
 ROUNDS ?= 10
 FRAMES ?= 200000
 CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
+WORKERS ?= 2
+PYTEST  = $(BIN)/python -m pytest
+BESIDE  = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+QUICK   = not (slow or train or campaign or old_python or peers)
 
-.PHONY: demo test test-boot check format faults soak wheel benchmark export clean
+.PHONY: demo quick test test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak wheel \
+	benchmark export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
 	$(BIN)/fer-edge run --source demo --out $(OUT) --video --replace
 	$(BIN)/fer-edge report $(OUT)
 
-test: check ## everything: style, types, tests
-	$(BIN)/python -m pytest
+quick: $(VENV)/.dev style ## style, types and every fast test: two minutes
+	$(call tested,-m "$(QUICK)")
+
+test: ## everything that CI checks: style, types, all tests but whole campaigns, with the programs that they need
+	@$(MAKE) --no-print-directory -j2 tools $(VENV)/.dev
+	@$(MAKE) --no-print-directory style
+	$(call tested,-m "not campaign")
+
+# Types beside the tests, because mypy leaves a core idle; what it found comes last.
+define tested
+	@mkdir -p build/types && ln -sfn ../.. build/types/fer_edge
+	@$(BIN)/mypy > build/types.txt 2>&1 & types=$$!; $(PYTEST) $(BESIDE) $(1); code=$$?; \
+		wait $$types || { cat build/types.txt; code=1; }; exit $$code
+endef
+
+test-all: $(VENV)/.dev ## every test, campaigns too; `make faults`, `make soak` and `make test-boot` are longer still
+	$(PYTEST) $(BESIDE)
+
+test-train: $(VENV)/.dev ## only what trains or exports a network
+	$(PYTEST) $(BESIDE) -m train
+
+test-old-pythons: $(VENV)/.dev ## workers and first boot under Python 3.6 to 3.10, with the vendors' libraries
+	$(PYTEST) -m old_python
+
+test-peers: $(VENV)/.dev ## the other packages that docs/benchmarks.md compares with, installed and asked
+	$(PYTEST) -m peers
 
 test-boot: $(VENV)/.dev ## flash a card and boot it in an emulator; docs/flash.md says what that needs and proves
-	$(BIN)/python -m pytest -x -p no:cacheprovider tests/campaigns/boot/boot_proof.py
+	$(PYTEST) -x -p no:cacheprovider tests/campaigns/boot/boot_proof.py
 
 faults: $(VENV)/.dev ## hurt a real kiosk in twelve ways, ten rounds each, in at most 20 minutes
 	PYTHONPATH=tests $(BIN)/python -m campaigns.faults --rounds $(ROUNDS)
@@ -27,11 +56,18 @@ faults: $(VENV)/.dev ## hurt a real kiosk in twelve ways, ten rounds each, in at
 soak: $(VENV)/.dev ## 200,000 frames through a whole kiosk: does it grow?
 	PYTHONPATH=tests $(BIN)/python -m campaigns.soak --frames $(FRAMES)
 
-check: $(VENV)/.dev ## style and types
+check: style types
+
+style: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
 	mkdir -p build/types && ln -sfn ../.. build/types/fer_edge
 	$(BIN)/mypy
+
+tools: ## the system's programs that some tests need, where this user may install them
+	@.ci/tools
 
 format: $(VENV)/.dev ## rewrite files in the house style
 	$(BIN)/ruff format .
@@ -68,4 +104,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 clean: ## remove what make made
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .cache build dist *.egg-info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,10 +13,103 @@ from pathlib import Path
 
 import pytest
 from fer_edge.bundle import Bundle, default_bundle, open_bundle
+from support.made_once import CACHE, ROOT, made_once
 
-ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
+TOOLS = {
+    **{name: name for name in ("mosquitto", "strace", "zstd", "chromium", "npm")},
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+    "mke2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
+}
+"""Program -> package of the system, without which tests skip; `make test` installs them where it may, but for npm."""
+DEAR = ("train", "slow", "peers", "old_python", "campaign")
+SPREAD = ("tests/train/", "tests/export/test_export.py::test_models")
+"""Where tests share nothing that is dear to make, but for what made_once keeps."""
+SLOW = (
+    "tests/benchmarks/test_estimate.py::test_the_table_of_models",
+    "tests/benchmarks/test_measure.py",
+    "tests/benchmarks/test_peers.py::test_a_peer_that_ends",
+    "tests/benchmarks/test_peers.py::test_a_full_disk",
+    "tests/campaigns/test_faults.py",
+    "tests/cli/test_cli.py::test_a_stopped_run",
+    "tests/cli/test_cli.py::test_demo_runs",
+    "tests/cli/test_cli.py::test_status_is_one_line",
+    "tests/devices/flash/test_command.py",
+    "tests/devices/flash/test_payload.py::test_our_own_wheel",
+    "tests/devices/test_doctor.py::test_programs_are_run",
+    "tests/devices/test_doctor.py::test_the_libraries_here",
+    "tests/devices/test_update.py::test_over_ssh",
+    "tests/devices/test_update.py::test_the_command",
+    "tests/devices/test_update_faults.py",
+    "tests/export/test_export_errors.py::test_a_failed_gate",
+    "tests/export/test_export_errors.py::test_another_models",
+    "tests/runtime/inference/test_run_on_device.py",
+    "tests/runtime/inference/test_vendor_backends.py",
+    "tests/runtime/inference/test_worker.py::test_a_hundred_restarts",
+    "tests/runtime/kiosk/test_kiosk.py",
+    "tests/runtime/kiosk/test_privacy.py",
+    "tests/runtime/kiosk/test_rate_limit.py::test_a_systemd_that",
+    "tests/runtime/kiosk/test_rate_limit.py::test_faces_are_followed",
+    "tests/runtime/sources/test_capture.py::test_a_hundred_openings",
+    "tests/runtime/test_mqtt.py::test_a_broker_that_dies",
+    "tests/runtime/test_pipeline.py",
+    "tests/runtime/web/test_api.py::test_a_fuzzed_api",
+    "tests/runtime/web/test_page.py",
+    "tests/test_house.py::test_wheel",
+    "tests/train/test_evaluate.py::test_evaluate_agrees",
+    "tests/train/test_evaluate.py::test_evaluate_writes",
+    "tests/train/test_evaluate.py::test_live_check",
+    "tests/train/test_evaluate.py::test_real_data",
+    "tests/train/test_train.py::test_real_manifest",
+)
+"""What takes more than two seconds a test: it runs a kiosk, a browser, a benchmark, or writes an image."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: no program would feel a Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: torch's threads would only wait
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a foreign environment; two workers begin with the files that take longest, to end together."""
+    for item in items:
+        if "kept" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.peers if "peers" in item.path.name else pytest.mark.old_python)
+        if "exported" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.train)
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        dear = {item.path for item in items if any(item.get_closest_marker(mark) for mark in DEAR)}
+        items.sort(key=lambda item: item.path not in dear)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A file's tests go to one worker, which makes their fixtures once; those of SPREAD go wherever there is time."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if nodeid.startswith(SPREAD) else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line at the very end about what was skipped because a program of the system is missing."""
+    where = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    missing = [tool for tool in TOOLS if shutil.which(tool, path=where) is None]
+    words = {*missing, *(TOOLS[tool] for tool in missing)}
+    reasons = [str(report.longrepr).lower() for report in terminalreporter.stats.get("skipped", [])]
+    count = sum(any(word in reason for word in words) for reason in reasons)
+    if count:
+        line = f"{count} tests were skipped because these are not installed: {' '.join(missing)}"
+        config.add_cleanup(lambda: terminalreporter.write_line(line, yellow=True))
 
 
 def _shared(*parts: str) -> Path:
@@ -58,13 +152,10 @@ def yunet(yunet_file: Path, own_cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def faces() -> Path:
     """The labelled faces, unpacked."""
     archive = _shared("data", "fer2013plus.zip")
-    folder = tmp_path_factory.mktemp("faces")
-    with zipfile.ZipFile(archive) as zipped:
-        zipped.extractall(folder)
-    return folder / "fer2013plus"
+    return made_once("faces", [archive], lambda folder: zipfile.ZipFile(archive).extractall(folder)) / "fer2013plus"
 
 
 @pytest.fixture(scope="session")
@@ -116,42 +207,46 @@ def small_disk(tmp_path: Path) -> object:
 
 @pytest.fixture(scope="session")
 def kept() -> Path:
-    """What is dear to make and the same every time, such as a vendor's environment; `make clean` removes it."""
-    folder = ROOT / "build" / "test-cache"
+    """A cache of fer-edge for environments that cannot move, such as a vendor's; `make clean` removes it."""
+    folder = CACHE / "environments"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def calibration(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def calibration(faces: Path) -> Path:
     """256 labelled faces in class folders."""
     from fer_edge.bundle import LABELS
     from fer_edge.train.data.dataset import balanced, read_dataset
 
-    folder = tmp_path_factory.mktemp("calibration")
-    for sample in balanced(read_dataset(faces).split("train"), 256, 7):
-        assert sample.label is not None
-        place = folder / LABELS[sample.label]
-        place.mkdir(exist_ok=True)
-        shutil.copyfile(sample.path, place / sample.path.name)
-    return folder
+    def copy(folder: Path) -> None:
+        for sample in balanced(read_dataset(faces).split("train"), 256, 7):
+            assert sample.label is not None
+            place = folder / LABELS[sample.label]
+            place.mkdir(exist_ok=True)
+            shutil.copyfile(sample.path, place / sample.path.name)
+
+    return made_once("calibration", [faces.parent.name, ROOT / "train" / "data"], copy)
 
 
 @pytest.fixture(scope="session")
-def exported(bundle: Bundle, calibration: Path, tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Path:
+def exported(bundle: Bundle, calibration: Path) -> Path:
     """The default model exported to everything whose tools are installed, by the command a person types."""
     for module in ("openvino", "tensorflow", "ethosu"):
         pytest.importorskip(module, reason="needs the openvino and ethos-u extras")
-    folder = tmp_path_factory.mktemp("exported")
-    command = [sys.executable, "-m", "fer_edge", "export", "default", "--target", "all", "--calibration", calibration]
-    done = subprocess.run(
-        [*command, "--pictures", "200", "--out", folder / "bundle", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        cwd=folder,
-        env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(kept)},
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "said.json").write_text(done.stdout)
-    return folder
+
+    def export(folder: Path) -> None:
+        words = ["export", "default", "--target", "all", "--calibration", calibration, "--pictures", "200", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "fer_edge", *words, "--out", folder / "bundle"],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            cwd=folder,
+            env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(folder / "own")},
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "said.json").write_text(done.stdout)
+
+    rooms = [ROOT / room for room in ("bundle", "devices", "runtime", "export", "cli")]
+    return made_once("exported", [*rooms, bundle.folder, calibration.name], export)

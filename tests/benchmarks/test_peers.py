@@ -34,6 +34,8 @@ A_LABEL = 8
 """Test pictures of each label, disgust has seven."""
 THEIRS = (FACE_API_PEER, HUMAN_PEER, FER, FER_KERAS)
 OURS = (DEFAULT, DEFAULT_FLOAT, STUDENT)
+IN_TURN = [p if p in (FACE_API_PEER, *OURS) else pytest.param(p, marks=pytest.mark.campaign) for p in THEIRS + OURS]
+"""Of the others, `make test` installs the smallest."""
 GREETING = (
     "import json, struct, sys\n"
     "body = json.dumps({'labels': sys.argv[1].split(), 'runtime': 'a child'}).encode()\n"
@@ -101,7 +103,7 @@ def samples(few: Path) -> tuple[Sample, ...]:
     return read_dataset(few).split("test")
 
 
-@pytest.fixture(scope="module", params=THEIRS + OURS, ids=lambda peer: peer.about.name)
+@pytest.fixture(scope="module", params=IN_TURN, ids=lambda peer: peer.about.name)
 def session(request: pytest.FixtureRequest, kept: Path) -> Iterator[Session]:
     opened_one = opened(request.param, kept)
     yield opened_one
@@ -140,7 +142,9 @@ def test_a_session_takes_pictures_of_any_size_and_number(session: Session, sampl
     assert session.describe().count("1 thread") == 1
 
 
-@pytest.mark.parametrize("peer", [FACE_API_PEER, FER], ids=lambda peer: peer.about.name)
+@pytest.mark.parametrize(
+    "peer", [FACE_API_PEER, pytest.param(FER, marks=pytest.mark.campaign)], ids=lambda peer: peer.about.name
+)
 def test_a_killed_peer_is_one_sentence(peer: Peer, kept: Path) -> None:
     session = opened(peer, kept)
     assert isinstance(session, ChildSession)
@@ -284,6 +288,7 @@ def test_the_table_has_a_line_for_everyone() -> None:
     assert "3 rounds of 5 pictures" in lines[5]
 
 
+@pytest.mark.campaign
 def test_the_command_measures_all_that_can_be_had(few: Path, kept: Path, tmp_path: Path) -> None:
     ready = {peer.about.name for peer in (*OURS, *THEIRS) if not why_not(peer, kept)}
     words = ["--faces", few, "--limit", 21, "--rounds", 2, "--pictures", 6, "--json", tmp_path / "peers.json"]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fer_edge.bundle import Artifact, Bundle, open_bundle, whole_image
 from fer_edge.runtime.inference.classifier import Classifier, runs_here
+from support.old_pythons import old_python
 
 ROOT = Path(__file__).resolve().parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -167,29 +168,16 @@ def test_the_twin_computes_what_the_graph_does(bundle: Bundle, crops: np.ndarray
     assert np.abs(given - wanted).max() < 0.02  # half a grey level in the padding
 
 
-def old_openvino(kept: Path) -> Path:
-    """An interpreter with OpenVINO 2021.4.2, the last that drives the NCS2; made once."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    python = next(iter(sorted(versions.glob("3.9.*/bin/python"))), None)
-    if python is None:
-        pytest.skip("no Python 3.9 on this machine")
-    inside = kept / "openvino-2021.4.2" / "bin" / "python"
-    if not (kept / "openvino-2021.4.2" / "ready").is_file():
-        subprocess.run([python, "-m", "venv", "--clear", inside.parent.parent], check=True)
-        pip = [inside, "-m", "pip", "install", "--quiet", "openvino==2021.4.2"]
-        done = subprocess.run(pip, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip("OpenVINO 2021.4.2 cannot be installed: " + done.stderr.strip().splitlines()[-1])
-        (kept / "openvino-2021.4.2" / "ready").touch()
-    return inside
-
-
 def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, kept: Path) -> None:
     """Through the very worker and backend that drive the stick, on that OpenVINO's processor plug-in."""
     from fer_edge.errors import DeviceNotFound
     from fer_edge.runtime.inference.worker_client import RemoteBackend
 
-    backend, graph, python = ROOT / "runtime/backends/ie.py", bundle.path(bundle.reference), str(old_openvino(kept))
+    backend, graph, python = (
+        ROOT / "runtime/backends/ie.py",
+        bundle.path(bundle.reference),
+        old_python("3.9", kept, "openvino==2021.4.2"),
+    )
     apart = RemoteBackend(backend, graph, {"device": "CPU"}, python=python)
     wanted = Classifier(bundle, bundle.reference).logits(crops)
     assert np.abs(apart.infer(crops) - wanted).max() < 1e-3
@@ -199,6 +187,7 @@ def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, ke
         RemoteBackend(backend, graph, {"device": "MYRIAD"}, python=python)
 
 
+@pytest.mark.campaign
 def test_rockchips_own_simulator_agrees(bundle: Bundle, calibration: Path, kept: Path, tmp_path: Path) -> None:
     from fer_edge.export.targets.rknn import _base_python
 
@@ -221,7 +210,10 @@ def test_rockchips_own_simulator_agrees(bundle: Bundle, calibration: Path, kept:
     assert (tmp_path / "b" / artifact.path).read_bytes()[:4] == b"RKNN"
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv2_100", "tf_efficientnetv2_b0", "resnet50"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["mobilenetv2_100", "tf_efficientnetv2_b0", pytest.param("resnet50", marks=pytest.mark.campaign)],
+)
 def test_models_of_the_device_table(backbone: str, calibration: Path, tmp_path: Path, command: Command) -> None:
     """Random weights, a small picture: the graph is the same, the test is short."""
     made = command(

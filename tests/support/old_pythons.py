@@ -6,29 +6,41 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from fer_edge.files import locked
 
 from .children import FAKES
 
 
 def old_python(version: str, kept: Path, *packages: str) -> str:
     """An interpreter of another version with these packages, made once; skips where it cannot be had."""
+    folder = kept / f"python{version}-{packages[0].replace('==', '-')}"
+    if reason := _why_not(version, folder, packages):
+        pytest.skip(reason)
+    return str(folder / "bin" / "python")
+
+
+@cache
+def _why_not(version: str, folder: Path, packages: tuple[str, ...]) -> str:
+    """Make that environment unless it is there; why it could not be made, or nothing."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     base = next(iter(sorted(versions.glob(f"{version}.*/bin/python"))), None)
     if base is None:
-        pytest.skip(f"no Python {version} on this machine")
-    folder = kept / f"python{version}-{packages[0].replace('==', '-')}"
-    inside = folder / "bin" / "python"
-    if not (folder / "ready").is_file():
+        return f"no Python {version} on this machine"
+    with locked(folder):
+        if (folder / "ready").is_file():
+            return ""
         subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
         for words in (["--upgrade", "pip<22"], packages):  # a newer pip does not run on 3.6
-            done = subprocess.run([inside, "-m", "pip", "install", "-q", *words], capture_output=True, text=True)
+            pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", *words]
+            done = subprocess.run(pip, capture_output=True, text=True)
             if done.returncode:
-                pytest.skip(f"{packages[0]} cannot be installed: {done.stderr.splitlines()[-1]}")
+                return f"{packages[0]} cannot be installed: {done.stderr.splitlines()[-1]}"
         (folder / "ready").touch()
-    return str(inside)
+    return ""
 
 
 def compiled(source: str, target: Path) -> Path:

@@ -64,7 +64,7 @@ def test_what_tensorrt_says_is_passed_on(onnx_file: Path, tmp_path: Path, monkey
     onnx_file.write_bytes(b"?")
     with pytest.raises(DeviceFailed, match="did not build the engine"):
         tool.build(onnx_file, tmp_path / "a.engine", "float16", 64)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "model.onnx"] or not list(tmp_path.glob("*.engine"))
+    assert not list(tmp_path.glob("*.engine"))
 
 
 @pytest.mark.parametrize("version", ["8.2.1", "8.5.2", "8.6.1", "10.3.0"])

@@ -37,7 +37,7 @@ def int8_file() -> Path:
 # Old interpreters, real libraries
 
 
-@pytest.mark.parametrize("version", ["3.6", "3.8"])
+@pytest.mark.parametrize("version", ["3.6", pytest.param("3.8", marks=pytest.mark.campaign)])
 def test_onnxruntime(version: str, bundle: Bundle, kept: Path) -> None:
     """The Jetson Nano's own Python, with the last ONNX Runtime made for it, answers this one."""
     python = old_python(version, kept, "onnxruntime==1.10.0", "numpy==1.19.5")
@@ -50,7 +50,9 @@ def test_onnxruntime(version: str, bundle: Bundle, kept: Path) -> None:
     apart.close()
 
 
-@pytest.mark.parametrize(("version", "release"), [("3.7", "2.11.0"), ("3.8", "2.14.0")])
+@pytest.mark.parametrize(
+    ("version", "release"), [pytest.param("3.7", "2.11.0", marks=pytest.mark.campaign), ("3.8", "2.14.0")]
+)
 def test_tflite_runtime(version: str, release: str, int8_file: Path, kept: Path) -> None:
     """2.11 is the newest that Google's own libedgetpu pairs with. There is no wheel for 3.6."""
     python = old_python(version, kept, f"tflite-runtime=={release}", "numpy<2")
@@ -63,7 +65,7 @@ def test_tflite_runtime(version: str, release: str, int8_file: Path, kept: Path)
     apart.close()
 
 
-@pytest.mark.parametrize("version", ["3.6", "3.8"])
+@pytest.mark.parametrize("version", [pytest.param("3.6", marks=pytest.mark.campaign), "3.8"])
 def test_openvino_2021(version: str, bundle: Bundle, kept: Path) -> None:
     """The release that drives the NCS2, on its processor plug-in; without a stick MYRIAD is a sentence."""
     python = old_python(version, kept, "openvino==2021.4.2")
@@ -77,6 +79,7 @@ def test_openvino_2021(version: str, bundle: Bundle, kept: Path) -> None:
         RemoteBackend(backend_file("openvino-2021"), artifact, {"device": "MYRIAD"}, python=python)
 
 
+@pytest.mark.campaign
 def test_openvino_on_3_8(bundle: Bundle, kept: Path) -> None:
     python = old_python("3.8", kept, "openvino==2024.4.0")
     artifact = bundle.path(bundle.reference)  # OpenVINO reads ONNX too
