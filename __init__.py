@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .benchmarks.measure.run import benchmark
     from .bundle import Bundle, open_bundle
     from .runtime.build import PipelineOptions
     from .runtime.classify import FaceExpression, classify
@@ -24,6 +25,7 @@ __all__ = [
     "SessionSummary",
     "__version__",
     "analyze",
+    "benchmark",
     "classify",
     "open_bundle",
 ]
@@ -37,6 +39,7 @@ _ROOMS = {
     "PipelineOptions": "runtime.build",
     "SessionSummary": "runtime.run",
     "analyze": "runtime.run",
+    "benchmark": "benchmarks.measure.run",
     "classify": "runtime.classify",
     "open_bundle": "bundle",
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import OutputError, UsageError
 
 
 def cache_folder() -> Path:
@@ -60,6 +60,14 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path` in one step; raises OutputError."""
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def between_marks(page: str, begin: str, end: str, text: str) -> str:
+    """The page with what stands between two marks replaced by `text`; raises UsageError when it lacks one."""
+    if begin not in page or end not in page:
+        raise UsageError(f"the page has no {begin} … {end}")
+    before, rest = page.split(begin, 1)
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
 
 
 @contextmanager

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .main import INTERRUPTED
+from .output import StatusLine, aligned
+
+if TYPE_CHECKING:
+    from ..benchmarks.measure.run import MeasureOptions, Outcome
+    from ..benchmarks.results.results import ResultRow, Results
+    from ..devices.profile import Profile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,42 +52,129 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 _MODEL = "default, edgetpu, a bundle's path, mobilenetv2, efficientnetv2b0 or resnet50 (default: default)"
 _SCOPE = "model: inference; pipeline: a clip from capture to publishing (default: model)"
 _UNREAL = "exit with 0 although a stand-in or a simulator did the work"
+_WORDS = ("device", "model", "precision", "scope", "notes", "verdict", "state", "why", "try", "estimate (tool)")
+"""Columns of text, which are set flush left."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Choose between measuring, comparing and estimating."""
+    """Compare, estimate or measure; of measuring 0 done, 1 stand-ins, 3 absent, 4 failed, 130 interrupted."""
     if args.compare:
-        return _compare(args)
+        return _compare(args.compare[0], args.compare[1], args.json)
     if args.action == "estimate":
-        return _estimate(args)
-    if args.threads is not None and args.threads < 1:
-        raise UsageError(f"--threads must be positive, not {args.threads}")
-    from .measure_devices import measure_devices
+        return _estimate(args.device or [], args.model or ["default"], args.input, args.json)
+    from ..benchmarks.measure.run import measure
+    from .export import calibration_faces, evaluation
 
-    return measure_devices(args)
+    status = StatusLine()
+    outcome = measure(
+        _options(args),
+        evaluate=evaluation(args),
+        calibration=lambda device: calibration_faces(
+            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate"
+        ),
+        on_progress=lambda text: status.show(text) if text else status.end(),
+        on_note=partial(print, file=sys.stderr, flush=True),
+    )
+    _say(outcome, args.matrix, args.json)
+    return _exit_code(outcome, args.matrix, args.json, args.accept_unreal)
 
 
-def _compare(args: argparse.Namespace) -> int:
+def _options(args: argparse.Namespace) -> MeasureOptions:
+    from ..benchmarks.measure.run import MeasureOptions
+
+    return MeasureOptions(
+        devices=args.device or (),
+        models=args.model or (),
+        scope=args.scope,
+        mode="quick" if args.quick else "strict" if args.strict else "default",
+        threads=args.threads,
+        precision=args.precision,
+        size=args.input,
+        fallback=args.fallback,
+        clip=args.clip,
+        detector=args.detector,
+        matrix=args.matrix,
+        simulate=args.simulate,
+        out=args.out,
+        replace=args.replace,
+    )
+
+
+def _say(outcome: Outcome, matrix: bool, as_json: bool) -> None:
+    """The rows, where they are kept, and their warnings; whatever became of the folder, nothing measured is lost."""
+    from ..benchmarks.report.report import notice
+    from ..benchmarks.results.results import ABSENT
+
+    if outcome.unwritten:
+        _say_rows(outcome.results, outcome.rows)
+        raise outcome.unwritten
+    if as_json:
+        print(json.dumps(asdict(outcome.results)))
+    elif matrix or [row.state for row in outcome.rows] != [ABSENT]:
+        _say_rows(outcome.results, outcome.rows)
+        for row in outcome.rows:
+            for warning in row.warnings:
+                print(f"warning: {row.device} {row.model} {row.scope}: {warning}")
+        if outcome.folder:
+            print(f"results: {outcome.folder}" + (f"  ({notice()})" if notice() else ""))
+
+
+def _say_rows(results: Results, rows: Sequence[ResultRow]) -> None:
+    """The tables of these rows, without the columns in which nothing stands."""
+    from ..benchmarks.report.tables import tables_of
+
+    for table in tables_of(replace(results, rows=rows)):
+        names = [n for n in (table.rows[0] if table.rows else ()) if any(row[n] for row in table.rows)]
+        cells = [names, *([row[n] for n in names] for row in table.rows)]
+        words = {i for i, n in enumerate(names) if n in _WORDS}
+        print(f"{table.title}\n{aligned(cells, words)}\n" if names else f"{table.title}: nothing\n")
+
+
+def _exit_code(outcome: Outcome, matrix: bool, quiet: bool, accept_unreal: bool) -> int:
+    from ..benchmarks.results.results import ABSENT, FAILED
+
+    absent = next((row for row in outcome.rows if row.state == ABSENT), None)
+    if absent and not matrix:
+        return _explain_absent(absent, outcome.profiles[absent.device], quiet)
+    if not outcome.results.complete:
+        return INTERRUPTED
+    if any(row.state == FAILED for row in outcome.rows):
+        return 4
+    return int(not accept_unreal and any(row.degraded or row.simulated for row in outcome.rows))
+
+
+def _explain_absent(row: ResultRow, profile: Profile, quiet: bool) -> int:
+    """What was missing, and the doctor's first problem with its command."""
+    from ..devices.doctor import State, examine
+
+    print(f"fer-edge: {row.reason}", file=sys.stderr)
+    first = next((f for f in examine(profile) if f.state is State.PROBLEM), None)
+    if row.estimate:
+        print(f"  {row.estimate['tool']} expects {row.estimate['mean_ms']:.3g} ms: an estimate", file=sys.stderr)
+    if first is not None and not quiet:
+        print(f"  doctor: {first.name}: {first.seen}\n  try: {first.fix}", file=sys.stderr)
+        print(f"  or, without one: fer-edge benchmark estimate --device {row.device}", file=sys.stderr)
+    return 3
+
+
+def _compare(first: Path, second: Path, as_json: bool) -> int:
     from ..benchmarks.report.comparison import as_dict, compare, differences, text
     from ..benchmarks.results.results import load_results
 
-    a, b = (load_results(path) for path in args.compare)
+    a, b = load_results(first), load_results(second)
     found, different = compare(a, b), differences(a, b)
-    print(json.dumps(as_dict(found, different)) if args.json else text(found, different))
+    print(json.dumps(as_dict(found, different)) if as_json else text(found, different))
     return 0
 
 
-def _estimate(args: argparse.Namespace) -> int:
+def _estimate(devices: Sequence[str], models: Sequence[str], size: int | None, as_json: bool) -> int:
     from ..benchmarks.estimates.estimates import estimate
     from ..benchmarks.estimates.text import render
 
-    if not args.device:
+    if not devices:
         raise UsageError("whose speed?", hint="fer-edge benchmark estimate --device coral")
-    models = args.model or ["default"]
-    found = [e for device in args.device for model in models for e in estimate(device, model, args.input)]
-    if args.json:
-        from dataclasses import asdict
-
+    found = [e for device in devices for model in models for e in estimate(device, model, size)]
+    if as_json:
         print(json.dumps([{**asdict(e), **e.as_mapping()} for e in found]))
     else:
         print(render(found))

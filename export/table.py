@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..bundle import Artifact, Bundle, open_bundle, write_text
-from ..errors import UsageError
+from ..files import between_marks
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
@@ -40,10 +40,7 @@ def table(bundle: Bundle) -> str:
 
 def write_into(page: str, tables: str) -> str:
     """The page with what stands between its marks replaced; raises UsageError when it has none."""
-    if BEGIN not in page or END not in page:
-        raise UsageError(f"the page has no {BEGIN} … {END}")
-    before, rest = page.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{tables}\n{END}{rest.split(END, 1)[1]}"
+    return between_marks(page, BEGIN, END, tables)
 
 
 def _ran(a: Artifact) -> str:

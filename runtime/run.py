@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +18,9 @@ from .outputs import Outputs
 from .pipeline import stream
 from .sources import Source, open_source
 from .types import Frame, Observation
+
+INTERRUPTED = "interrupted"
+"""Why a run ended that a person, or whoever iterated over it, broke off."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +95,16 @@ class Analysis:
             UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
         self.options = options
-        self.source: Source = open_source(options.source)
-        try:
+        with ExitStack() as opened:
+            self.source: Source = open_source(options.source)
+            opened.callback(self.source.close)
             built = build_pipeline(options.pipeline)
             self.pipeline, self._classifier = built.pipeline, built.classifier
+            opened.callback(self._classifier.close)
             if built.notice:
                 on_notice(built.notice)
             self._outputs = Outputs(options.out, options.video, options.replace, self.source, self.pipeline, on_notice)
-        except BaseException:
-            self.source.close()
-            raise
+            self._opened = opened.pop_all()
         self._started = monotonic()
         self.summary: SessionSummary | None = None  # None too after a run that saw nothing
         self._closed = False
@@ -139,13 +143,13 @@ class Analysis:
             self.close(error.message, error)
             raise
         except BaseException:
-            self.close("interrupted")
+            self.close(INTERRUPTED)
             raise
         self.close("source ended")
         if self.summary and self.summary.failure:
             raise self.summary.failure
 
-    def close(self, ended: str = "interrupted", failure: FerEdgeError | None = None) -> None:
+    def close(self, ended: str = INTERRUPTED, failure: FerEdgeError | None = None) -> None:
         """End the run here; calling it again is harmless."""
         if self._closed:
             return
@@ -161,8 +165,7 @@ class Analysis:
                 failure = failure or error
             self.summary = self._summarise(ended, elapsed_s, failure)
         finally:
-            self.source.close()
-            self._classifier.close()
+            self._opened.close()
 
     def __enter__(self) -> Analysis:
         return self
@@ -177,7 +180,7 @@ class Analysis:
             source=source.name,
             ended=ended,
             live=source.live,
-            interrupted=ended == "interrupted",
+            interrupted=ended == INTERRUPTED,
             frames=tally.frames,
             faces=tally.faces,
             seconds=elapsed_s,
@@ -219,7 +222,7 @@ def analyze(
     source: str | Path,
     *,
     bundle: Bundle | Path | str | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     out: Path | str | None = None,
     video: bool = False,
     replace: bool = False,
@@ -231,12 +234,12 @@ def analyze(
     Args:
         source: a file, a folder of pictures, `camera:0`, a stream's URL, or `demo[:SECONDS]`.
         out, video, replace, seconds: as in `RunOptions`.
-        options: everything else that a pipeline is made of; bundle and device are set in it.
+        options: everything that a pipeline is made of; bundle and device, where they are given, come before it.
 
     Raises:
         as `Analysis`.
     """
-    pipeline = dataclasses.replace(options, bundle=bundle, device=device)
+    pipeline = dataclasses.replace(options, bundle=bundle or options.bundle, device=device or options.device)
     folder = None if out is None else Path(out)
     return Analysis(RunOptions(str(source), folder, video, replace, seconds, pipeline))
 

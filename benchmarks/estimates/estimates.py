@@ -12,10 +12,10 @@ from typing import Any
 from ...bundle import find_bundle, open_bundle
 from ...devices.profile import find_profile
 from ...errors import UsageError
-from ..published.literature import ITSELF, PUBLISHED, Figure, read_models, read_published
+from ..published.literature import ITSELF, PUBLISHED, PublishedResult, read_models, read_published
 from ..published.verdicts import ASSUMED_SIZE, table_name
+from ..published.workload import Workload, count_file
 from .roofline import SPARE, TERMS, Chip, Fit, Observation, fit
-from .workload import Workload, count_file
 
 TRUSTED = 0.35
 """The largest leave-one-out error for which one figure is given; above it, a range."""
@@ -58,7 +58,7 @@ SPECS = (
     Spec("rpi5", ITSELF, Chip("float32"), ("dense", "depthwise", "weights")),
 )
 """One a device and host, the usual host first. A GPU pays for every kernel it starts, a processor for depthwise layers,
-an Edge TPU for what crosses its bus: of the sets tried on each, the one that foretells left-out models best."""
+an Edge TPU for what crosses its bus: of the sets tried on each, the one that predicts left-out models best."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def estimate(device: str, model: str = "default", size: int | None = None, folde
     """
     name = find_profile(device).name
     title, work = find_workload(model, size, folder)
-    return foretell(fits(folder), name, title, work)
+    return predict(fits(folder), name, title, work)
 
 
-def foretell(fitted: Sequence[tuple[Spec, Fit | None]], device: str, model: str, work: Workload) -> list[Estimate]:
+def predict(fitted: Sequence[tuple[Spec, Fit | None]], device: str, model: str, work: Workload) -> list[Estimate]:
     """One estimate for each host of a device; where there is no spec of it, one that says so."""
     made = [_estimate(spec, found, model, work) for spec, found in fitted if spec.device == device]
     nothing = "no figure of this device was found that a fit could use"
@@ -153,27 +153,27 @@ def find_workload(model: str, size: int | None, folder: Path = PUBLISHED) -> tup
 
 def fits(folder: Path = PUBLISHED) -> list[tuple[Spec, Fit | None]]:
     """Every spec with its fit; None where too few figures were published. Raises InputError."""
-    figures, models = read_published(folder), read_models(folder)
+    published, models = read_published(folder), read_models(folder)
     made: dict[tuple[str, str], Fit | None] = {}
     for spec in SPECS:
         source = made.get(spec.given_from)
         given = {name: source.costs[name] for name in spec.given} if source else {}
-        usable = partial(fit, observations_of(spec, figures, models), spec.terms, spec.chip, given)
+        usable = partial(fit, observations_of(spec, published, models), spec.terms, spec.chip, given)
         made[spec.device, spec.host] = usable() if source or not spec.given else None
     return [(spec, made[spec.device, spec.host]) for spec in SPECS]
 
 
 def observations_of(
-    spec: Spec, figures: Sequence[Figure], models: Mapping[tuple[str, int], Workload]
+    spec: Spec, published: Sequence[PublishedResult], models: Mapping[tuple[str, int], Workload]
 ) -> list[Observation]:
     """The figures of a spec's device, host and precision whose model's counts are known."""
     hosts = {spec.host, ""} if spec.host == "pc" else {spec.host}
     found = []
-    for figure in figures:
-        work = models.get((figure.model, figure.input or ASSUMED_SIZE))
-        same = (figure.device, figure.precision) == (spec.device, spec.chip.precision) and figure.host in hosts
+    for result in published:
+        work = models.get((result.model, result.input or ASSUMED_SIZE))
+        same = (result.device, result.precision) == (spec.device, spec.chip.precision) and result.host in hosts
         if work and same and all(isfinite(TERMS[n].amount(work, spec.chip)) for n in (*spec.terms, *spec.given)):
-            found.append(Observation(figure, work))
+            found.append(Observation(result, work))
     return found
 
 
@@ -188,8 +188,8 @@ def _estimate(spec: Spec, found: Fit | None, model: str, work: Workload) -> Esti
         error=found.error,
         worst=found.worst,
         figures=len(seen),
-        models=len({(o.figure.model, o.work.size) for o in seen}),
-        sources=tuple(sorted({o.figure.source for o in seen})),
+        models=len({(o.published.model, o.work.size) for o in seen}),
+        sources=tuple(sorted({o.published.source for o in seen})),
     )
     beyond = found.beyond(work)
     if found.error <= TRUSTED:

@@ -14,8 +14,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..published.literature import Figure
-from .workload import Workload
+from ..published.literature import PublishedResult
+from ..published.workload import Workload
 
 OVERHEAD, COMPUTE, MEMORY, STREAMED, TRANSFER = "overhead", "compute", "memory", "streamed", "transfer"
 SPARE = 2
@@ -68,13 +68,13 @@ def streamed(work: Workload, chip: Chip) -> float:
 class Observation:
     """A published figure beside what its model asks of a device."""
 
-    figure: Figure
+    published: PublishedResult
     work: Workload
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Milliseconds a unit of each term, and how well they foretell a figure they were not fitted to.
+    """Milliseconds a unit of each term, and how well they predict a figure they were not fitted to.
 
     Attributes:
         given: terms that were fitted elsewhere, on the same chip.
@@ -117,7 +117,7 @@ class Fit:
 
     def beyond(self, work: Workload) -> str:
         """Says so where a model would take less or more than every one that was published; empty where it would not."""
-        ms, seen = self.predict(work), sorted(o.figure.ms for o in self.observations)
+        ms, seen = self.predict(work), sorted(o.published.ms for o in self.observations)
         if seen[0] <= ms <= seen[-1]:
             return ""
         return f"extrapolated: the published models take {seen[0]:.3g} to {seen[-1]:.3g} ms"
@@ -128,14 +128,14 @@ def fit(
 ) -> Fit | None:
     """Fit and leave out each model in turn; None where fewer than SPARE models more than terms were published."""
     given = given or {}
-    models = [(o.figure.model, o.work.size) for o in observations]
+    models = [(o.published.model, o.work.size) for o in observations]
     if len(set(models)) < len(terms) + SPARE:
         return None
     errors = []
     for model, left_out in zip(models, observations, strict=True):
         rest = [o for o, other in zip(observations, models, strict=True) if other != model]
         without = Fit(chip, _costs(rest, terms, chip, given), given=given)
-        errors.append(without.predict(left_out.work) / left_out.figure.ms - 1)
+        errors.append(without.predict(left_out.work) / left_out.published.ms - 1)
     return Fit(chip, _costs(observations, terms, chip, given), tuple(observations), tuple(errors), given)
 
 
@@ -143,7 +143,7 @@ def _costs(
     observations: Sequence[Observation], terms: Sequence[str], chip: Chip, given: Mapping[str, float]
 ) -> dict[str, float]:
     """Milliseconds a unit that make the relative errors least; each row is divided by its own milliseconds for that."""
-    ms = np.array([o.figure.ms for o in observations])
+    ms = np.array([o.published.ms for o in observations])
     amounts = np.array([[TERMS[name].amount(o.work, chip) for name in terms] for o in observations])
     known = np.array([sum(TERMS[n].amount(o.work, chip) * cost for n, cost in given.items()) for o in observations])
     return dict(zip(terms, map(float, nonnegative(amounts / ms[:, None], 1 - known / ms)), strict=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...bundle import write_text
 from ...export.table import write_into
 from ..published.verdicts import HOST_TITLES, TABLE_MODELS
-from .estimates import Estimate, Spec, find_workload, fits, foretell
+from .estimates import Estimate, Spec, find_workload, fits, predict
 from .roofline import TERMS, Fit
 
 SHOWN = ("default", "edgetpu", *TABLE_MODELS)
@@ -60,7 +60,7 @@ def page_tables() -> str:
     cells: dict[tuple[str, str], list[str]] = {}
     for title, work in (find_workload(model, None) for model in SHOWN):
         for device in dict.fromkeys(spec.device for spec, _ in fitted):
-            for e in foretell(fitted, device, title, work):
+            for e in predict(fitted, device, title, work):
                 cells.setdefault((device, e.host), []).append(_cell(e))
     rows = [f"| {device} | {_host(host)} | {' | '.join(row)} |" for (device, host), row in cells.items()]
     return "\n".join([*costs, "", "Estimates, in milliseconds:", "", head, *rows])
@@ -72,7 +72,7 @@ def _cost_row(spec: Spec, found: Fit | None) -> str:
         return words + "too few published | - | - | - | - |"
     costs = [f"{_ms(ms)} a {TERMS[n].unit}" for n, ms in found.costs.items()]
     costs += [f"a {TERMS[n].unit} as on {_host(spec.given_from[1])}" for n in found.given]
-    models = len({(o.figure.model, o.work.size) for o in found.observations})
+    models = len({(o.published.model, o.work.size) for o in found.observations})
     counts = f"{len(found.observations)} | {models}"
     return words + f"{'; '.join(costs)} | {counts} | {found.error:.0%} | {found.worst:.0%} |"
 

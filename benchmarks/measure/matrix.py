@@ -9,17 +9,17 @@ from pathlib import Path
 from ...bundle import Artifact
 from ...devices.detect import looked_for, text_of
 from ...devices.profile import Profile
-from ..estimates.estimates import find_workload, fits, foretell
-from ..published.literature import Figure
+from ..estimates.estimates import find_workload, fits, predict
+from ..published.literature import PublishedResult
 from ..published.verdicts import Measured, compare, expected_cells, host_of, table_name
-from ..results.results import ABSENT, Results, Row
+from ..results.results import ABSENT, ResultRow, Results
 from .model_row import INTERRUPTED
 from .models import TABLE_SIZE
 
-Step = Callable[[], Row]
+Step = Callable[[], ResultRow]
 
 
-def run(steps: Sequence[Step], results: Results, keep: Callable[[Results], None]) -> Results:
+def run_steps(steps: Sequence[Step], results: Results, keep: Callable[[Results], None]) -> Results:
     """Run the steps and return all their rows; an interrupt ends the run and leaves what was measured.
 
     Args:
@@ -45,12 +45,12 @@ def run(steps: Sequence[Step], results: Results, keep: Callable[[Results], None]
     return results
 
 
-def against_published(row: Row, figures: Sequence[Figure], root: Path = Path("/")) -> Row:
+def against_published(row: ResultRow, published: Sequence[PublishedResult], root: Path = Path("/")) -> ResultRow:
     """The row with the published figure of its device and model, and what the measured one says about it.
 
     Only scope `model` is compared: nobody published a whole pipeline.
     """
-    if row.scope != "model" or (row.device, table_name(row.model)) not in _published_pairs(figures):
+    if row.scope != "model" or (row.device, table_name(row.model)) not in _published_pairs(published):
         return row
     measured = Measured(
         row.device,
@@ -62,10 +62,12 @@ def against_published(row: Row, figures: Sequence[Figure], root: Path = Path("/"
         row.degraded,
         row.simulated,
     )
-    return replace(row, published=compare(measured, figures).as_mapping())
+    return replace(row, published=compare(measured, published).as_mapping())
 
 
-def absent_rows(profiles: Sequence[Profile], here: Sequence[str], figures: Sequence[Figure]) -> Iterator[Row]:
+def absent_rows(
+    profiles: Sequence[Profile], here: Sequence[str], published: Sequence[PublishedResult]
+) -> Iterator[ResultRow]:
     """A row for every cell of the published table, and of the boards sold today, whose device is not here.
 
     Nothing is measured in them; an estimate stands there labelled as one.
@@ -75,15 +77,15 @@ def absent_rows(profiles: Sequence[Profile], here: Sequence[str], figures: Seque
         if device in here or device not in by_name:
             continue
         p = by_name[device]
-        row = Row(device, model, TABLE_SIZE, "model", ABSENT, p.title, price_usd=p.price_usd, price_year=p.year)
+        row = ResultRow(device, model, TABLE_SIZE, "model", ABSENT, p.title, price_usd=p.price_usd, price_year=p.year)
         row = replace(row, reason=f"not here; looked for {looked_for(p)}", hint=f"fer-edge doctor --device {device}")
-        estimates = foretell(fitted, device, *find_workload(model, TABLE_SIZE))
+        estimates = predict(fitted, device, *find_workload(model, TABLE_SIZE))
         found = next((e.as_mapping() for e in estimates if e.as_mapping()), {})
-        verdict = compare(Measured(device, model, TABLE_SIZE, p.precision), figures)
+        verdict = compare(Measured(device, model, TABLE_SIZE, p.precision), published)
         yield replace(row, published=verdict.as_mapping(), estimate=found)
 
 
-def vendors_estimate(row: Row, artifact: Artifact) -> Row:
+def vendors_estimate(row: ResultRow, artifact: Artifact) -> ResultRow:
     """The row with what the vendor's own compiler, vela, expects of the artifact, where its report says."""
     if "estimate_ms" not in artifact.report:
         return row
@@ -91,5 +93,5 @@ def vendors_estimate(row: Row, artifact: Artifact) -> Row:
     return replace(row, estimate={"mean_ms": artifact.report["estimate_ms"], "tool": tool})
 
 
-def _published_pairs(figures: Sequence[Figure]) -> set[tuple[str, str]]:
-    return {*((f.device, f.model) for f in figures), *expected_cells()}
+def _published_pairs(published: Sequence[PublishedResult]) -> set[tuple[str, str]]:
+    return {*((f.device, f.model) for f in published), *expected_cells()}

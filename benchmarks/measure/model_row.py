@@ -12,12 +12,12 @@ from ...devices import cpu, sensors
 from ...errors import BundleError, DeviceFailed, DeviceNotFound, FerEdgeError
 from ...runtime.inference.acceptance import golden_crops
 from ...runtime.inference.classifier import Classifier
-from ..results.metrics import figures
-from ..results.results import ABSENT, FAILED, MEASURED, PARTIAL, Row
+from ..results.metrics import latency_metrics
+from ..results.results import ABSENT, FAILED, MEASURED, PARTIAL, ResultRow
 from . import board
 from .processes import forget_peaks, peak_mib
 from .singlestream import Query, Rules, Watch, measure, warm_up
-from .system_under_test import Subject
+from .system_under_test import SystemUnderTest
 
 INTERRUPTED = "interrupted"
 Evaluate = Callable[[Classifier], Mapping[str, Any]]
@@ -56,40 +56,42 @@ class Opened:
     first_ms: float
 
 
-def open_subject(subject: Subject) -> Opened:
+def open_system(system: SystemUnderTest) -> Opened:
     """Open the device; `Classifier` infers once on the way, which is the first answer."""
     start = perf_counter()
-    classifier = subject.open()
+    classifier = system.open()
     return Opened(classifier, 1000 * (perf_counter() - start))
 
 
-def model_row(subject: Subject, rules: Rules, judge: Judge | None = None, watch: Watch | None = None) -> Row:
+def model_row(
+    system: SystemUnderTest, rules: Rules, judge: Judge | None = None, watch: Watch | None = None
+) -> ResultRow:
     """The row of scope `model`: inference of one crop with its copies, through the runtime's own classifier.
 
     A device that is absent or fails, and an interrupt, are rows too: their state and reason say what happened.
     """
     forget_peaks()
     try:
-        opened = open_subject(subject)
+        opened = open_system(system)
     except (DeviceNotFound, BundleError, DeviceFailed) as error:
-        return without_figures(subject, "model", error)
+        return unopened_row(system, "model", error)
     classifier = opened.classifier
     crops = golden_crops(classifier.size)
     try:
         row = timed(
-            subject.row("model", MEASURED),
+            system.row("model", MEASURED),
             classifier,
             lambda i: classifier.logits(crops[i % len(crops)][None]),
             rules,
             watch,
         )
         row = replace(row, first_ms=opened.first_ms)
-        return with_accuracy(row, subject, classifier, judge)
+        return with_accuracy(row, system, classifier, judge)
     finally:
         classifier.close()
 
 
-def timed(row: Row, classifier: Classifier, query: Query, rules: Rules, watch: Watch | None) -> Row:
+def timed(row: ResultRow, classifier: Classifier, query: Query, rules: Rules, watch: Watch | None) -> ResultRow:
     """The row with warm-up, samples, figures, memory and the board's state, however the measurement ended."""
     samples: list[int] = []
     reason, hint, state = "", "", row.state
@@ -113,34 +115,34 @@ def timed(row: Row, classifier: Classifier, query: Query, rules: Rules, watch: W
             row,
             warmup=asdict(warmup) if warmup else {},
             samples_ns=tuple(samples),
-            figures=figures(samples) if samples else {},
+            figures=latency_metrics(samples) if samples else {},
             peak_mib=peak_mib(),
         ),
         classifier,
     )
 
 
-def without_figures(subject: Subject, scope: str, error: FerEdgeError) -> Row:
+def unopened_row(system: SystemUnderTest, scope: str, error: FerEdgeError) -> ResultRow:
     """The row of something that could not be opened."""
     state = FAILED if isinstance(error, DeviceFailed) else ABSENT
-    row = subject.row(scope, state)
+    row = system.row(scope, state)
     cause = f" ({error.cause})" if error.cause else ""
     return replace(row, reason=f"{error.message}{cause}", hint=error.hint)
 
 
-def with_accuracy(row: Row, subject: Subject, classifier: Classifier, judge: Judge | None) -> Row:
+def with_accuracy(row: ResultRow, system: SystemUnderTest, classifier: Classifier, judge: Judge | None) -> ResultRow:
     """The row with accuracy through the same classifier and artifact, where a labelled set was given."""
     if judge is None or row.state != MEASURED:
         return row
     try:
-        return replace(row, accuracy=judge(classifier, subject.bundle, subject.threads))
+        return replace(row, accuracy=judge(classifier, system.bundle, system.threads))
     except KeyboardInterrupt:
         return replace(row, state=PARTIAL, reason=f"{INTERRUPTED} while the accuracy was measured")
     except DeviceFailed as error:
         return replace(row, state=FAILED, reason=f"while the accuracy was measured: {error.message}", hint=error.hint)
 
 
-def _described(row: Row, classifier: Classifier) -> Row:
+def _described(row: ResultRow, classifier: Classifier) -> ResultRow:
     """What ran, and whether it was the device itself from the first query to the last."""
     report = classifier.artifact.report
     mapped = {name: report[name] for name in ("mapped", "operators", "checked_by") if name in report}

@@ -16,12 +16,12 @@ from ...runtime.pipeline import Pipeline
 from ...runtime.sources import Source, open_source
 from ...runtime.storage.session import StoreSink
 from ...runtime.types import Frame
-from ..results.metrics import stage_figures
-from ..results.results import MEASURED, PARTIAL, Row
-from .model_row import INTERRUPTED, open_subject, timed, without_figures
+from ..results.metrics import stage_metrics
+from ..results.results import MEASURED, PARTIAL, ResultRow
+from .model_row import INTERRUPTED, open_system, timed, unopened_row
 from .processes import forget_peaks
 from .singlestream import Rules, Watch
-from .system_under_test import Subject
+from .system_under_test import SystemUnderTest
 
 STAGES = ("capture", "detect", "crop", "infer", "smooth", "publish")
 PACED_S = 10.0
@@ -29,7 +29,9 @@ MOST_KEPT = 300
 """Frames kept in memory for the paced pass: they are decoded before, because a camera's pictures are not decoded."""
 
 
-def pipeline_row(subject: Subject, rules: Rules, clip: str, detector: str = "auto", watch: Watch | None = None) -> Row:
+def pipeline_row(
+    system: SystemUnderTest, rules: Rules, clip: str, detector: str = "auto", watch: Watch | None = None
+) -> ResultRow:
     """Measure the whole way of a frame; a query is one frame of the clip, which begins again at its end.
 
     Args:
@@ -41,14 +43,14 @@ def pipeline_row(subject: Subject, rules: Rules, clip: str, detector: str = "aut
     loop = Loop(clip)
     forget_peaks()
     try:
-        opened = open_subject(subject)
+        opened = open_system(system)
     except (DeviceNotFound, BundleError, DeviceFailed) as error:
-        return without_figures(subject, "pipeline", error)
+        return unopened_row(system, "pipeline", error)
     with tempfile.TemporaryDirectory(prefix="fer-edge-benchmark-") as folder:
         pipeline = pipeline_around(opened.classifier, PipelineOptions(detector=detector))
         line = Line(pipeline, loop, Path(folder))
         try:
-            row = timed(subject.row("pipeline", MEASURED), opened.classifier, line.frame, rules, watch)
+            row = timed(system.row("pipeline", MEASURED), opened.classifier, line.frame, rules, watch)
             row = replace(row, first_ms=opened.first_ms, stages=line.stages(len(row.samples_ns)))
             row = replace(row, backend={**row.backend, "detector": pipeline.detector.name, "clip": loop.name})
             return with_camera(row, line, loop, min(PACED_S, rules.seconds))
@@ -118,14 +120,14 @@ class Line:
 
     def stages(self, count: int) -> dict[str, dict[str, float]]:
         """Figures of each stage over the last `count` frames; empty for none."""
-        return {stage: stage_figures(times[-count:]) for stage, times in self._spent.items()} if count else {}
+        return {stage: stage_metrics(times[-count:]) for stage, times in self._spent.items()} if count else {}
 
     def close(self) -> None:
         """Finish the store, which is thrown away."""
         self._store.close()
 
 
-def with_camera(row: Row, line: Line, loop: Loop, seconds: float) -> Row:
+def with_camera(row: ResultRow, line: Line, loop: Loop, seconds: float) -> ResultRow:
     """The row with the share of frames left out when they come at the clip's own rate."""
     if row.state != MEASURED:
         return row

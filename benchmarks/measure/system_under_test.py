@@ -9,11 +9,11 @@ from ...bundle import Artifact, Bundle
 from ...devices.profile import Profile
 from ...runtime.inference.classifier import Classifier
 from ...runtime.inference.open_device import artifact_for, open_device
-from ..results.results import Row
+from ..results.results import ResultRow
 
 
 @dataclass(frozen=True)
-class Subject:
+class SystemUnderTest:
     """One device and model.
 
     Attributes:
@@ -44,7 +44,7 @@ class Subject:
         """What would run; raises BundleError when the bundle has nothing for the device."""
         return artifact_for(self.profile, self.bundle, self.precision)
 
-    def row(self, scope: str, state: str) -> Row:
+    def row(self, scope: str, state: str) -> ResultRow:
         """The beginning of a row: all that is known before anything ran."""
         p, size = self.profile, self.bundle.manifest.input.size
-        return Row(p.name, self.model, size, scope, state, p.title, price_usd=p.price_usd, price_year=p.year)
+        return ResultRow(p.name, self.model, size, scope, state, p.title, price_usd=p.price_usd, price_year=p.year)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ...devices.profile import load_profiles
 from ...errors import InputError
-from ..estimates.workload import BYTES, Workload
+from .workload import BYTES, Workload
 
 PUBLISHED = Path(__file__).parent
 MODELS = "models.csv"
@@ -37,7 +37,7 @@ AGREE = 0.02
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedResult:
     """One published figure, batch 1.
 
     Attributes:
@@ -76,7 +76,7 @@ class Figure:
         return self.source.startswith(TABLE)
 
 
-def read_published(folder: Path = PUBLISHED, devices: Collection[str] | None = None) -> tuple[Figure, ...]:
+def read_published(folder: Path = PUBLISHED, devices: Collection[str] | None = None) -> tuple[PublishedResult, ...]:
     """Every figure of every table in a folder, the table to reproduce first.
 
     Args:
@@ -89,8 +89,8 @@ def read_published(folder: Path = PUBLISHED, devices: Collection[str] | None = N
     files = [path for path in sorted(folder.glob("*.csv")) if path.name != MODELS]
     if not files:
         raise InputError(f"{folder} holds no published figures", hint=f"ls -l {folder}")
-    figures = [figure for path in files for figure in _read(path, COLUMNS, lambda row: _figure(row, known))]
-    return tuple(sorted(figures, key=lambda figure: not figure.tabled))
+    results = [result for path in files for result in _read(path, COLUMNS, lambda row: _result(row, known))]
+    return tuple(sorted(results, key=lambda result: not result.tabled))
 
 
 def read_models(folder: Path = PUBLISHED) -> dict[tuple[str, int], Workload]:
@@ -130,7 +130,7 @@ class _Wrong(ValueError):
     """What is wrong with a row."""
 
 
-def _figure(row: Mapping[str, str], devices: Collection[str]) -> Figure:
+def _result(row: Mapping[str, str], devices: Collection[str]) -> PublishedResult:
     if row["device"] not in devices:
         raise _Wrong(f"there is no device {row['device']!r}")
     if row["precision"] not in BYTES:
@@ -142,7 +142,7 @@ def _figure(row: Mapping[str, str], devices: Collection[str]) -> Figure:
         raise _Wrong(f"fps {fps:g} and mean_ms {ms:g} do not agree: their product is {fps * ms:.0f}, not 1000")
     sizes = [int(_number(row, name, 0)) for name in ("input", "price_usd", "price_year")]
     words = {name: _words(row, name) for name in ("model", "source")}
-    return Figure(
+    return PublishedResult(
         device=row["device"], precision=row["precision"], host=row["host"], fps=fps, mean_ms=ms,
         input=sizes[0], price_usd=sizes[1], price_year=sizes[2], **words,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .literature import ITSELF, Figure
+from .literature import ITSELF, PublishedResult
 
 WITHIN, OUTSIDE = "within ±30 %", "outside"
 NOT_PUBLISHED, NO_DEVICE = "not published", "no device here"
@@ -68,19 +68,19 @@ class Verdict:
 
     Attributes:
         words: `within ±30 %`, `outside`, `not comparable: <reason>`, `not published` or `no device here`.
-        figure: what was published; None where nothing was.
+        published: what was published; None where nothing was.
         ratio: measured mean over published mean; None where they cannot be compared.
     """
 
     words: str
-    figure: Figure | None = None
+    published: PublishedResult | None = None
     ratio: float | None = None
 
     def as_mapping(self) -> dict[str, Any]:
         """What a results row holds as `published`."""
-        if self.figure is None:
+        if self.published is None:
             return {"verdict": self.words}
-        f = self.figure
+        f = self.published
         return {
             "mean_ms": f.ms, "fps": f.rate, "source": f.source, "ratio": self.ratio, "verdict": self.words,
         }  # fmt: skip
@@ -104,14 +104,14 @@ def expected_cells() -> tuple[tuple[str, str], ...]:
     return tuple((device, model) for device in (*TABLE_DEVICES, *SOLD_TODAY) for model in TABLE_MODELS)
 
 
-def compare(measured: Measured, figures: Sequence[Figure]) -> Verdict:
+def compare(measured: Measured, published: Sequence[PublishedResult]) -> Verdict:
     """Hold a measurement against the published figures of its device and model.
 
     The table's own figure comes first; where it cannot be compared, another source's figure for the same host, size and
     precision may be.
     """
     name = table_name(measured.model)
-    found = sorted((f for f in figures if (f.device, f.model) == (measured.device, name)), key=lambda f: not f.tabled)
+    found = sorted((f for f in published if (f.device, f.model) == (measured.device, name)), key=lambda f: not f.tabled)
     first = found[0] if found else None
     in_table = (measured.device, name) in expected_cells() and measured.device in TABLE_DEVICES
     if measured.mean_ms is None:
@@ -127,19 +127,19 @@ def compare(measured: Measured, figures: Sequence[Figure]) -> Verdict:
     return Verdict(f"not comparable: {_differences(measured, first)}", first)
 
 
-def _differences(measured: Measured, figure: Figure) -> str:
+def _differences(measured: Measured, published: PublishedResult) -> str:
     """Why a measurement cannot be held against a figure; empty where it can."""
     if measured.degraded:
         return "the processor stood in for the device"
     if measured.simulated:
         return "the vendor's simulator stood in for the device"
     reasons = []
-    if figure.host != ITSELF and measured.host != (figure.host or "pc"):
-        theirs, ours = (HOST_TITLES.get(host, host) for host in (figure.host, measured.host))
+    if published.host != ITSELF and measured.host != (published.host or "pc"):
+        theirs, ours = (HOST_TITLES.get(host, host) for host in (published.host, measured.host))
         reasons.append(f"host differs ({theirs}; here {ours})")
-    if measured.size != (figure.input or ASSUMED_SIZE):
-        theirs = f"{figure.input}" if figure.input else f"not stated, {ASSUMED_SIZE} assumed"
+    if measured.size != (published.input or ASSUMED_SIZE):
+        theirs = f"{published.input}" if published.input else f"not stated, {ASSUMED_SIZE} assumed"
         reasons.append(f"input size differs ({theirs}; here {measured.size})")
-    if measured.precision != figure.precision:
-        reasons.append(f"precision differs ({figure.precision}; here {measured.precision})")
+    if measured.precision != published.precision:
+        reasons.append(f"precision differs ({published.precision}; here {measured.precision})")
     return ", ".join(reasons)

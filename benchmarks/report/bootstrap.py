@@ -57,7 +57,7 @@ def _resampled(run: Sequence[int], random: np.random.Generator) -> tuple[NDArray
     for _ in range(RESAMPLES // CHUNK):
         starts = random.integers(0, len(ns) - length + 1, (CHUNK, blocks, 1))
         drawn = ns[(starts + np.arange(length)).reshape(CHUNK, -1)[:, : len(ns)]]
-        medians.append(np.partition(drawn, len(ns) // 2, axis=1)[:, len(ns) // 2])  # p50 as in figures.py
+        medians.append(np.partition(drawn, len(ns) // 2, axis=1)[:, len(ns) // 2])  # p50 as in metrics.py
         means.append(drawn.mean(axis=1))
     return np.concatenate(medians), np.concatenate(means)
 

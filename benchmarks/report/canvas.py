@@ -10,7 +10,7 @@ from typing import Any
 
 from ...bundle import writing
 from ...runtime.report.plots import figure_class
-from ..results.results import Row
+from ..results.results import ResultRow
 from .tables import label, tags_of
 
 WIDTH = 5.2
@@ -35,7 +35,7 @@ def new_figure(height: float) -> Any:
     return figure_class()(figsize=(WIDTH, height), layout="constrained")
 
 
-def name_of(row: Row) -> str:
+def name_of(row: ResultRow) -> str:
     """A row's name, with DEGRADED and the like behind it."""
     tags = f" [{tags_of(row)}]" if tags_of(row) else ""
     return shortened(label(row), LONGEST - len(tags)) + tags

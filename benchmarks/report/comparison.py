@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..results.results import Results, Row
+from ..results.results import ResultRow, Results
 from .bootstrap import LEVEL, RESAMPLES, Interval, block_length, ratio_intervals
 from .tables import label, lines_of, tags_of
 
@@ -107,13 +107,13 @@ def as_dict(found: Sequence[Comparison], different: Sequence[str]) -> dict[str, 
     return {"level": LEVEL, "resamples": RESAMPLES, "differences": list(different), "rows": rows}
 
 
-def drift_of(row: Row) -> float:
+def drift_of(row: ResultRow) -> float:
     """How far the medians of a run's two halves are apart: the larger over the smaller, 1 for none."""
     low, high = sorted(float(np.median(half)) for half in np.array_split(np.asarray(row.samples_ns, np.float64), 2))
     return high / low
 
 
-def _pair(a: Row, b: Row) -> Comparison:
+def _pair(a: ResultRow, b: ResultRow) -> Comparison:
     one, other, notes = a.figures, b.figures, _notes(a, b)
     count = int(min(one["queries"], other["queries"]))
     if count < LEAST:
@@ -141,17 +141,17 @@ def _pair(a: Row, b: Row) -> Comparison:
     )
 
 
-def _notes(a: Row, b: Row) -> list[str]:
+def _notes(a: ResultRow, b: ResultRow) -> list[str]:
     notes = [f"{run} is marked {tags_of(row)}" for run, row in (("A", a), ("B", b)) if tags_of(row)]
     if a.sha256 != b.sha256:
         notes.append(f"the artifacts differ: {a.sha256[:12] or 'unknown'} in A, {b.sha256[:12] or 'unknown'} in B")
     return notes + [f"{run}: {w}" for run, row in (("A", a), ("B", b)) for w in row.warnings]
 
 
-def _by_key(results: Results) -> dict[tuple[object, ...], Row]:
+def _by_key(results: Results) -> dict[tuple[object, ...], ResultRow]:
     """Measured rows by their key; what one run measured twice is paired in order."""
     times: defaultdict[tuple[object, ...], int] = defaultdict(int)
-    found: dict[tuple[object, ...], Row] = {}
+    found: dict[tuple[object, ...], ResultRow] = {}
     for row in results.rows:
         if row.samples_ns:
             times[row.key] += 1
@@ -159,7 +159,7 @@ def _by_key(results: Results) -> dict[tuple[object, ...], Row]:
     return found
 
 
-def _alone(row: Row, run: str, other: str, results: Results) -> Comparison:
+def _alone(row: ResultRow, run: str, other: str, results: Results) -> Comparison:
     near = [r for r in results.rows if (r.device, r.model, r.scope) == (row.device, row.model, row.scope)]
     measured = [label(r) for r in near if r.samples_ns]
     if measured:

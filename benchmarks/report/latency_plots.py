@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results.results import Results, Row
+from ..results.results import ResultRow, Results
 from .canvas import COLORS, Drawing, is_wide, literal, name_of, new_figure, plain_ticks
 from .tables import label
 
@@ -91,7 +91,7 @@ def draw_stages(results: Results) -> Drawing | str:
     return Drawing(figure, f"Mean time of each stage in ms. {'; '.join(said)}.")
 
 
-def stage_means(row: Row) -> dict[str, float]:
+def stage_means(row: ResultRow) -> dict[str, float]:
     """Mean ms of each stage, and what of the whole frame's mean is in none of them, if that is over 1 %."""
     means = {s: float(f["mean_ms"]) for s, f in row.stages.items()}
     rest = row.figures.get("mean_ms", 0.0) - sum(means.values())
@@ -107,7 +107,7 @@ def slices(samples_ns: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.array([ends[part].mean() for part in parts]), values
 
 
-def _ridge(axes: Any, y: int, row: Row, edges: NDArray[np.float64]) -> None:
+def _ridge(axes: Any, y: int, row: ResultRow, edges: NDArray[np.float64]) -> None:
     count, _ = np.histogram(np.asarray(row.samples_ns, np.float64) / 1e6, edges)
     height = 0.55 * count / max(1, count.max())
     axes.stairs(height + y, edges, baseline=y, fill=True, color=COLORS[4], edgecolor=COLORS[0], linewidth=0.8)
@@ -120,11 +120,11 @@ def _name_above(axes: Any, y: float, text: str) -> None:
     axes.text(0.01, y + 0.3, literal(text), transform=axes.get_yaxis_transform(), fontsize=9, va="bottom")
 
 
-def _more(rows: Sequence[Row], shown: Sequence[Row]) -> str:
+def _more(rows: Sequence[ResultRow], shown: Sequence[ResultRow]) -> str:
     return f" ({len(rows) - len(shown)} more rows not drawn)" if len(rows) > len(shown) else ""
 
 
-def _halves(row: Row) -> str:
+def _halves(row: ResultRow) -> str:
     first, second = (float(np.median(half)) / 1e6 for half in halves(row.samples_ns))
     return f"median {first:.4g} ms in the first half, {second:.4g} ms in the second"
 

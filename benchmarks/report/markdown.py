@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...bundle import writing
-from ..results.metrics import FIGURES, STAGE_FIGURES
-from ..results.results import Results, Row
+from ..results.metrics import METRICS, STAGE_METRICS
+from ..results.results import ResultRow, Results
 from .tables import Table, about, tables_of, warnings_of, when
 
 PLAIN = (
@@ -61,10 +61,10 @@ def write_csv(path: Path, results: Results) -> None:
         table.writerows(rows)
 
 
-def _flat(row: Row, stages: Sequence[str]) -> dict[str, Any]:
+def _flat(row: ResultRow, stages: Sequence[str]) -> dict[str, Any]:
     flat: dict[str, Any] = {name: getattr(row, name) for name in PLAIN}
-    flat |= {name: row.figures.get(name) for name in FIGURES}
-    flat |= {f"stage_{s}_{name}": row.stages.get(s, {}).get(name) for s in stages for name in STAGE_FIGURES}
+    flat |= {name: row.figures.get(name) for name in METRICS}
+    flat |= {f"stage_{s}_{name}": row.stages.get(s, {}).get(name) for s in stages for name in STAGE_METRICS}
     flat |= {f"{group}_{name}": getattr(row, group).get(name) for group, names in NESTED.items() for name in names}
     for moment in ("before", "after"):
         board = row.board.get(moment)

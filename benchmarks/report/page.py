@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from ...runtime.report.report import data_uri
-from ..results.results import Results, Row
+from ..results.results import ResultRow, Results
 from .tables import Table, about, details, label, marks_of, tables_of, warnings_of, when
 
 NUMBERS = ("ms", "fps", "MiB", "accuracy", "points", "ratio")
@@ -83,7 +83,7 @@ def _picture(picture: Picture) -> str:
     return f'<figure><h3>{title}</h3><img src="{data_uri(picture.path, "image/png")}" alt="{text}"></figure>'
 
 
-def _details(row: Row) -> str:
+def _details(row: ResultRow) -> str:
     said = [*marks_of(row), *row.warnings]
     warnings = f"<ul>{''.join(f'<li>{escape(w)}</li>' for w in said)}</ul>" if said else ""
     table = _pairs(details(row), f"Details of {label(row)}")

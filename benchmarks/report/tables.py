@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..results.results import FAILED, PARTIAL, Results, Row
+from ..results.results import FAILED, PARTIAL, ResultRow, Results
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def unmeasured_table(results: Results) -> Table:
     return Table("Not measured", cells, [""] * len(cells))
 
 
-def marks_of(row: Row) -> list[str]:
+def marks_of(row: ResultRow) -> list[str]:
     """DEGRADED, SIMULATED, PARTIAL or FAILED, each with what it means here."""
     marks = []
     if row.degraded:
@@ -71,12 +71,12 @@ def marks_of(row: Row) -> list[str]:
     return marks
 
 
-def tags_of(row: Row) -> str:
+def tags_of(row: ResultRow) -> str:
     """The marks without what they mean; empty where there is none."""
     return ", ".join(mark.split(":")[0] for mark in marks_of(row))
 
 
-def label(row: Row) -> str:
+def label(row: ResultRow) -> str:
     """Device, model, input, precision and scope, short."""
     return " ".join(filter(None, [row.device, row.model, _pixels(row), row.precision, row.scope]))
 
@@ -103,7 +103,7 @@ def about(results: Results) -> list[tuple[str, str]]:
     return [*lines_of({"rules": results.rules}), *lines_of(results.environment)]
 
 
-def details(row: Row) -> list[tuple[str, str]]:
+def details(row: ResultRow) -> list[tuple[str, str]]:
     """What was behind a row's figures: artifact, warm-up, stages, temperatures, backend, sources."""
     names = ("state", "artifact", "sha256", "warmup", "figures", "stages", "camera", "accuracy", "board", "backend")
     return list(lines_of({name: getattr(row, name) for name in (*names, "published", "estimate")}))
@@ -122,7 +122,7 @@ def lines_of(value: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, st
             yield full, f"{inner:.6g}" if isinstance(inner, float) else str(inner)
 
 
-def _measured(r: Row, mode: str) -> dict[str, str]:
+def _measured(r: ResultRow, mode: str) -> dict[str, str]:
     many = f"{len(r.warnings)} warning{'s' if len(r.warnings) > 1 else ''}" if r.warnings else ""
     notes = [*marks_of(r), "quick" if mode == "quick" else "", many]
     return {
@@ -143,7 +143,7 @@ def _measured(r: Row, mode: str) -> dict[str, str]:
     }
 
 
-def _published(r: Row) -> dict[str, str]:
+def _published(r: ResultRow) -> dict[str, str]:
     p, e = r.published, r.estimate
     measured = _number(r.figures.get("mean_ms"))
     expected = _number(e.get("mean_ms")) or " to ".join(_number(e[k]) for k in ("low_ms", "high_ms") if k in e)
@@ -160,11 +160,11 @@ def _published(r: Row) -> dict[str, str]:
     }
 
 
-def _names(r: Row) -> dict[str, str]:
+def _names(r: ResultRow) -> dict[str, str]:
     return {"device": r.title or r.device, "model": r.model}
 
 
-def _pixels(r: Row) -> str:
+def _pixels(r: ResultRow) -> str:
     return f"{r.size} px" if r.size else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..results.results import Results, Row
+from ..results.results import ResultRow, Results
 from .canvas import Drawing, Mark, draw_marks, is_wide, name_of, new_figure, plain_ticks, shortened
 
 MOST = 14
@@ -71,7 +71,7 @@ def price_marks(results: Results) -> list[Mark]:
     return list(dict.fromkeys(marks))
 
 
-def _own(row: Row) -> bool:
+def _own(row: ResultRow) -> bool:
     """Whether the device that the row names did the work."""
     return not (row.degraded or row.simulated)
 

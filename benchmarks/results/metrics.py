@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 PERCENTS = (50, 90, 95, 99)
-FIGURES = ("queries", "seconds", "mean_ms", *(f"p{p}_ms" for p in PERCENTS), "min_ms", "max_ms", "std_ms", "fps")
-STAGE_FIGURES = ("mean_ms", "p50_ms", "p90_ms")
+METRICS = ("queries", "seconds", "mean_ms", *(f"p{p}_ms" for p in PERCENTS), "min_ms", "max_ms", "std_ms", "fps")
+STAGE_METRICS = ("mean_ms", "p50_ms", "p90_ms")
 
 
-def figures(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
-    """FIGURES of one measurement's latencies, in nanoseconds.
+def latency_metrics(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
+    """METRICS of one measurement's latencies, in nanoseconds.
 
     `seconds` is their sum, so what happened between the queries is not in it. `std_ms` is the sample standard deviation
     (n - 1), 0 for a single query. `fps` is derived, 1000 / mean_ms: at batch 1 nothing else was counted.
@@ -38,8 +38,8 @@ def figures(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def stage_figures(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
-    """STAGE_FIGURES of the times that one stage took, in nanoseconds; a stage may take no time at all.
+def stage_metrics(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
+    """STAGE_METRICS of the times that one stage took, in nanoseconds; a stage may take no time at all.
 
     Raises:
         ValueError: no samples, or a negative one.

@@ -21,7 +21,7 @@ MODES = ("quick", "default", "strict")
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One device, model and scope.
 
     Attributes:
@@ -99,7 +99,7 @@ class Results:
     mode: str
     rules: Mapping[str, float]
     environment: Mapping[str, Any]
-    rows: Sequence[Row]
+    rows: Sequence[ResultRow]
     complete: bool = True
     ended: str = "done"
     schema: int = SCHEMA
@@ -132,5 +132,5 @@ def load_results(path: Path) -> Results:
         )
     validate(data, file)
     known = {f.name for f in fields(Results)}
-    rows = tuple(Row(**row) for row in data["rows"])
+    rows = tuple(ResultRow(**row) for row in data["rows"])
     return Results(**{**{k: v for k, v in data.items() if k in known}, "rows": rows})

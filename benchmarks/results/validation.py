@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, MissingExtra
-from .metrics import figures
+from .metrics import latency_metrics
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 TOLERANCE = 1e-6
@@ -56,7 +56,7 @@ def _check_row(row: Mapping[str, Any], place: str, file: Path) -> None:
     if not samples:
         return
     try:
-        right = figures(samples)
+        right = latency_metrics(samples)
     except ValueError as error:
         raise _wrong(file, f"{place}.samples_ns", str(error)) from None
     for name, value in right.items():

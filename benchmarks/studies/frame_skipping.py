@@ -1,4 +1,4 @@
-"""What less work costs: detection every n-th frame, fewer inferences, and a resting face taken off, on real clips.
+"""What frame skipping costs: detection every n-th frame, fewer inferences, and a resting face taken off, on real clips.
 
 `python -m fer_edge.benchmarks.studies.frame_skipping CLIP...`. Each way is the kiosk's own pipeline on one thread, over
 the whole clip, against one that detects and classifies in every frame. Ways take turns, so that

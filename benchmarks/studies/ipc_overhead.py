@@ -1,7 +1,7 @@
-"""What it costs to cross to a worker: the same backend in this process, over a pipe, and through shared memory.
+"""What a worker process costs: the same backend in this process, over a pipe, and through shared memory.
 
 `python -m fer_edge.benchmarks.studies.ipc_overhead`. The graph is a mean over the picture and one matrix product, so
-that its own time does not hide the crossing; a crop of 256 x 256 goes through ONNX Runtime in all three.
+that its own time does not hide the overhead; a crop of 256 x 256 goes through ONNX Runtime in all three.
 """
 
 from __future__ import annotations

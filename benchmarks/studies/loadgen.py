@@ -21,7 +21,7 @@ from ...errors import DeviceFailed, MissingExtra
 from ...runtime.inference.acceptance import golden_crops
 from ...runtime.inference.classifier import Classifier, choose_artifact
 from ..measure.singlestream import Query, Rules, measure, warm_up
-from ..results.metrics import figures
+from ..results.metrics import latency_metrics
 from .spread import Spread
 
 COMPARED = ("mean_ms", "p50_ms", "p90_ms")
@@ -89,7 +89,7 @@ def same_queries(query: Query, queries: int, seconds: float) -> dict[str, float]
         samples.append(perf_counter_ns() - start)
 
     theirs = drive(timed, queries, seconds)
-    ours = figures(samples)
+    ours = latency_metrics(samples)
     return {name: ours[name] / theirs[name] for name in COMPARED}
 
 
@@ -152,7 +152,7 @@ def report(seconds: float, rounds: int) -> str:
 def _ours(query: Query, rules: Rules) -> dict[str, float]:
     samples: list[int] = []
     measure(query, rules, samples)
-    return figures(np.array(samples))
+    return latency_metrics(np.array(samples))
 
 
 def _nothing(*_: object) -> None:

@@ -15,9 +15,7 @@ from ...runtime.inference.classifier import Classifier, choose_artifact
 from ..report.markdown import markdown_table
 from ..report.tables import about, tables_of, warnings_of, when
 from ..results.results import Results, load_results
-from . import ipc_overhead as crossing
-from . import loadgen
-from . import published_pipeline as published_way
+from . import ipc_overhead, loadgen, published_pipeline
 from .peers.compare import measure as measure_peers
 from .peers.known import PEERS
 from .peers.table import markdown as peers_markdown
@@ -36,10 +34,10 @@ def page(results: Results, clip: Path, faces: Path, say: Callable[[str], None]) 
     parts = [_head(results), *_tables(results)]
     for title, section in (
         ("Our int8 model against float32", int8_against_float32),
-        ("The whole pipeline against the published way", lambda: _pipeline(clip)),
+        ("The whole pipeline against the published pipeline", lambda: _pipeline(clip)),
         ("Other packages on the same pictures", lambda: _peers(faces, say)),
         ("Our figures against MLPerf's LoadGen", lambda: loadgen.report(seconds=10, rounds=7)),
-        ("Crossing to a worker", _crossing),
+        ("Overhead of a worker process", _ipc_overhead),
     ):
         say(title)
         try:
@@ -96,7 +94,7 @@ def _tables(results: Results) -> list[str]:
 
 
 def _pipeline(clip: Path) -> str:
-    return published_way.markdown(published_way.compare(clip, 7), clip.name)
+    return published_pipeline.markdown(published_pipeline.compare(clip, 7), clip.name)
 
 
 def _peers(faces: Path, say: Callable[[str], None]) -> str:
@@ -106,11 +104,12 @@ def _peers(faces: Path, say: Callable[[str], None]) -> str:
     return peers_markdown(measure_peers(PEERS, samples, say=say))
 
 
-def _crossing() -> str:
+def _ipc_overhead() -> str:
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "small.onnx"
-        crossing.small_graph(graph)
-        return f"One crop of {crossing.SIDE} x {crossing.SIDE} pixels:\n\n{crossing.table(crossing.compare(graph))}"
+        ipc_overhead.small_graph(graph)
+        table = ipc_overhead.table(ipc_overhead.compare(graph))
+    return f"One crop of {ipc_overhead.SIDE} x {ipc_overhead.SIDE} pixels:\n\n{table}"
 
 
 def main(argv: list[str] | None = None) -> None:

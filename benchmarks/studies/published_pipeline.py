@@ -1,7 +1,8 @@
-"""The whole pipeline, the published way against ours, in one interleaved run.
+"""The whole pipeline, the published one against ours, in one interleaved run.
 
-The published way is the thesis's live script: Haar on every full frame, the face scaled to 256 x 256, float32 ResNet-18
-in PyTorch eager mode, one-second majority. Its accuracy is not compared here, only its time, so its weights are random.
+The published pipeline is the thesis's live script: Haar on every full frame, the face scaled to 256 x 256, float32
+ResNet-18 in PyTorch eager mode, one-second majority. Its time is compared here, not its accuracy,
+so its weights are random.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Round:
 
 
 def published() -> Pipeline:
-    """The published way."""
+    """The published pipeline."""
     return pipeline_around(TorchEager(), PipelineOptions(detector="haar", detect_width=0, smoother="majority"))
 
 
@@ -106,14 +107,14 @@ def _scaled(source: VideoSource) -> Iterator[Frame]:
 
 
 def compare(clip: Path, rounds: int) -> dict[str, list[Round]]:
-    """Both ways in turn, `rounds` times each, after one uncounted round."""
+    """Both pipelines in turn, `rounds` times each, after one uncounted round."""
     import cv2
 
     cv2.setNumThreads(1)
-    ways = {"published": published, "default": default}
-    results: dict[str, list[Round]] = {name: [] for name in ways}
+    pipelines = {"published": published, "default": default}
+    results: dict[str, list[Round]] = {name: [] for name in pipelines}
     for i in range(rounds + 1):
-        for name, make in ways.items():
+        for name, make in pipelines.items():
             done = one_pass(make, clip)
             if i:
                 results[name].append(done)
@@ -133,11 +134,11 @@ def markdown(results: dict[str, list[Round]], clip: str) -> str:
     median = statistics.median(ratios)
     side = open_bundle(default_bundle()).manifest.input.size
     pixels = (SIDE / side) ** 2
-    return f"""One thread. Clip: {clip}, scaled to {WIDTH} x {HEIGHT}. {len(ratios)} rounds of each way in turn, in one
+    return f"""One thread. Clip: {clip}, scaled to {WIDTH} x {HEIGHT}. {len(ratios)} rounds of each in turn, in one
 process; milliseconds are medians over the rounds.
 
-**The default way is {median:.1f} times as fast as the published way** ({min(ratios):.1f} to {max(ratios):.1f} over the
-rounds).
+**The default pipeline is {median:.1f} times as fast as the published one** ({min(ratios):.1f} to {max(ratios):.1f} over
+the rounds).
 
 Published: Haar cascade on every full frame, float32 ResNet-18 at {SIDE} x {SIDE} in PyTorch eager mode, majority of a
 second.
@@ -148,7 +149,7 @@ Default: YuNet at 320 pixels' width, the int8 bundle in ONNX Runtime, exponentia
 {chr(10).join(rows)}
 | whole | {totals[0]:.2f} | {totals[1]:.2f} | {median:.1f} |
 
-Of its time, the published way spends {_share(results["published"])}; the default way {_share(results["default"])}.
+Of its time, the published pipeline spends {_share(results["published"])}; the default one {_share(results["default"])}.
 Of the gain in inference, a factor of {pixels:.1f} is fewer pixels ({side} against {SIDE}, which 48-pixel training
 pictures do not need); int8 and ONNX Runtime are the rest.
 """

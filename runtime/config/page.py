@@ -6,7 +6,7 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-from ...errors import UsageError
+from ...files import between_marks
 from ...toml_schema import allowed, toml_value
 from .keys import Entry, entries, section_lines
 
@@ -25,10 +25,7 @@ def tables() -> str:
 
 def write_into(page: str) -> str:
     """The page with the tables between its marks; raises UsageError when it has none."""
-    if BEGIN not in page or END not in page:
-        raise UsageError(f"the page has no {BEGIN} … {END}")
-    before, rest = page.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{tables()}\n{END}{rest.split(END, 1)[1]}"
+    return between_marks(page, BEGIN, END, tables())
 
 
 def _row(entry: Entry) -> str:

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bundle import Bundle, parity
+from ... import __version__
+from ...bundle import Bundle, open_bundle, parity
+from ...devices.cpu import model_name
+from ...devices.doctor import Finding, examine
+from ...devices.profile import find_profile
 from ...errors import FerEdgeError
 from .classifier import Classifier
+from .open_device import open_device
 
 GOLDEN = 32
 SEED = 20251122
 WAVES = 6
-BREATH_S = 0.1
+AFTER_FAULT_S = 0.1
+MIN_AGREEMENT = 0.9
+"""Of the labels on the golden crops, which are not faces and lie closer to the borders between labels."""
+REPLUG_S = 120.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class AcceptanceOptions:
+    """What to run.
+
+    Attributes:
+        device: a profile's name or file.
+        bundle: one that was exported for the device; the default when None.
+        seconds: of load.
+        replug: ask for the device to be unplugged and plugged in again, and wait until it answers.
+    """
+
+    device: str
+    bundle: str | None = None
+    seconds: float = 60.0
+    replug: bool = False
 
 
 def golden_crops(size: int, count: int = GOLDEN) -> NDArray[np.uint8]:
@@ -42,6 +69,82 @@ class Load:
     milliseconds: tuple[float, ...]
     faults: tuple[str, ...]
 
+    def metrics(self) -> dict[str, Any]:
+        """Calls, mean and percentiles in milliseconds, faults."""
+        if not self.milliseconds:
+            return {"calls": 0, "faults": list(self.faults)}
+        t = np.array(self.milliseconds)
+        p50, p90, p99 = (float(p) for p in np.percentile(t, [50, 90, 99]))
+        found = {"calls": len(t), "mean_ms": float(t.mean()), "p50_ms": p50, "p90_ms": p90, "p99_ms": p99}
+        return {**found, "faults": list(self.faults)}
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What the run found.
+
+    Attributes:
+        backend: what describe() said.
+        parity: agreement with the bundle's own graph on the golden crops.
+        load: as `Load.metrics`.
+        replug: `came_back` and the count of `faults`; empty when not asked for.
+    """
+
+    device: str
+    board: str
+    doctor: tuple[Finding, ...]
+    backend: Mapping[str, Any]
+    parity: Mapping[str, float]
+    load: Mapping[str, Any]
+    replug: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of it held."""
+        agrees = self.parity["label_agreement"] >= MIN_AGREEMENT
+        return bool(agrees and self.load["calls"] and not self.load["faults"] and self.replug.get("came_back", True))
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What the file to send us holds."""
+        found = {name: value for name, value in asdict(self).items() if name != "replug" or value}
+        return {"fer_edge": __version__, **found, "passed": self.passed}
+
+
+def accept(options: AcceptanceOptions, on_note: Say = lambda text: None) -> Acceptance:
+    """Doctor, parity, load, replug; `on_note` takes a line for people.
+
+    Raises:
+        DeviceNotFound, BundleError, DeviceFailed: the device or the bundle cannot be opened, or gives up.
+    """
+    profile = find_profile(options.device)
+    bundle = open_bundle(options.bundle)
+    doctor = tuple(examine(profile))
+    classifier = open_device(profile, bundle)
+    try:
+        backend = classifier.describe()
+        found = agreement(classifier, bundle)
+        on_note(f"parity: {found['label_agreement']:.0%} of {found['pictures']} labels equal")
+        on_note(f"load: {options.seconds:g} s")
+        load = work(classifier, options.seconds).metrics()
+        replug = _replug(classifier, on_note) if options.replug else {}
+    finally:
+        classifier.close()
+    return Acceptance(profile.name, model_name(), doctor, backend, found, load, replug)
+
+
+def _replug(classifier: Classifier, on_note: Say) -> dict[str, Any]:
+    """Work until the device has failed once and answered again, or the time is up."""
+    on_note(f"unplug the device now, wait for three seconds, and plug it in again ({REPLUG_S:.0f} s)")
+    end, faults = monotonic() + REPLUG_S, 0
+    while monotonic() < end:
+        load = work(classifier, 0.2)
+        faults += len(load.faults)
+        if faults and load.milliseconds and not load.faults:
+            on_note("it is back")
+            return {"came_back": True, "faults": faults}
+        sleep(AFTER_FAULT_S)
+    return {"came_back": False, "faults": faults}
+
 
 def agreement(classifier: Classifier, bundle: Bundle) -> dict[str, float]:
     """Relative error of the logits and share of equal labels on the golden crops, against the bundle's own graph."""
@@ -53,7 +156,7 @@ def agreement(classifier: Classifier, bundle: Bundle) -> dict[str, float]:
 
 
 def work(classifier: Classifier, seconds: float) -> Load:
-    """Infer one crop after the other for some seconds; a fault is counted and, after a breath, the work goes on."""
+    """Infer one crop after the other for some seconds; a fault is counted and, after a short wait, the work goes on."""
     crops = golden_crops(classifier.size)
     times: list[float] = []
     faults: list[str] = []
@@ -66,23 +169,7 @@ def work(classifier: Classifier, seconds: float) -> Load:
             faults.append(error.message)
             if monotonic() > end:
                 break
-            sleep(BREATH_S)
+            sleep(AFTER_FAULT_S)
         else:
             times.append(1000 * (perf_counter() - start))
     return Load(tuple(times), tuple(faults))
-
-
-def figures(load: Load) -> dict[str, Any]:
-    """Calls, mean and percentiles in milliseconds, faults."""
-    if not load.milliseconds:
-        return {"calls": 0, "faults": list(load.faults)}
-    t = np.array(load.milliseconds)
-    p50, p90, p99 = (float(p) for p in np.percentile(t, [50, 90, 99]))
-    return {
-        "calls": len(t),
-        "mean_ms": float(t.mean()),
-        "p50_ms": p50,
-        "p90_ms": p90,
-        "p99_ms": p99,
-        "faults": list(load.faults),
-    }

@@ -21,8 +21,8 @@ from fer_edge.benchmarks.report.comparison import (
     drift_of,
     text,
 )
-from fer_edge.benchmarks.results.metrics import figures
-from fer_edge.benchmarks.results.results import Results, Row, load_results, save_results
+from fer_edge.benchmarks.results.metrics import latency_metrics
+from fer_edge.benchmarks.results.results import ResultRow, Results, load_results, save_results
 from fer_edge.errors import InputError
 
 
@@ -35,12 +35,12 @@ def latencies(seed: int, count: int = 1024, ms: float = 26.0, likeness: float = 
     return [int(v) for v in ms * 1e6 * np.exp(0.04 * noise)]
 
 
-def row(samples: list[int], device: str = "cpu", **more: Any) -> Row:
+def row(samples: list[int], device: str = "cpu", **more: Any) -> ResultRow:
     facts = {"model": "default", "size": 112, "scope": "model", "state": "measured", "precision": "int8", **more}
-    return Row(device=device, samples_ns=samples, figures=figures(samples), **facts)
+    return ResultRow(device=device, samples_ns=samples, figures=latency_metrics(samples), **facts)
 
 
-def run(*rows: Row, **more: Any) -> Results:
+def run(*rows: ResultRow, **more: Any) -> Results:
     facts = {"mode": "default", "rules": {"queries": 1024}, "environment": {"board": "PC"}, **more}
     return Results("0.1.0", "2026-01-01T00:00:00+00:00", rows=rows, **facts)
 
@@ -135,7 +135,7 @@ def test_what_makes_a_pair_doubtful_is_said() -> None:
 
 
 def test_unmatched_rows_are_listed_with_the_reason() -> None:
-    absent = Row("ncs2", "default", 112, "model", "absent", reason="no stick")
+    absent = ResultRow("ncs2", "default", 112, "model", "absent", reason="no stick")
     a = run(
         row(latencies(1)), row(latencies(2), "coral"), row(latencies(3), "ncs2"), row(latencies(4), "rpi5", size=64)
     )

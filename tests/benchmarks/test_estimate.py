@@ -15,8 +15,8 @@ import pytest
 from fer_edge.benchmarks.estimates.estimates import SPECS, TRUSTED, estimate, find_workload, fits
 from fer_edge.benchmarks.estimates.roofline import TERMS, Chip, Fit, Observation, fit, nonnegative, streamed
 from fer_edge.benchmarks.estimates.text import main, page_tables, render
-from fer_edge.benchmarks.estimates.workload import Workload, count_file, count_layers
-from fer_edge.benchmarks.published.literature import COLUMNS, COUNTS, Figure, read_models
+from fer_edge.benchmarks.published.literature import COLUMNS, COUNTS, PublishedResult, read_models
+from fer_edge.benchmarks.published.workload import Workload, count_file, count_layers
 from fer_edge.bundle import default_bundle, find_bundle
 from fer_edge.errors import DeviceNotFound, MissingExtra, UnsupportedGraph, UsageError
 from fer_edge.export.table import BEGIN, END, write_into
@@ -124,7 +124,9 @@ def synthetic(costs: dict[str, float], noise: float = 0.0, models: int = 12, row
         dense, depthwise, params, activations = np.exp(rng.uniform(np.log(1e6), np.log(3e7), 4))
         work = Workload(224, 100 * dense, depthwise, params, activations, int(rng.integers(8, 200)))
         ms = Fit(CHIP, costs).predict(work) * float(np.exp(noise * rng.normal()))
-        seen += [Observation(Figure("ncs2", f"net{i}", 224, "int8", "pc", 0, ms, 0, 0, "made up"), work)] * rows
+        seen += [
+            Observation(PublishedResult("ncs2", f"net{i}", 224, "int8", "pc", 0, ms, 0, 0, "made up"), work)
+        ] * rows
     return seen
 
 
@@ -152,9 +154,9 @@ def test_a_model_is_left_out_with_all_its_rows() -> None:
     once, thrice = (fit(synthetic(costs, 0.6, rows=rows), terms, CHIP) for rows in (1, 3))
     assert once is not None
     assert thrice is not None
-    assert thrice.error == pytest.approx(once.error), "copies of a row do not foretell it"
+    assert thrice.error == pytest.approx(once.error), "copies of a row do not predict it"
     assert once.error > 0.2
-    inside = np.mean([abs(once.predict(o.work) / o.figure.ms - 1) for o in once.observations])
+    inside = np.mean([abs(once.predict(o.work) / o.published.ms - 1) for o in once.observations])
     assert once.error > inside
 
 
@@ -193,12 +195,12 @@ def test_the_fits_rest_on_the_published_figures_and_say_how_well() -> None:
     coral, slow = by_place["coral-usb", "pc"], by_place["coral-usb", "rpi3b+"]
     assert coral is not None
     assert slow is not None
-    assert any(o.figure.tabled for o in coral.observations), "the device table is among them"
+    assert any(o.published.tabled for o in coral.observations), "the device table is among them"
     assert coral.error <= TRUSTED < slow.error
     assert coral.costs["bus"] < slow.costs["bus"] / 5, "USB 2 is an order slower"
     for found in by_place.values():
         assert found is not None
-        assert all(o.figure.precision == found.chip.precision for o in found.observations)
+        assert all(o.published.precision == found.chip.precision for o in found.observations)
         assert found.error <= found.worst
 
 

@@ -19,7 +19,7 @@ import pytest
 from fer_edge.benchmarks.studies.peers import environment
 from fer_edge.benchmarks.studies.peers.__main__ import main, spread
 from fer_edge.benchmarks.studies.peers.child import CHUNK, ChildSession
-from fer_edge.benchmarks.studies.peers.compare import Row, ask_all, measure
+from fer_edge.benchmarks.studies.peers.compare import PeerResult, ask_all, measure
 from fer_edge.benchmarks.studies.peers.fer import FER, FER_KERAS
 from fer_edge.benchmarks.studies.peers.known import ELSEWHERE, NO_WEIGHTS, PEERS
 from fer_edge.benchmarks.studies.peers.npm import FACE_API_PEER, HUMAN_PEER
@@ -266,7 +266,7 @@ def test_limit_spreads_over_the_samples(samples: tuple[Sample, ...]) -> None:
 
 
 def test_the_table_has_a_line_for_everyone() -> None:
-    done = Row(
+    done = PeerResult(
         *("ours", "1", "MIT", 112, "as it is", "ort 1"),
         accuracy=0.8584,
         mean_recall=0.8853,
@@ -278,7 +278,7 @@ def test_the_table_has_a_line_for_everyone() -> None:
         pictures=5,
         rounds=3,
     )
-    absent = Row("theirs", "2", "MIT", 0, "", absent="npm error | code\nENOTFOUND " + "x" * 400)
+    absent = PeerResult("theirs", "2", "MIT", 0, "", absent="npm error | code\nENOTFOUND " + "x" * 400)
     lines = markdown([done, absent]).splitlines()
     assert lines[2] == "| ours | 1 | MIT | 112 | 0.858 | 0.885 | 3.46 | 4.00 | 3.10 to 3.90 | ort 1 | as it is |"
     assert lines[3].startswith("| theirs | 2 | MIT | - | - | - | - | - | - | - | absent: npm error / code ENOTFOUND xx")

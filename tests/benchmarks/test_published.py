@@ -13,7 +13,7 @@ from fer_edge.benchmarks.published.literature import (
     COUNTS,
     ITSELF,
     PUBLISHED,
-    Figure,
+    PublishedResult,
     read_models,
     read_published,
 )
@@ -37,7 +37,7 @@ TABLE = {
 
 
 @pytest.fixture(scope="module")
-def figures() -> tuple[Figure, ...]:
+def published() -> tuple[PublishedResult, ...]:
     return read_published()
 
 
@@ -49,28 +49,28 @@ def write(folder: Path, rows: list[dict[str, str]], columns: tuple[str, ...] = C
     return folder
 
 
-def test_the_device_table_is_there_whole_and_first(figures: tuple[Figure, ...]) -> None:
-    assert {(f.device, f.model): (f.fps, f.mean_ms) for f in figures if f.tabled} == TABLE
-    assert all(f.tabled for f in figures[: len(TABLE)])
-    for f in figures[: len(TABLE)]:
+def test_the_device_table_is_there_whole_and_first(published: tuple[PublishedResult, ...]) -> None:
+    assert {(f.device, f.model): (f.fps, f.mean_ms) for f in published if f.tabled} == TABLE
+    assert all(f.tabled for f in published[: len(TABLE)])
+    for f in published[: len(TABLE)]:
         assert f.fps * f.mean_ms == pytest.approx(1000, rel=2e-3), "batch 1, synchronous"
 
 
-def test_every_row_has_a_source_a_known_device_and_a_plausible_time(figures: tuple[Figure, ...]) -> None:
+def test_every_row_has_a_source_a_known_device_and_a_plausible_time(published: tuple[PublishedResult, ...]) -> None:
     profiles = load_profiles()
-    for f in figures:
+    for f in published:
         assert f.source.strip()
         assert f.device in profiles
         assert 0.1 < f.ms < 2000
         assert f.rate == pytest.approx(1000 / f.ms, rel=0.02)
         assert (f.host == ITSELF) == (not profiles[f.device].usb and not profiles[f.device].pci), "sticks have hosts"
-    same = Counter((f.device, f.model, f.input, f.host, f.source) for f in figures)
+    same = Counter((f.device, f.model, f.input, f.host, f.source) for f in published)
     assert max(same.values()) == 1, same.most_common(1)
 
 
-def test_every_file_is_read_and_every_model_count_has_a_source(figures: tuple[Figure, ...]) -> None:
+def test_every_file_is_read_and_every_model_count_has_a_source(published: tuple[PublishedResult, ...]) -> None:
     rows = [row for path in PUBLISHED.glob("*.csv") for row in csv.DictReader(path.read_text().splitlines())]
-    assert len(rows) == len(figures) + len(read_models())
+    assert len(rows) == len(published) + len(read_models())
     assert all(row["source"].strip() for row in rows)
 
 
@@ -121,10 +121,12 @@ def test_no_tables_and_a_wrong_model_row(tmp_path: Path) -> None:
         read_models(tmp_path)
 
 
-def test_the_grid_has_the_two_cells_never_published_and_the_boards_sold_today(figures: tuple[Figure, ...]) -> None:
+def test_the_grid_has_the_two_cells_never_published_and_the_boards_sold_today(
+    published: tuple[PublishedResult, ...],
+) -> None:
     cells = expected_cells()
     assert len(cells) == len(set(cells)) == 18
-    tabled = {(f.device, f.model) for f in figures if f.tabled}
+    tabled = {(f.device, f.model) for f in published if f.tabled}
     assert set(cells[:9]) - tabled == {("coral-usb", "resnet50"), ("ncs2", "efficientnetv2b0")}
     assert {device for device, _ in cells[9:]} == {"rk3566", "rk3588", "imx93"}
 
@@ -153,29 +155,31 @@ CORAL = Measured("coral-usb", "mobilenetv2_100", 224, "int8", "pc", 2.73)
         (Measured("jetson-nano", "resnet50", 224, "float16", "pc", 30.0), "within ±30 %", 30.0 / 28.47),
     ],
 )
-def test_every_verdict(figures: tuple[Figure, ...], measured: Measured, words: str, ratio: float | None) -> None:
-    verdict = compare(measured, figures)
+def test_every_verdict(
+    published: tuple[PublishedResult, ...], measured: Measured, words: str, ratio: float | None
+) -> None:
+    verdict = compare(measured, published)
     assert verdict.words.startswith(words)
     assert verdict.ratio == (None if ratio is None else pytest.approx(ratio))
 
 
-def test_a_figure_of_the_same_host_is_used_where_the_tables_cannot_be(figures: tuple[Figure, ...]) -> None:
-    verdict = compare(replace(CORAL, host="rpi4", mean_ms=5.0), figures)
+def test_a_figure_of_the_same_host_is_used_where_the_tables_cannot_be(published: tuple[PublishedResult, ...]) -> None:
+    verdict = compare(replace(CORAL, host="rpi4", mean_ms=5.0), published)
     assert verdict.words == "within ±30 %"
-    assert verdict.figure is not None
-    assert verdict.figure.source.startswith("google-coral/pycoral")
+    assert verdict.published is not None
+    assert verdict.published.source.startswith("google-coral/pycoral")
     assert verdict.ratio == pytest.approx(5 / 4.5481)
 
 
-def test_a_mapping_for_the_results_row(figures: tuple[Figure, ...]) -> None:
-    said = compare(CORAL, figures).as_mapping()
+def test_a_mapping_for_the_results_row(published: tuple[PublishedResult, ...]) -> None:
+    said = compare(CORAL, published).as_mapping()
     assert (said["mean_ms"], said["fps"], said["ratio"]) == (2.73, 365.82, 1.0)
     assert "thesis" in said["source"]
-    absent = compare(replace(CORAL, mean_ms=None), figures).as_mapping()
+    absent = compare(replace(CORAL, mean_ms=None), published).as_mapping()
     assert absent["verdict"] == "no device here"
     assert absent["mean_ms"] == 2.73
     assert absent["ratio"] is None
-    assert compare(replace(CORAL, model="resnet50"), figures).as_mapping() == {"verdict": "not published"}
+    assert compare(replace(CORAL, model="resnet50"), published).as_mapping() == {"verdict": "not published"}
 
 
 def test_hosts_and_names() -> None:

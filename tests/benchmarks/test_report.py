@@ -31,8 +31,8 @@ from fer_edge.benchmarks.report.markdown import markdown, write_csv
 from fer_edge.benchmarks.report.report import PLOTS, notice, write_report
 from fer_edge.benchmarks.report.tables import measured_table, published_table, unmeasured_table
 from fer_edge.benchmarks.report.trade_plots import draw_accuracy, draw_prices, price_marks
-from fer_edge.benchmarks.results.metrics import FIGURES, STAGE_FIGURES, figures, stage_figures
-from fer_edge.benchmarks.results.results import Results, Row, load_results, save_results
+from fer_edge.benchmarks.results.metrics import METRICS, STAGE_METRICS, latency_metrics, stage_metrics
+from fer_edge.benchmarks.results.results import ResultRow, Results, load_results, save_results
 from fer_edge.benchmarks.results.validation import SCHEMA_FILE, validate
 from fer_edge.errors import InputError, MissingExtra, OutputError
 
@@ -45,15 +45,17 @@ def nanoseconds(ms: float, count: int = 200, seed: int = 0) -> list[int]:
     return [int(v * 1e6) for v in ms * (1 + 0.05 * random.random(count))]
 
 
-def row(device: str = "cpu", model: str = "default", ms: float = 10.0, scope: str = "model", **more: Any) -> Row:
+def row(device: str = "cpu", model: str = "default", ms: float = 10.0, scope: str = "model", **more: Any) -> ResultRow:
     samples = more.pop("samples", nanoseconds(ms))
     facts = {"size": 112, "state": "measured", "precision": "int8", "sha256": "a" * 64, "first_ms": 55.0, **more}
-    return Row(device=device, model=model, scope=scope, samples_ns=samples, figures=figures(samples), **facts)
+    return ResultRow(
+        device=device, model=model, scope=scope, samples_ns=samples, figures=latency_metrics(samples), **facts
+    )
 
 
 def a_run() -> Results:
     """One row of every kind."""
-    stages = {s: stage_figures(nanoseconds(ms)) for s, ms in (("capture", 1.0), ("detect", 5.0), ("infer", 3.0))}
+    stages = {s: stage_metrics(nanoseconds(ms)) for s, ms in (("capture", 1.0), ("detect", 5.0), ("infer", 3.0))}
     accuracy = {"set": "test", "images": 3500, "accuracy": 0.858, "mean_recall": 0.885, "points": -0.09}
     table = {"source": "the device table of the 2025 thesis"}
     rows = [
@@ -73,7 +75,7 @@ def a_run() -> Results:
         ),
         row("rk3588", "mobilenetv2", 40, simulated=True, price_usd=80),
         row("rpi5", "resnet50", 30, price_usd=80, state="partial", reason="interrupted by Ctrl-C"),
-        Row(
+        ResultRow(
             "ncs2",
             "mobilenetv2",
             224,
@@ -86,7 +88,7 @@ def a_run() -> Results:
             price_year=2025,
             published={"mean_ms": 24.81, "fps": 40.31, "verdict": "no device here", **table},
         ),
-        Row(
+        ResultRow(
             "imx93",
             "edgetpu",
             112,
@@ -95,7 +97,7 @@ def a_run() -> Results:
             published={"verdict": "not published"},
             estimate={"mean_ms": 3.2, "tool": "vela 5.2.0"},
         ),
-        Row(
+        ResultRow(
             "rk3566",
             "edgetpu",
             112,
@@ -115,7 +117,7 @@ def a_run() -> Results:
 
 def test_figures_of_known_latencies() -> None:
     one_to_hundred = np.random.default_rng(0).permutation(np.arange(1, 101)) * 1_000_000
-    got = figures([int(v) for v in one_to_hundred])
+    got = latency_metrics([int(v) for v in one_to_hundred])
     assert got == pytest.approx(
         {
             "queries": 100,
@@ -131,11 +133,11 @@ def test_figures_of_known_latencies() -> None:
             "fps": 1000 / 50.5,
         }
     )
-    assert tuple(got) == FIGURES
+    assert tuple(got) == METRICS
 
 
 def test_figures_of_one_and_two_latencies() -> None:
-    one, two = figures([4_000_000]), figures([8_000_000, 4_000_000])
+    one, two = latency_metrics([4_000_000]), latency_metrics([8_000_000, 4_000_000])
     assert {one[f"p{p}_ms"] for p in (50, 90, 95, 99)} == {one["mean_ms"]} == {4.0}
     assert (one["std_ms"], one["fps"]) == (0.0, 250.0)
     assert {two[f"p{p}_ms"] for p in (50, 90, 95, 99)} == {8.0}
@@ -147,12 +149,12 @@ def test_percentiles_are_those_of_loadgen(seed: int) -> None:
     """results.cc: latencies[count * percentile], the product a double that is cut to an integer."""
     random = np.random.default_rng(seed)
     samples = [int(v) for v in random.lognormal(16, 0.3, random.integers(1, 3000))]
-    got = figures(samples)
+    got = latency_metrics(samples)
     for percent, share in ((50, 0.5), (90, 0.9), (95, 0.95), (99, 0.99)):
         assert got[f"p{percent}_ms"] == sorted(samples)[int(np.float64(len(samples)) * share)] / 1e6
     assert got["min_ms"] <= got["p50_ms"] <= got["p90_ms"] <= got["p95_ms"] <= got["p99_ms"] <= got["max_ms"]
     assert got["fps"] * got["mean_ms"] == pytest.approx(1000)
-    assert figures(samples[::-1]) == pytest.approx(got)
+    assert latency_metrics(samples[::-1]) == pytest.approx(got)
 
 
 @pytest.mark.parametrize(
@@ -160,14 +162,14 @@ def test_percentiles_are_those_of_loadgen(seed: int) -> None:
 )
 def test_figures_of_nothing(samples: list[int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        figures(samples)
+        latency_metrics(samples)
 
 
 def test_a_stage_may_take_no_time() -> None:
-    assert stage_figures([0, 0, 3_000_000]) == pytest.approx({"mean_ms": 1.0, "p50_ms": 0.0, "p90_ms": 3.0})
-    assert tuple(stage_figures([1])) == STAGE_FIGURES
+    assert stage_metrics([0, 0, 3_000_000]) == pytest.approx({"mean_ms": 1.0, "p50_ms": 0.0, "p90_ms": 3.0})
+    assert tuple(stage_metrics([1])) == STAGE_METRICS
     with pytest.raises(ValueError, match="no latencies"):
-        stage_figures([])
+        stage_metrics([])
 
 
 # results.json
@@ -187,11 +189,11 @@ def test_the_schema_is_one_and_names_exactly_what_is_saved() -> None:
 
     schema = json.loads(SCHEMA_FILE.read_text())
     Draft202012Validator.check_schema(schema)
-    for part, saved in ((schema, Results), (schema["$defs"]["row"], Row)):
+    for part, saved in ((schema, Results), (schema["$defs"]["row"], ResultRow)):
         assert set(part["properties"]) == set(part["required"]) == {f.name for f in fields(saved)}
         assert part["additionalProperties"] is False
     assert set(schema["$defs"]["figures"]["properties"]) == set(schema["$defs"]["figures"]["then"]["required"])
-    assert set(schema["$defs"]["figures"]["properties"]) == set(FIGURES)
+    assert set(schema["$defs"]["figures"]["properties"]) == set(METRICS)
 
 
 Change = Callable[[dict[str, Any]], object]
@@ -252,7 +254,7 @@ def test_the_place_of_what_is_wrong_is_named(damage: Change, said: str, tmp_path
 
 
 def test_a_partial_row_may_be_without_samples_and_a_figure_may_be_rounded(tmp_path: Path) -> None:
-    early = Row("cpu", "default", 112, "model", "partial", reason="interrupted while warming up")
+    early = ResultRow("cpu", "default", 112, "model", "partial", reason="interrupted while warming up")
     rounded = row()
     rounded = replace(rounded, figures={k: float(f"{v:.9g}") for k, v in rounded.figures.items()})
     save_results(tmp_path / "a.json", replace(a_run(), rows=[early, rounded]))
@@ -288,7 +290,7 @@ def test_the_csv_is_flat_and_survives_commas_quotes_and_line_breaks(tmp_path: Pa
     assert pipeline["warnings"] == f'{NASTY}; hot, "very"'
     assert float(pipeline["stage_detect_mean_ms"]) == a_run().rows[2].stages["detect"]["mean_ms"]
     assert (coral["model"], coral["degraded"], coral["published_mean_ms"]) == (NASTY, "True", "2.73")
-    assert {absent[name] for name in (*FIGURES, "first_ms", "peak_mib", "stage_detect_mean_ms")} == {""}
+    assert {absent[name] for name in (*METRICS, "first_ms", "peak_mib", "stage_detect_mean_ms")} == {""}
     assert not [name for name in first if "samples" in name]
     write_csv(tmp_path / "none.csv", replace(a_run(), rows=[]))
     assert (tmp_path / "none.csv").read_text().startswith("device,title,model,")
@@ -480,7 +482,7 @@ def test_plots_of_hardly_any_latencies(samples: list[int], tmp_path: Path) -> No
 
 def test_names_are_no_formulas_and_need_no_font(tmp_path: Path) -> None:
     """Two dollars would begin a formula of matplotlib, and its font has no 顔; warnings are errors here."""
-    stages = {"$\\x$": stage_figures([1_000_000])}
+    stages = {"$\\x$": stage_metrics([1_000_000])}
     names = [row(model="$\\frac$ 顔", accuracy={"accuracy": 0.8}, price_usd=5), row(scope="pipeline", stages=stages)]
     write_report(tmp_path, replace(a_run(), rows=names))
     assert len(list(tmp_path.glob("*.png"))) == len(PLOTS)

@@ -15,7 +15,7 @@ from ....bundle import LABELS, Image
 from ....errors import DatasetError, FerEdgeError, UsageError
 from ....train.data.dataset import Sample, read_image
 from ....train.evaluation.metrics import report
-from ...results.metrics import stage_figures
+from ...results.metrics import stage_metrics
 from .peer import Answers, Peer, Say, Session
 
 ROUNDS, PICTURES = 5, 200
@@ -24,7 +24,7 @@ WARM_UP = 50
 
 
 @dataclass(frozen=True)
-class Row:
+class PeerResult:
     """One peer's line of the table.
 
     Attributes:
@@ -62,7 +62,7 @@ class Entrant:
         self.about = peer.about
         self.absent = peer.missing()
         self.rounds: list[NDArray[np.int64]] = []
-        self.figures: dict[str, Any] = {}
+        self.metrics: dict[str, Any] = {}
         self._peer = peer
         self._session: Session | None = None
 
@@ -91,17 +91,17 @@ class Entrant:
         if self._session is not None:
             self._session.close()
 
-    def row(self) -> Row:
+    def row(self) -> PeerResult:
         """Its line."""
         known = asdict(self.about)
         if self.absent or self._session is None:
-            return Row(**known, absent=self.absent)
-        each = [stage_figures(nanoseconds) for nanoseconds in self.rounds]
+            return PeerResult(**known, absent=self.absent)
+        each = [stage_metrics(nanoseconds) for nanoseconds in self.rounds]
         p50, p90 = ([r[key] for r in each] for key in ("p50_ms", "p90_ms"))
-        return Row(
+        return PeerResult(
             **known,
             runtime=self._session.describe(),
-            **{key: self.figures[key] for key in ("accuracy", "mean_recall", "images")},
+            **{key: self.metrics[key] for key in ("accuracy", "mean_recall", "images")},
             p50_ms=statistics.median(p50),
             p90_ms=statistics.median(p90),
             p50_range=(min(p50), max(p50)),
@@ -113,7 +113,7 @@ class Entrant:
 
 def measure(
     peers: Sequence[Peer], samples: Sequence[Sample], rounds: int = ROUNDS, pictures: int = PICTURES, *, say: Say
-) -> tuple[Row, ...]:
+) -> tuple[PeerResult, ...]:
     """Measure all peers; one that is absent, does not install or fails is a row with the reason.
 
     Args:
@@ -162,7 +162,7 @@ def _latencies(entrants: Sequence[Entrant], images: Sequence[Image], rounds: int
 def _accuracies(entrants: Sequence[Entrant], images: Sequence[Image], truth: NDArray[np.int64], say: Say) -> None:
     for entrant in entrants:
         if answers := entrant.ask(images):
-            entrant.figures = report(answers.probabilities, truth, LABELS)
+            entrant.metrics = report(answers.probabilities, truth, LABELS)
             say(f"accuracy: {entrant.about.name}, {len(images)} pictures")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .compare import Row
+from .compare import PeerResult
 
 COLUMNS = (
     *("package", "version", "licence", "input", "accuracy", "mean recall"),
@@ -15,7 +15,7 @@ LONGEST = 200
 """Letters of a reason; a package manager's may be a page."""
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[PeerResult]) -> str:
     """A table in GitHub's Markdown, a line a row, and one sentence on what was measured."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     lines += [f"| {' | '.join(_plain(cell) for cell in _cells(row))} |" for row in rows]
@@ -25,7 +25,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", _note(done)]) + "\n"
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: PeerResult) -> list[str]:
     about = [row.name, row.version, row.licence, f"{row.size}" if row.size else NONE]
     if row.absent or row.p50_range is None:
         reason = row.absent if len(row.absent) <= LONGEST else f"{row.absent[:LONGEST]}…"
@@ -47,7 +47,7 @@ def _plain(cell: str) -> str:
     return " ".join(cell.replace("|", "/").split())
 
 
-def _note(row: Row) -> str:
+def _note(row: PeerResult) -> str:
     return (
         f"Accuracy on the same {row.images} pictures. Latency of one picture, from its uint8 crop to seven "
         f"probabilities, scaling included: medians over {row.rounds} rounds of {row.pictures} pictures, every package "
