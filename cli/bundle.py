@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .output import watch
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -86,14 +87,13 @@ def _run_each(bundle: Bundle, quiet: bool) -> None:
 
 def _add(args: argparse.Namespace, bundle: Bundle) -> int:
     from ..export.targets.edgetpu import add_compiled
-    from ..train.model_card import model_card
 
     if args.file is None or args.log is None:
         raise UsageError(
             "bundle add needs the compiled file and the compiler's log",
             hint="fer-edge bundle add BUNDLE model_int8_edgetpu.tflite --log compile.log",
         )
-    artifact = add_compiled(bundle, args.file, args.log, model_card)
+    artifact = add_compiled(bundle, args.file, args.log)
     if args.json:
         print(json.dumps({"path": artifact.path, "report": dict(artifact.report)}))
     else:
@@ -105,11 +105,11 @@ def _add(args: argparse.Namespace, bundle: Bundle) -> int:
 
 def _make(args: argparse.Namespace) -> int:
     from ..export.calibration import calibration_set, digest_of
+    from ..export.labelled import calibration_faces
     from ..export.untrained import pack_untrained, settle
     from ..train.checkpoint import open_checkpoint
     from ..train.network import build_network, fold_luma, import_torch
     from ..train.recipe import parse_recipe
-    from .export import calibration_faces
 
     given = (args.init or "").endswith(".pt")
     if not args.path or not (args.backbone or given):
@@ -125,7 +125,9 @@ def _make(args: argparse.Namespace) -> int:
         recipe = parse_recipe(args.backbone, {"backbone": args.backbone, "size": args.size}, "bundle make")
         import_torch().manual_seed(recipe.seed)  # the same random weights every time
         network = build_network(recipe, args.init, exportable=True)
-        faces = calibration_faces(args.calibration, 128, 42, f"bundle make {args.path} --backbone {args.backbone}")
+        faces = calibration_faces(
+            args.calibration, 128, 42, f"bundle make {args.path} --backbone {args.backbone}", print, watch
+        )
         crops = calibration_set(faces, recipe.size)
         settle(network, crops)
         settled_on = {"source": args.calibration.name, "digest": digest_of(crops)}

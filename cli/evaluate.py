@@ -13,8 +13,8 @@ from .output import watch
 
 if TYPE_CHECKING:
     from ..bundle import Logits
+    from ..bundle.dataset import Dataset, Sample
     from ..runtime.inference.classifier import Classifier
-    from ..train.data.dataset import Dataset, Sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,14 +94,14 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
 
 def _read(args: argparse.Namespace, wanted: str = "") -> Dataset:
     """The data with the asked label column, or with the second column that a recipe wants."""
-    from ..train.data.dataset import read_dataset
+    from ..bundle.dataset import read_dataset
 
     second = wanted if args.label == "label" else args.label
     if wanted and second != wanted:
         raise UsageError(
             f"the recipe mixes in {wanted!r}, so --label cannot be {args.label!r}", hint="leave --label out"
         )
-    return read_dataset(args.data, second, watch=lambda s: watch(s, desc="reading pictures"))
+    return read_dataset(args.data, second, watch=watch)
 
 
 def _truth(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], Any]:
@@ -121,16 +121,16 @@ def _truth(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], An
 
 def _corrupted(args: argparse.Namespace, samples: list[Sample], truth: Any) -> dict[str, dict[str, float]]:
     """Accuracy and mean recall under each corruption."""
+    from ..export.labelled import logits_of
+    from ..export.metrics import report
     from ..train.data.corruptions import CORRUPTIONS
-    from ..train.evaluation.metrics import report
-    from .measure import logits_of
 
     if args.checkpoint:
         raise UsageError("--corrupt measures bundles, not checkpoints", hint="fer-edge evaluate --bundle B --corrupt …")
     classifier = _open(args)
     found = {}
     for name, alter in CORRUPTIONS.items():
-        figures = report(logits_of(classifier, samples, alter), truth, classifier.labels)
+        figures = report(logits_of(classifier, samples, alter, watch), truth, classifier.labels)
         found[name] = {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
     return found
 
@@ -155,10 +155,10 @@ def _logits(args: argparse.Namespace, samples: list[Sample]) -> tuple[Logits, di
         logits = predict(network, samples, recipe.size, watch=watch)
         name = f"checkpoint {args.checkpoint.name} ({recipe.name})"
     else:
-        from .measure import logits_of
+        from ..export.labelled import logits_of
 
         classifier = _open(args)
-        logits = logits_of(classifier, samples)
+        logits = logits_of(classifier, samples, watch=watch)
         described = classifier.describe()
         name = f"{described['bundle']}, {described['artifact']}"
     each = 1000 * (perf_counter() - began) / len(samples)

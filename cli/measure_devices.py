@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import FerEdgeError, OutputError, UsageError
 from .main import INTERRUPTED
-from .output import StatusLine, aligned
+from .output import StatusLine, aligned, watch
 
 if TYPE_CHECKING:
     from ..benchmarks.measure.model_row import Judge
@@ -119,10 +119,10 @@ class Bench:
     def _simulator(self, subject: Subject) -> Callable[[], Classifier]:
         from ..benchmarks.measure.simulated import simulator
         from ..export.calibration import calibration_set
-        from .export import calibration_faces
+        from ..export.labelled import calibration_faces
 
         command = f"benchmark --device {subject.profile.name} --simulate"
-        faces = calibration_faces(self.args.calibration, 200, self.args.seed, command)
+        faces = calibration_faces(self.args.calibration, 200, self.args.seed, command, self.say, watch)
         crops = calibration_set(faces, subject.bundle.manifest.input.size)
         return simulator(subject.profile, subject.bundle, crops, self.stack, self.say)
 
@@ -170,9 +170,9 @@ def _scopes(args: argparse.Namespace, model: str) -> list[str]:
 
 def _judge(args: argparse.Namespace) -> Judge | None:
     from ..benchmarks.measure.model_row import Judge
-    from .export import evaluation
+    from ..export.labelled import evaluation
 
-    evaluate = evaluation(args)
+    evaluate = evaluation(args.labelled, args.split, args.seed, watch)
     return Judge(evaluate) if evaluate else None
 
 

@@ -45,15 +45,15 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..bundle import write_text
+    from ..bundle.dataset import read_dataset
     from ..train import sweep
-    from ..train.data.dataset import read_dataset
     from ..train.recipe import load_recipe
 
     base = load_recipe(args.recipe)
     grid = args.grid or sweep.PUBLISHED_GRID
     if not isinstance(grid, dict) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
         raise UsageError("--grid must be an object of lists", hint="--grid '{\"dropout\": [0, 0.2]}'")
-    dataset = read_dataset(args.data, base.second_label, base.seed, lambda s: watch(s, desc="reading pictures"))
+    dataset = read_dataset(args.data, base.second_label, base.seed, watch)
     args.out.mkdir(parents=True, exist_ok=True)
     storage = args.storage or f"sqlite:///{args.out.resolve() / 'sweep.db'}"
     say = (lambda line: None) if args.json else (lambda line: print(line, flush=True))

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .measure import measure
 from .output import watch
 
 if TYPE_CHECKING:
+    from ..bundle.dataset import Dataset
     from ..runtime.inference.classifier import Classifier
-    from ..train.data.dataset import Dataset
     from ..train.distillation import Teacher
     from ..train.fit import Fitted
     from ..train.recipe import Recipe
@@ -47,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
-    from ..train.data.dataset import read_dataset
+    from ..bundle.dataset import read_dataset
     from ..train.fit import fit, is_main_process
     from ..train.network import import_torch
     from ..train.recipe import load_recipe
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     say = _silent if not is_main_process() else _say_aside if args.json else _say
-    dataset = read_dataset(args.data, recipe.second_label, recipe.seed, lambda s: watch(s, desc="reading pictures"))
+    dataset = read_dataset(args.data, recipe.second_label, recipe.seed, watch)
     dataset = _tell_data(dataset, args.dedupe, say)
     if not dataset.split("valid"):
         raise UsageError(f"{args.data} has no validation split", hint="add rows or a folder named valid")
@@ -154,8 +153,8 @@ def _silent(line: str) -> None:
 
 def _tell_data(dataset: Dataset, dedupe: bool, say: Any) -> Dataset:
     """Say what the data holds and what is wrong with it; returns it without copies if so asked."""
+    from ..bundle.dataset import counts
     from ..train.data import duplicates as copies
-    from ..train.data.dataset import counts
 
     for split in ("train", "valid", "test"):
         samples = dataset.split(split)
@@ -181,9 +180,9 @@ def _tell_data(dataset: Dataset, dedupe: bool, say: Any) -> Dataset:
 def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fitted) -> Any:
     """Export and measure the trained network and write the bundle."""
     from ..bundle import LABELS, whole_image
+    from ..bundle.dataset import balanced, read_image
+    from ..export.labelled import measure
     from ..export.package import package
-    from ..train.data.dataset import balanced, read_image
-    from ..train.model_card import model_card
     from ..train.network import fold_luma
 
     split = "test" if dataset.split("test") else "valid"
@@ -191,7 +190,7 @@ def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fi
     with_digest = dataset.digest()
 
     def evaluate(classifier: Classifier) -> dict[str, Any]:
-        return measure(classifier, dataset, split, f"{args.data.name}/{split}")
+        return measure(classifier, dataset, split, f"{args.data.name}/{split}", watch)
 
     return package(
         fold_luma(fitted.network),
@@ -206,7 +205,6 @@ def _pack(args: argparse.Namespace, recipe: Recipe, dataset: Dataset, fitted: Fi
         evaluate=evaluate,
         provenance=_provenance(args, recipe, dataset, fitted, with_digest),
         licence=args.licence,
-        card=model_card,
     )
 
 
@@ -219,8 +217,8 @@ def _provenance(
 
     from .. import __version__
     from ..bundle import sha256_of
+    from ..bundle.dataset import picture_facts
     from ..train.data import duplicates as copies
-    from ..train.data.dataset import picture_facts
 
     init = args.init or "random"
     if args.init and args.init != "timm":

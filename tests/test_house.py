@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "devices": {"bundle"},
     "runtime": {"bundle", "devices"},
     "export": {"bundle", "devices", "runtime"},
-    "train": {"bundle"},
+    "train": {"bundle", "devices", "runtime", "export"},
     "benchmarks": {"bundle", "devices", "runtime", "export", "train"},
     "cli": {"bundle", "devices", "runtime", "export", "train", "benchmarks"},
 }

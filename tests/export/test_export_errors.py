@@ -90,7 +90,7 @@ def faces_of(kind: str, count: int) -> list[np.ndarray]:
 
 
 def test_calibration_refuses_what_is_no_set_of_faces(calibration: Path) -> None:
-    from fer_edge.train.data.dataset import read_image
+    from fer_edge.bundle.dataset import read_image
 
     for kind in ("noise", "blank"):
         with pytest.raises(InputError, match="are not pictures"):

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS, Bundle, default_bundle, find_bundle, open_bundle
+from fer_edge.bundle.dataset import Dataset, balanced, read_dataset
 from fer_edge.errors import UsageError
-from fer_edge.train.data.dataset import Dataset, balanced, read_dataset
 from fer_edge.train.recipe import load_recipe, parse_recipe
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -169,7 +169,7 @@ def test_the_shipped_student_is_nearly_as_good(shipped: Bundle, bundle: Bundle) 
 
 def test_the_shipped_students_figures_are_true(shipped: Bundle, faces: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs the edgetpu extra")
-    from fer_edge.cli.measure import measure
+    from fer_edge.export.labelled import measure
     from fer_edge.runtime.inference.classifier import Classifier
 
     artifact = shipped.artifact("edgetpu", "int8")

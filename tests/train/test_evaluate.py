@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS, Bundle
+from fer_edge.bundle.dataset import Dataset, Sample, read_dataset
 from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train import sweep
 from fer_edge.train.data import duplicates as copies
 from fer_edge.train.data.corruptions import CORRUPTIONS
-from fer_edge.train.data.dataset import Dataset, Sample, read_dataset
 from fer_edge.train.evaluation import cross_validation as repeat
 from fer_edge.train.evaluation import evaluation, fairness
 from fer_edge.train.evaluation import live_check as live

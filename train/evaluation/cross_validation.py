@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...bundle.dataset import Dataset, Sample
 from ...errors import UsageError
-from ..data.dataset import Dataset, Sample
 
 FIGURES = ("accuracy", "mean_recall", "macro_f1", "calibration_error")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bundle import LABELS
+from ...bundle.dataset import label_index
 from ...errors import DatasetError
-from ..data.dataset import label_index
 
 LEVELS = ("subtle", "peak")
 GOOD, MODERATE = 0.7, 0.4
