@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundle import Bundle, open_bundle
+    from .export.run import ExportResult
+    from .export.run import export as export
     from .runtime.build import PipelineOptions
     from .runtime.classify import FaceExpression, classify
     from .runtime.run import Analysis, SessionSummary, analyze
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis",
     "Bundle",
+    "ExportResult",
     "FaceExpression",
     "Observation",
     "PipelineOptions",
@@ -25,6 +28,7 @@ __all__ = [
     "__version__",
     "analyze",
     "classify",
+    "export",
     "open_bundle",
 ]
 __version__ = "0.1.0"
@@ -32,12 +36,14 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Analysis": "runtime.run",
     "Bundle": "bundle",
+    "ExportResult": "export.run",
     "FaceExpression": "runtime.classify",
     "Observation": "runtime.types",
     "PipelineOptions": "runtime.build",
     "SessionSummary": "runtime.run",
     "analyze": "runtime.run",
     "classify": "runtime.classify",
+    "export": "export.run",
     "open_bundle": "bundle",
 }
 """Name -> the module that has it."""

@@ -23,8 +23,9 @@ from .data.targets import label_share, sampling_weights, training_targets
 from .distillation import Teacher, imitation
 from .evaluation.predict import labelled, predict, validate
 from .losses import make_loss, mix
-from .network import adjust_classifier, build_network, import_torch
+from .network import adjust_classifier, build_network
 from .recipe import Recipe
+from .torch_import import import_torch
 
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
 """Told after each epoch: its row of the history, and timings in milliseconds."""

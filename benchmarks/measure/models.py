@@ -99,8 +99,9 @@ def _holds(folder: Path, kind: Kind) -> bool:
 
 def _pack(name: str, size: int, folder: Path) -> None:
     from ...export.untrained import pack_untrained, settle
-    from ...train.network import build_network, import_torch
+    from ...train.network import build_network
     from ...train.recipe import parse_recipe
+    from ...train.torch_import import import_torch
 
     backbone = next((timm for timm, table in BACKBONES.items() if table == name), name)
     recipe = parse_recipe(backbone, {"backbone": backbone, "size": size}, "benchmark")

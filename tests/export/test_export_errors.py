@@ -221,7 +221,7 @@ def test_a_failed_gate_leaves_the_bundle_as_it_was(
 ) -> None:
     from fer_edge.export import gate
 
-    monkeypatch.setattr(gate, "INT8", gate.Limits(1e-9, 1.0, 0.0))
+    monkeypatch.setattr(gate, "INT8", gate.ParityLimits(1e-9, 1.0, 0.0))
     before = digest(own)
     words = ["export", str(own), "--target", "onnx", "--calibration", str(calibration), "--pictures", "40"]
     assert main(words) == 1

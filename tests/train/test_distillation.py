@@ -44,8 +44,7 @@ def some(count: int = 3) -> Any:
 
 
 def test_as_wide_as_its_parent_it_is_its_parent(parent: Path) -> None:
-    from fer_edge.train.checkpoint import open_checkpoint
-    from fer_edge.train.network import build_network
+    from fer_edge.train.network import build_network, open_checkpoint
 
     twin = build_network(replace(TINY, stages=(64, 128, 256, 512)), str(parent)).eval()
     with torch.inference_mode():
@@ -54,8 +53,7 @@ def test_as_wide_as_its_parent_it_is_its_parent(parent: Path) -> None:
 
 def test_a_narrow_one_keeps_what_matters_most(parent: Path) -> None:
     """Closer to its parent's features than a random narrow network: the first three stages are the same."""
-    from fer_edge.train.checkpoint import open_checkpoint
-    from fer_edge.train.network import build_network
+    from fer_edge.train.network import build_network, open_checkpoint
 
     narrow = build_network(NARROW, str(parent)).eval()
     wide, _ = open_checkpoint(parent)

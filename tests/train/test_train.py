@@ -87,10 +87,10 @@ def test_empty_class(tmp_path: Path) -> None:
 
 
 def test_missing_class_is_said(tmp_path: Path) -> None:
-    from fer_edge.cli.train import _tell_data
+    from fer_edge.train.run import describe_data
 
     said: list[str] = []
-    _tell_data(read_dataset(folders(tmp_path / "d", LABELS[:5])), False, said.append)
+    describe_data(read_dataset(folders(tmp_path / "d", LABELS[:5])), False, said.append)
     assert "no training picture is labelled sad, surprise: the model will hardly know it" in said
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...bundle import Image, whole_image
 from ...bundle.dataset import Sample, read_image
-from ..network import import_torch
 from ..recipe import Recipe
+from ..torch_import import import_torch
 from .augment import Augment, build_augment
 
 WORKERS_FROM = 20

@@ -10,7 +10,7 @@ import numpy as np
 from ...bundle import LABELS, Logits, softmax, whole_image
 from ...bundle.dataset import Sample, Watch, read_image, unwatched
 from ...export.metrics import Classes, report
-from ..network import import_torch
+from ..torch_import import import_torch
 
 
 def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch = unwatched) -> Logits:
