@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...bundle import Artifact, Bundle, Manifest, add_artifacts, describe_file
+from ...bundle import Artifact, Bundle, add_artifacts, describe_file
 from ...errors import ConversionFailed, GateFailed, InputError
 from ..job import Built, Job, entry, missing_packages
 from ..tflite import edgetpu_rules
@@ -128,7 +128,7 @@ def read_log(text: str) -> dict[str, Any]:
     }
 
 
-def add_compiled(bundle: Bundle, file: Path, log: Path, card: Callable[[Manifest], str]) -> Artifact:
+def add_compiled(bundle: Bundle, file: Path, log: Path) -> Artifact:
     """Add a file that was compiled elsewhere, in the place of the one it was compiled from.
 
     Args:
@@ -161,7 +161,7 @@ def add_compiled(bundle: Bundle, file: Path, log: Path, card: Callable[[Manifest
     companions = {plain: describe_file(bundle.folder / plain)[0]}
     report = {**read, "source": plain}
     artifact = replace(source, path=COMPILED, sha256=digest, size=size, companions=companions, report=report)
-    add_artifacts(bundle.folder, [artifact], {COMPILED: file, plain: bundle.folder / plain}, card)
+    add_artifacts(bundle.folder, [artifact], {COMPILED: file, plain: bundle.folder / plain})
     return artifact
 
 

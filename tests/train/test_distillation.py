@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS, Bundle, default_bundle, open_bundle
+from fer_edge.bundle.dataset import Dataset, balanced, read_dataset
 from fer_edge.errors import UsageError
-from fer_edge.train.data.dataset import Dataset, balanced, read_dataset
 from fer_edge.train.recipe import load_recipe, parse_recipe
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -44,8 +44,7 @@ def some(count: int = 3) -> Any:
 
 
 def test_as_wide_as_its_parent_it_is_its_parent(parent: Path) -> None:
-    from fer_edge.train.checkpoint import open_checkpoint
-    from fer_edge.train.network import build_network
+    from fer_edge.train.network import build_network, open_checkpoint
 
     twin = build_network(replace(TINY, stages=(64, 128, 256, 512)), str(parent)).eval()
     with torch.inference_mode():
@@ -54,8 +53,7 @@ def test_as_wide_as_its_parent_it_is_its_parent(parent: Path) -> None:
 
 def test_a_narrow_one_keeps_what_matters_most(parent: Path) -> None:
     """Closer to its parent's features than a random narrow network: the first three stages are the same."""
-    from fer_edge.train.checkpoint import open_checkpoint
-    from fer_edge.train.network import build_network
+    from fer_edge.train.network import build_network, open_checkpoint
 
     narrow = build_network(NARROW, str(parent)).eval()
     wide, _ = open_checkpoint(parent)
@@ -169,7 +167,7 @@ def test_the_shipped_student_is_nearly_as_good(shipped: Bundle, bundle: Bundle) 
 
 def test_the_shipped_students_figures_are_true(shipped: Bundle, faces: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs the edgetpu extra")
-    from fer_edge.cli.measure import measure
+    from fer_edge.export.labelled import measure
     from fer_edge.runtime.inference.classifier import Classifier
 
     artifact = shipped.artifact("edgetpu", "int8")
