@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .main import INTERRUPTED
-from .output import StatusLine, aligned
+from .output import StatusLine, aligned, watch
 
 if TYPE_CHECKING:
     from ..benchmarks.measure.run import MeasureOptions, Outcome
