@@ -88,16 +88,17 @@ def find_bundle(words: str | Path | None) -> Path:
     return shipped if words is None or named else path
 
 
-def open_bundle(path: Path, cache: Path | None = None) -> Bundle:
+def open_bundle(words: Path | str | None = None, cache: Path | None = None) -> Bundle:
     """Open a bundle folder or .zip, checking schema, sizes and hashes of every file.
 
     Args:
-        path: the folder or .zip.
+        words: the folder, the .zip, or the name of one that ships; None is the default one.
         cache: where a .zip is unpacked, by content; the user's cache when None.
 
     Raises:
         BundleError: nothing there, or no bundle; BundleSchemaError, BundleDamaged: as their names say.
     """
+    path = find_bundle(words)
     if path.is_file():
         path = _unpack(path, cache)
     manifest_file = path / MANIFEST

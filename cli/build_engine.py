@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find the tools, then the engine, or build it."""
-    from ..bundle import find_bundle, open_bundle
+    from ..bundle import open_bundle
     from ..runtime.engine.cache import check_memory, engine_for, engines_folder
     from ..runtime.engine.tools import find_tool, gpu_capability
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
-    bundle = open_bundle(find_bundle(args.bundle))
+    bundle = open_bundle(args.bundle)
     artifact = bundle.artifact("tensorrt", args.precision)
     tool = find_tool(args.python, args.trtexec)
     capability = gpu_capability()

@@ -38,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
-    from ..bundle import find_bundle, open_bundle
+    from ..bundle import open_bundle
 
     if args.action == "make":
         return _make(args)
-    bundle = open_bundle(find_bundle(args.path))
+    bundle = open_bundle(args.path)
     if args.action == "add":
         return _add(bundle, args)
     if args.action == "check":

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Artifact, Bundle, add_artifacts, default_bundle, find_bundle, open_bundle, save_bundle
+from ..bundle import Artifact, Bundle, add_artifacts, default_bundle, open_bundle, save_bundle
 from ..bundle.dataset import Watch, unwatched
 from ..devices.cpu import usable_cores
 from ..errors import UsageError
@@ -84,7 +84,7 @@ def export_bundle(
     Raises:
         UsageError, DatasetError, DeviceNotFound: something asked for is not there; and as `add_targets`.
     """
-    bundle = open_bundle(find_bundle(options.bundle))
+    bundle = open_bundle(options.bundle)
     tools = {"rknn_python": options.rknn_python}
     names = choose(options.target, options.precision, options.chip, tools)
     _check_place(options, bundle)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from ...bundle import LABELS, Bundle, find_bundle, open_bundle
+from ...bundle import LABELS, Bundle, open_bundle
 from ...bundle.dataset import label_index
 from ...errors import DatasetError, SourceError
 
@@ -69,7 +69,7 @@ def live_check(options: LiveCheckOptions, before_take: Callable[[Take], object])
     Raises:
         DatasetError, SourceError, BundleError: label file, clip, camera or bundle cannot be used.
     """
-    bundle = open_bundle(find_bundle(options.bundle))
+    bundle = open_bundle(options.bundle)
     camera = options.source.startswith("camera:") or options.source.isdigit()
     results = []
     for take in all_takes() if camera else read_takes(Path(options.source)):

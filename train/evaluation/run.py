@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...bundle import LABELS, Logits, find_bundle, open_bundle, write_text
+from ...bundle import LABELS, Logits, open_bundle, write_text
 from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
 from ...errors import DatasetError, UsageError
 from ...export.labelled import logits_of
@@ -146,7 +146,7 @@ def _corrupted(
 
 def _open(options: EvaluateOptions) -> Classifier:
     """The bundle's artifact through the runtime's backend."""
-    bundle = open_bundle(find_bundle(options.bundle))
+    bundle = open_bundle(options.bundle)
     return Classifier(bundle, choose_artifact(bundle, options.precision), options.threads)
 
 
