@@ -154,8 +154,8 @@ def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.flo
         return 1.0
     train = dataset.split("train")
     valid = dataset.split("valid")
-    copies = {id(s) for s in copied(valid, train)}  # the network knows these by heart, and would look too sure
-    kept, truth = labelled([s for s in valid if id(s) not in copies])
+    seen = {id(s) for s in copied(valid, train)}  # the network knows these by heart, and would look too sure
+    kept, truth = labelled([s for s in valid if id(s) not in seen])
     temperature = fit_temperature(predict(network, kept, recipe.size), truth)
     adjust_classifier(network, temperature, np.zeros(len(share)))
     return temperature

@@ -21,7 +21,7 @@ PRECISIONS = USUAL = ("int8",)
 PLAIN, COMPILED = "edgetpu/model_int8.tflite", "edgetpu/model_int8_edgetpu.tflite"
 COMPILER = "edgetpu_compiler"
 CUSTOM = "edgetpu-custom-op"
-LEAST_MAPPED = 0.95
+MIN_MAPPED = 0.95
 """Below this share of operators on the chip the rest of the time goes into the processor: the gate fails."""
 TIMEOUT_S = 600
 TABLE_ROW = re.compile(r"^([A-Z][A-Z0-9_]+)\s+(\d+)\s+(\S.*)$", re.MULTILINE)
@@ -60,7 +60,7 @@ def rule_check(path: Path) -> dict[str, Any]:
         GateFailed: less than 95 % of the operators obey them, or the file as a whole does not.
     """
     verdict = edgetpu_rules.check(read_tflite(path))
-    if verdict.share < LEAST_MAPPED or verdict.foreign:
+    if verdict.share < MIN_MAPPED or verdict.foreign:
         raise GateFailed(
             f"only {verdict.mapped} of {verdict.total} operators keep the Edge TPU's rules: {verdict.problems[0]}",
             cause="the backbone uses layers that the chip does not know",
@@ -174,7 +174,7 @@ def read_text(path: Path) -> str:
 
 
 def _judge(report: Mapping[str, Any], command: str) -> None:
-    if report["mapped"] < LEAST_MAPPED * report["operators"]:
+    if report["mapped"] < MIN_MAPPED * report["operators"]:
         raise GateFailed(
             f"the compiler put {report['mapped']} of {report['operators']} operators on the Edge TPU",
             cause=next(iter(report["left_on_cpu"]), "see its log"),
