@@ -123,3 +123,15 @@ def test_colour_order_is_told(here: Path, color: str) -> None:
 def test_what_is_no_picture_is_refused(picture: np.ndarray) -> None:
     with pytest.raises(InputError):
         fer_edge.classify(picture)
+
+
+def test_a_benchmark_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fer_edge.benchmarks.measure import run, singlestream
+
+    monkeypatch.setitem(singlestream.RULES, "quick", singlestream.Rules("quick", 8, 0.1))
+    results = fer_edge.benchmark("cpu", mode="quick", out=tmp_path / "kept")
+    assert [row.state for row in results.rows] == ["measured"]
+    assert len(results.rows[0].samples_ns) >= 8
+    assert (tmp_path / "kept" / "results.json").is_file()
+    assert run.benchmark is fer_edge.benchmark
+    assert fer_edge.benchmark("coral-usb", mode="quick").rows[0].state == "absent"
