@@ -8,9 +8,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from ..train.options import LICENCE, TrainOptions
 from .output import watch
-
-LICENCE = "research use only, unless the training data and initial weights allow more"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
-    from ..train.options import TrainOptions
     from ..train.run import train
 
     options = TrainOptions(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json")})

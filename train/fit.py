@@ -51,7 +51,7 @@ def fit(
     resume: bool = False,
     checkpoint_every: int = 100,
     watch: Watch = unwatched,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = lambda line: None,
     on_epoch: OnEpoch = lambda row, timing: None,
 ) -> Fitted:
     """Train a network as a recipe says, leaving checkpoints in `work`.

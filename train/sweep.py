@@ -71,7 +71,7 @@ def run_sweep(
     """
     base = load_recipe(options.recipe)
     grid = options.grid or PUBLISHED_GRID
-    if not isinstance(grid, dict) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
+    if not isinstance(grid, Mapping) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
         raise UsageError("--grid must be an object of lists", hint="--grid '{\"dropout\": [0, 0.2]}'")
     dataset = read_dataset(options.data, base.second_label, base.seed, watch)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def sweep(
     study: str,
     storage: str,
     trials: int | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
     """Run a grid, each point once, and return every finished trial with its accuracy.
 
