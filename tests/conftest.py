@@ -226,7 +226,7 @@ def calibration(faces: Path) -> Path:
             place.mkdir(exist_ok=True)
             shutil.copyfile(sample.path, place / sample.path.name)
 
-    return made_once("calibration", [faces.parent.name, ROOT / "train" / "data"], copy)
+    return made_once("calibration", [faces.parent.name, ROOT / "bundle" / "dataset.py"], copy)
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, ke
     assert np.abs(apart.infer(crops) - wanted).max() < 1e-3
     assert apart.describe()["version"].startswith("2021.4.2")
     apart.close()
-    with pytest.raises(DeviceNotFound, match="no MYRIAD device answers"):
+    with pytest.raises(DeviceNotFound, match=r"no MYRIAD device answers|libusb"):  # the second without that library
         RemoteBackend(backend, graph, {"device": "MYRIAD"}, python=python)
 
 
