@@ -11,11 +11,9 @@ from ..backoff import Backoff
 from ..types import Frame, Stamped
 from .camera_process import DEADLINE_S, OPEN_S
 from .mailbox import Mailbox
-from .picture import Picture
 from .picture_check import PictureCheck
-from .source import Reader
+from .source import Phase, Picture, Reader, State, reason_of
 from .source_reader import Pacer
-from .state import Phase, State, reason_of
 
 STEADY_S = 10.0
 """A source that delivered for so long is tried again soon when it is lost; another waits longer each time."""
