@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .benchmarks.measure.run import benchmark
     from .bundle import Bundle, open_bundle
+    from .export.run import ExportResult
+    from .export.run import export as export
     from .runtime.build import PipelineOptions
     from .runtime.classify import FaceExpression, classify
     from .runtime.run import Analysis, SessionSummary, analyze
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis",
     "Bundle",
+    "ExportResult",
     "FaceExpression",
     "Observation",
     "PipelineOptions",
@@ -27,6 +30,7 @@ __all__ = [
     "analyze",
     "benchmark",
     "classify",
+    "export",
     "open_bundle",
 ]
 __version__ = "0.1.0"
@@ -34,6 +38,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Analysis": "runtime.run",
     "Bundle": "bundle",
+    "ExportResult": "export.run",
     "FaceExpression": "runtime.classify",
     "Observation": "runtime.types",
     "PipelineOptions": "runtime.build",
@@ -41,6 +46,7 @@ _ROOMS = {
     "analyze": "runtime.run",
     "benchmark": "benchmarks.measure.run",
     "classify": "runtime.classify",
+    "export": "export.run",
     "open_bundle": "bundle",
 }
 """Name -> the module that has it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import BundleDamaged, BundleError, LabelMismatch, UsageError
 from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
 from .manifest import Artifact, Manifest
+from .model_card import model_card
 
 MANIFEST = "bundle.json"
 CARD = "MODEL_CARD.md"
@@ -145,13 +146,10 @@ def save_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> 
     return Bundle(folder, manifest)
 
 
-def add_artifacts(
-    folder: Path,
-    artifacts: Sequence[Artifact],
-    files: Mapping[str, Path],
-    card: Callable[[Manifest], str] | None = None,
-) -> Bundle:
+def add_artifacts(folder: Path, artifacts: Sequence[Artifact], files: Mapping[str, Path]) -> Bundle:
     """Put artifacts into a bundle in one step, each in the place of an older one of the same kind.
+
+    MODEL_CARD.md, where there is one, is written anew.
 
     The rest of the bundle is what it is at that moment, so two that add at once both succeed.
 
@@ -159,7 +157,6 @@ def add_artifacts(
         folder: the bundle folder.
         artifacts: their entries in the manifest.
         files: path inside the bundle -> file to copy from, for all their `files`.
-        card: writes MODEL_CARD.md from the new manifest, for a bundle that has one.
 
     Raises:
         OutputError: the place cannot be written; BundleError: the bundle is gone or damaged.
@@ -173,9 +170,9 @@ def add_artifacts(
         content = {name: p for name, p in ours.items() if name not in dropped} | dict(files)
         manifest = replace(bundle.manifest, artifacts=_in_order([*kept, *artifacts]))
         with tempfile.TemporaryDirectory() as aside:
-            if card and CARD in content:
+            if CARD in content:
                 content[CARD] = Path(aside) / CARD
-                content[CARD].write_text(card(manifest), encoding="utf-8")
+                content[CARD].write_text(model_card(manifest), encoding="utf-8")
             return save_bundle(folder, manifest, content)
 
 

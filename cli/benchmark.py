@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .main import INTERRUPTED
-from .output import StatusLine, aligned
+from .output import StatusLine, aligned, watch
 
 if TYPE_CHECKING:
     from ..benchmarks.measure.run import MeasureOptions, Outcome
@@ -63,17 +63,18 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "estimate":
         return _estimate(args.device or [], args.model or ["default"], args.input, args.json)
     from ..benchmarks.measure.run import measure
-    from .export import calibration_faces, evaluation
+    from ..export.labelled import calibration_faces, evaluation
 
     status = StatusLine()
+    note = partial(print, file=sys.stderr, flush=True)
     outcome = measure(
         _options(args),
-        evaluate=evaluation(args),
+        evaluate=evaluation(args.labelled, args.split, args.seed, watch),
         calibration=lambda device: calibration_faces(
-            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate"
+            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate", note, watch
         ),
         on_progress=lambda text: status.show(text) if text else status.end(),
-        on_note=partial(print, file=sys.stderr, flush=True),
+        on_note=note,
     )
     _say(outcome, args.matrix, args.json)
     return _exit_code(outcome, args.matrix, args.json, args.accept_unreal)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .output import watch
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -41,9 +44,13 @@ def run(args: argparse.Namespace) -> int:
         return _make(args)
     bundle = open_bundle(args.path)
     if args.action == "add":
-        return _add(args, bundle)
+        return _add(bundle, args)
     if args.action == "check":
-        _run_each(bundle, quiet=args.json)
+        from ..export.gate import run_each
+
+        for path, reason in run_each(bundle).items():
+            if not args.json:
+                print(f"not run: {path}, {reason}")
     if args.json:
         answer = {"ok": True, "bundle": str(bundle.folder)}
         print(bundle.manifest.to_json() if args.action == "show" else json.dumps(answer))
@@ -66,72 +73,26 @@ def _show(bundle: Bundle) -> None:
         print(words.rstrip())
 
 
-def _run_each(bundle: Bundle, quiet: bool) -> None:
-    """Run every artifact once that this machine's processor can run, and say which it cannot."""
-    from ..errors import DeviceNotFound
-    from ..runtime.inference.classifier import Classifier, runs_here
-
-    for artifact in bundle.manifest.artifacts:
-        if not runs_here(artifact):
-            reason = f"it was compiled for {artifact.target}"
-        else:
-            try:
-                Classifier(bundle, artifact).close()
-                continue
-            except DeviceNotFound as error:
-                reason = error.message
-        if not quiet:
-            print(f"not run: {artifact.path}, {reason}")
-
-
-def _add(args: argparse.Namespace, bundle: Bundle) -> int:
-    from ..export.targets.edgetpu import add_compiled
-    from ..train.model_card import model_card
+def _add(bundle: Bundle, args: argparse.Namespace) -> int:
+    from ..export.targets.edgetpu import add_compiled, summary
 
     if args.file is None or args.log is None:
         raise UsageError(
             "bundle add needs the compiled file and the compiler's log",
             hint="fer-edge bundle add BUNDLE model_int8_edgetpu.tflite --log compile.log",
         )
-    artifact = add_compiled(bundle, args.file, args.log, model_card)
-    if args.json:
-        print(json.dumps({"path": artifact.path, "report": dict(artifact.report)}))
-    else:
-        from ..export.targets.edgetpu import summary
-
-        print(f"{artifact.path}: {summary(artifact.report)}")
+    artifact = add_compiled(bundle, args.file, args.log)
+    about = json.dumps({"path": artifact.path, "report": dict(artifact.report)})
+    print(about if args.json else f"{artifact.path}: {summary(artifact.report)}")
     return 0
 
 
 def _make(args: argparse.Namespace) -> int:
-    from ..export.calibration import calibration_set, digest_of
-    from ..export.untrained import pack_untrained, settle
-    from ..train.checkpoint import open_checkpoint
-    from ..train.network import build_network, fold_luma, import_torch
-    from ..train.recipe import parse_recipe
-    from .export import calibration_faces
+    from ..train.untrained import UntrainedOptions, make_untrained
 
-    given = (args.init or "").endswith(".pt")
-    if not args.path or not (args.backbone or given):
-        raise UsageError(
-            "bundle make needs a place, and a backbone or a checkpoint",
-            hint="fer-edge bundle make OUT --backbone mobilenetv2_100 --calibration DIR",
-        )
-    if given:
-        network, recipe = open_checkpoint(Path(args.init))
-        network = fold_luma(network)
-        settled_on = {}
-    else:
-        recipe = parse_recipe(args.backbone, {"backbone": args.backbone, "size": args.size}, "bundle make")
-        import_torch().manual_seed(recipe.seed)  # the same random weights every time
-        network = build_network(recipe, args.init, exportable=True)
-        faces = calibration_faces(args.calibration, 128, 42, f"bundle make {args.path} --backbone {args.backbone}")
-        crops = calibration_set(faces, recipe.size)
-        settle(network, crops)
-        settled_on = {"source": args.calibration.name, "digest": digest_of(crops)}
-    bundle = pack_untrained(
-        network, Path(args.path), recipe.backbone, recipe.size, Path(args.init or "random").name, settled_on
-    )
+    out = Path(args.path) if args.path else None
+    options = UntrainedOptions(out, args.backbone, args.size, args.init, args.calibration)
+    bundle = make_untrained(options, partial(print, file=sys.stderr), watch)
     if args.json:
         print(json.dumps({"bundle": str(bundle.folder)}))
     else:

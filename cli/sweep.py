@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
 from .output import watch
-
-if TYPE_CHECKING:
-    from ..train.recipe import Recipe
 
 BACKBONES = (
     "resnet18",
@@ -42,65 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is left of the grid, then print the two tables."""
-    from dataclasses import replace
-
     from ..bundle import write_text
-    from ..train import sweep
-    from ..train.data.dataset import read_dataset
-    from ..train.recipe import load_recipe
+    from ..train.sweep import SweepOptions, run_sweep
 
-    base = load_recipe(args.recipe)
-    grid = args.grid or sweep.PUBLISHED_GRID
-    if not isinstance(grid, dict) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
-        raise UsageError("--grid must be an object of lists", hint="--grid '{\"dropout\": [0, 0.2]}'")
-    dataset = read_dataset(args.data, base.second_label, base.seed, lambda s: watch(s, desc="reading pictures"))
-    args.out.mkdir(parents=True, exist_ok=True)
-    storage = args.storage or f"sqlite:///{args.out.resolve() / 'sweep.db'}"
-    say = (lambda line: None) if args.json else (lambda line: print(line, flush=True))
-
-    def train(recipe: Recipe, name: str) -> float:
-        return _train(args, recipe, dataset, args.out / name, name, say)
-
-    rows: list[dict[str, Any]] = []
-    for backbone in args.backbones.split(","):
-        changed = replace(base, backbone=backbone)
-        study = f"{args.study}-{backbone}"
-        rows += sweep.sweep(changed, grid, train, study=study, storage=storage, trials=args.trials, say=say)
-    tables = {
-        "by_backbone": sweep.summarise(rows, lambda row: str(row["backbone"])),
-        "by_augmentation": sweep.summarise(rows, sweep.by_augmentation),
-    }
-    write_text(args.out / "summary.json", json.dumps({"runs": rows, **tables}, indent=1) + "\n")
+    given = {k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json", "backbones")}
+    options = SweepOptions(**given, backbones=tuple(args.backbones.split(",")))
+    found = run_sweep(options, (lambda line: None) if args.json else partial(print, flush=True), watch)
+    write_text(args.out / "summary.json", json.dumps(found, indent=1) + "\n")
     if args.json:
-        print(json.dumps({"runs": rows, **tables}))
+        print(json.dumps(found))
         return 0
-    for title, table in tables.items():
+    for title in ("by_backbone", "by_augmentation"):
         print(f"\n{title.replace('_', ' '):28} {'runs':>5} {'mean':>7} {'min':>7} {'max':>7}")
-        for row in table:
+        for row in found[title]:
             print(f"{row['group']:28} {row['runs']:5} {row['mean']:7.4f} {row['min']:7.4f} {row['max']:7.4f}")
     return 0
-
-
-def _train(args: argparse.Namespace, recipe: Recipe, dataset: Any, place: Path, name: str, say: Any) -> float:
-    """One trial: goes on from its checkpoint if it was cut off; returns the best validation accuracy."""
-    from ..train.fit import fit
-    from ..train.tracking import MlflowTracker, NoTracker, Tracker
-
-    tracker: Tracker = MlflowTracker(args.track, name, recipe) if args.track else NoTracker()
-    try:
-        fitted = fit(
-            recipe,
-            dataset,
-            place,
-            init=args.init,
-            resume=(place / "last.pt").exists(),
-            watch=watch,
-            say=lambda line: say(f"  {line}"),
-            on_epoch=tracker.epoch,
-        )
-    except BaseException:
-        tracker.fail()
-        raise
-    best = max(row["accuracy"] for row in fitted.history)
-    tracker.finish({"accuracy": best}, [])
-    return best

@@ -61,7 +61,7 @@ def _push(args: argparse.Namespace) -> int:
     from ..devices.update.push import push
 
     host, folder = args.words
-    said = push(host, _there(folder), _options(args).words(), on_message=_printer(args.json))
+    said = push(host, _there(folder), _options(**vars(args)).words(), on_message=_printer(args.json))
     print(json.dumps({"host": host, "said": said.splitlines()}) if args.json else said.rstrip())
     return 0
 
@@ -72,7 +72,7 @@ def _apply(args: argparse.Namespace) -> int:
 
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a connection that breaks must not leave it on trial
-    options, brought = _options(args), _there(args.words[0])
+    options, brought = _options(**vars(args)), _there(args.words[0])
     limits = {"limit_s": options.limit_s, "hold_s": options.hold_s}
     releases = Releases(options.root)
     outcome = apply_update(releases, brought, options.service(), **limits, on_message=_printer(args.json))
@@ -81,10 +81,10 @@ def _apply(args: argparse.Namespace) -> int:
     return 0
 
 
-def _options(args: argparse.Namespace) -> UpdateOptions:
+def _options(root: Path, restart: str, healthy: str, limit: float, hold: float, **others: object) -> UpdateOptions:
     from ..devices.update.apply import UpdateOptions
 
-    return UpdateOptions(args.root, args.restart, args.healthy, args.limit, args.hold)
+    return UpdateOptions(root, restart, healthy, limit, hold)
 
 
 def _printer(quiet: bool) -> Callable[[str], None]:
@@ -115,7 +115,7 @@ def _status(args: argparse.Namespace) -> int:
 def _settle(args: argparse.Namespace) -> int:
     from ..devices.update.apply import settle_kiosk
 
-    trial = settle_kiosk(_options(args))
+    trial = settle_kiosk(_options(**vars(args)))
     if args.json:
         print(json.dumps({"settled": vars(trial) if trial else None}))
     else:

@@ -10,9 +10,9 @@ import numpy as np
 from ..bundle import Image, whole_image
 from ..errors import InputError
 
-LEAST_PICTURES = 32
+MIN_PICTURES = 32
 """Fewer pictures than this do not show the range of the activations."""
-LEAST_LIKENESS = 0.5
+MIN_LIKENESS = 0.5
 """Correlation of neighbouring pixels below which a picture is noise; faces have .9 and more, noise has 0."""
 
 
@@ -25,23 +25,23 @@ def calibration_set(pictures: Sequence[Image], size: int) -> list[Image]:
     Raises:
         InputError: too few, all alike, or noise.
     """
-    if len(pictures) < LEAST_PICTURES:
+    if len(pictures) < MIN_PICTURES:
         raise InputError(
             f"{len(pictures)} calibration pictures are too few",
-            cause=f"at least {LEAST_PICTURES} real face crops are needed",
+            cause=f"at least {MIN_PICTURES} real face crops are needed",
             hint="give --calibration a larger folder of labelled faces",
         )
     likeness = float(np.median([neighbour_correlation(p) for p in pictures]))
-    if likeness < LEAST_LIKENESS:
+    if likeness < MIN_LIKENESS:
         raise InputError(
             f"the calibration pictures are not pictures: neighbouring pixels correlate by {likeness:.2f} only",
             cause="random noise or blank images give ranges that no face has",
             hint="give --calibration a folder of real face crops",
         )
-    if len({p.tobytes() for p in pictures}) < LEAST_PICTURES:
+    if len({p.tobytes() for p in pictures}) < MIN_PICTURES:
         raise InputError(
             "the calibration pictures are copies of a few",
-            cause=f"at least {LEAST_PICTURES} different faces are needed",
+            cause=f"at least {MIN_PICTURES} different faces are needed",
             hint="give --calibration a larger folder of labelled faces",
         )
     return [whole_image(p, size) for p in pictures]

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Artifact, Logits, parity
-from ..errors import GateFailed
-from ..runtime.inference.classifier import Classifier
+from ..bundle import Artifact, Bundle, Logits, parity
+from ..errors import DeviceNotFound, GateFailed
+from ..runtime.inference.classifier import Classifier, runs_here
 
 Evaluate = Callable[[Classifier], Mapping[str, Any]]
 """Runs an opened artifact over a labelled set and returns its figures, with the set's name under `set`."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class ParityLimits:
     """What an artifact may differ by: relative error of the logits, share of equal labels, accuracy (0..1)."""
 
     logit_error: float
@@ -26,14 +26,14 @@ class Limits:
     accuracy_loss: float
 
 
-FLOAT = Limits(logit_error=1e-3, label_agreement=0.999, accuracy_loss=0.001)
-INT8 = Limits(logit_error=float("inf"), label_agreement=0.97, accuracy_loss=0.01)
-RANDOM_FLOAT, RANDOM_INT8 = Limits(0.25, 0.0, 1.0), Limits(1.2, 0.0, 1.0)
+FLOAT = ParityLimits(logit_error=1e-3, label_agreement=0.999, accuracy_loss=0.001)
+INT8 = ParityLimits(logit_error=float("inf"), label_agreement=0.97, accuracy_loss=0.01)
+RANDOM_FLOAT, RANDOM_INT8 = ParityLimits(0.25, 0.0, 1.0), ParityLimits(1.2, 0.0, 1.0)
 """For random weights, which magnify every rounding and whose labels mean nothing: only a wrong graph is caught, whose
 logits have nothing to do with the right ones (relative error 1.4)."""
 
 
-def limits_for(precision: str, trained: bool = True) -> Limits:
+def limits_for(precision: str, trained: bool = True) -> ParityLimits:
     """The limits of float32 and float16, or those of int8."""
     if not trained:
         return RANDOM_INT8 if precision == "int8" else RANDOM_FLOAT
@@ -99,3 +99,21 @@ def _ran_on(classifier: Classifier) -> str:
     """Which runtime computed the logits."""
     d = classifier.backend.describe()
     return " ".join(str(d[k]) for k in ("backend", "version", "device") if d.get(k))
+
+
+def run_each(bundle: Bundle) -> dict[str, str]:
+    """Run every artifact once that this machine's processor can run; returns the others' paths, and why not.
+
+    Raises:
+        BundleDamaged, LabelMismatch: an artifact cannot be opened, or gives other outputs than its manifest says.
+    """
+    skipped = {}
+    for artifact in bundle.manifest.artifacts:
+        if not runs_here(artifact):
+            skipped[artifact.path] = f"it was compiled for {artifact.target}"
+            continue
+        try:
+            Classifier(bundle, artifact).close()
+        except DeviceNotFound as error:
+            skipped[artifact.path] = error.message
+    return skipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, parity, save_bundle
+from ..bundle.model_card import model_card
 from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set
 from .gate import Evaluate
@@ -34,7 +35,6 @@ def package(
     evaluate: Evaluate,
     provenance: Mapping[str, Any],
     licence: str,
-    card: Callable[[Manifest], str],
 ) -> Bundle:
     """Export a network as float16-stored and int8 ONNX, measure both, and write the bundle in one step.
 
@@ -43,7 +43,6 @@ def package(
         out: the bundle folder.
         pictures: calibration crops, uint8 (S, S, 3).
         calibration: where they come from, for the manifest.
-        card: writes the model card from the finished manifest.
 
     Raises:
         OutputError, MissingExtra, InputError: as the steps do.
@@ -62,7 +61,7 @@ def package(
         )
         manifest = Manifest(name, version, tuple(labels), spec, artifacts, {}, provenance, licence)
         manifest = _measure(Bundle(work, manifest), pictures, evaluate)
-        (work / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
+        (work / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
         files = {p: work / p for p in [*(a.path for a in artifacts), "MODEL_CARD.md"]}
         return save_bundle(out, manifest, files)
 

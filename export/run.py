@@ -2,67 +2,111 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 
-from ..bundle import Artifact, Bundle, Manifest, add_artifacts
-from ..errors import DeviceNotFound, UsageError
+from ..bundle import Artifact, Bundle, add_artifacts, default_bundle, open_bundle, save_bundle
+from ..bundle.dataset import Watch, unwatched
+from ..devices.cpu import usable_cores
+from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier
+from .calibration import calibration_set, digest_of
 from .consumers import check_form
 from .gate import Evaluate, Gate
-from .job import Built, Job, Target
+from .job import Built, Job
+from .labelled import calibration_faces, evaluation
+from .targets import ALL, choose, left_out, target_module, variants
 
-TARGETS = {
-    "onnx": "onnx_runtime",
-    "openvino": "openvino_ir",
-    "edgetpu": "edgetpu",
-    "tensorrt": "tensorrt",
-    "rknn": "rknn",
-    "ethos-u": "ethos_u",
-}
-"""Target -> module of `targets`."""
-ALL = "all"
+PICTURES = 512
 
 
-def target_module(name: str) -> Target:
-    """The module of a target."""
-    return cast(Target, importlib.import_module(f"{__package__}.targets.{TARGETS[name]}"))
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export, and what to hold it against.
+
+    Attributes:
+        bundle: a folder, a .zip, or the name of one that ships.
+        target: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u, or all whose tools are installed.
+        calibration: a folder of real faces; of these `pictures` are drawn by `seed`.
+        out: add to a copy of the bundle, made here; None adds to the bundle itself.
+        precision, chip: only this one; None makes what is usual.
+        labelled, split: labelled faces to measure accuracy on, too.
+        rknn_python: an interpreter that has rknn-toolkit2.
+        threads: processor threads for measuring, None for all.
+    """
+
+    bundle: Path | str
+    target: str
+    calibration: Path | None
+    out: Path | None = None
+    precision: str | None = None
+    chip: str | None = None
+    pictures: int = PICTURES
+    labelled: Path | None = None
+    split: str = "test"
+    seed: int = 42
+    rknn_python: Path | None = None
+    threads: int | None = None
 
 
-def choose(wanted: str, precision: str | None, chip: str | None, options: Mapping[str, object]) -> list[str]:
-    """Names of the targets to make, in order; for `all`, those whose tools are here.
+@dataclass(frozen=True)
+class ExportResult:
+    """The bundle as it now is, the entries that were added to its manifest, and the targets that `all` left out."""
+
+    bundle: Bundle
+    added: list[Artifact]
+    left_out: dict[str, str]
+
+
+def export(bundle: Path | str, *, target: str, calibration: Path | str, out: Path | str, **more: Any) -> ExportResult:
+    """Export a bundle into a copy of it; the Python API's door to `export_bundle`.
+
+    Args:
+        bundle, target, calibration, out: see ExportOptions, as is `more`, which holds its other fields.
+    """
+    return export_bundle(ExportOptions(bundle, target, Path(calibration), Path(out), **more))
+
+
+def export_bundle(
+    options: ExportOptions, on_notice: Callable[[str], None] = lambda line: None, watch: Watch = unwatched
+) -> ExportResult:
+    """Build, measure, add; nothing is added unless everything passes.
+
+    Args:
+        on_notice: told what is being made, and what was left out and why.
+        watch: shows how far the reading and measuring of pictures is.
 
     Raises:
-        UsageError: the target has no such precision or chip; DeviceNotFound: its tools are absent.
+        UsageError, DatasetError, DeviceNotFound: something asked for is not there; and as `add_targets`.
     """
-    if wanted == ALL:
-        return [name for name in TARGETS if name in _fitting(precision) and not target_module(name).missing(options)]
-    module = target_module(wanted)
-    if precision and precision not in module.PRECISIONS:
-        raise UsageError(
-            f"{wanted} has no {precision}", cause="it has " + ", ".join(module.PRECISIONS), hint="leave --precision out"
+    bundle = open_bundle(options.bundle)
+    tools = {"rknn_python": options.rknn_python}
+    names = choose(options.target, options.precision, options.chip, tools)
+    _check_place(options, bundle)
+    command = f"export {options.bundle} --target {options.target}"
+    faces = calibration_faces(options.calibration, options.pictures, options.seed, command, on_notice, watch)
+    crops = calibration_set(faces, bundle.manifest.input.size)
+    calibration = {"source": options.calibration.name if options.calibration else "", "digest": digest_of(crops)}
+    evaluate = evaluation(options.labelled, options.split, options.seed, watch)
+    skipped = left_out(options.precision, tools) if options.target == ALL else {}
+    for name, how in skipped.items():
+        on_notice(f"left out: {name}, whose tools are not installed; {how}")
+    destination = own_copy(bundle, options.out) if options.out else bundle.folder
+    with tempfile.TemporaryDirectory(prefix="fer-edge-export-") as work:
+        job = Job(bundle, Path(work), destination, crops, calibration, tools, on_notice)
+        threads = options.threads or usable_cores()
+        made = add_targets(
+            job, names, precision=options.precision, chip=options.chip, evaluate=evaluate, threads=threads
         )
-    chips = getattr(module, "CHIPS", ())
-    if chip and not chips:
-        raise UsageError(f"--chip says nothing to {wanted}", hint="leave --chip out")
-    prepare = getattr(module, "prepare", None)
-    if prepare is None and (how := module.missing(options)):
-        raise DeviceNotFound(f"the tools for {wanted} are not installed here", cause="they are optional", hint=how)
-    return [wanted]
+    return ExportResult(open_bundle(destination), made, skipped)
 
 
-def left_out(precision: str | None, options: Mapping[str, object]) -> dict[str, str]:
-    """Targets that `all` cannot make here -> how to get their tools."""
-    absent = {name: target_module(name).missing(options) for name in _fitting(precision)}
-    return {name: how for name, how in absent.items() if how}
-
-
-def export(
+def add_targets(
     job: Job,
     names: Sequence[str],
     *,
@@ -70,7 +114,6 @@ def export(
     chip: str | None = None,
     evaluate: Evaluate | None = None,
     threads: int = 1,
-    card: Callable[[Manifest], str] | None = None,
 ) -> list[Artifact]:
     """Make artifacts and add them to the job's destination, all of them or none.
 
@@ -78,7 +121,6 @@ def export(
         names: targets, from `choose`.
         precision, chip: only these; None makes what is usual.
         evaluate: runs a classifier over the labelled set.
-        card: writes the model card anew.
 
     Returns:
         their entries in the manifest.
@@ -93,11 +135,11 @@ def export(
         module = target_module(name)
         if prepare := getattr(module, "prepare", None):
             prepare(job.options, job.say)
-        for precision_, chip_ in _variants(module, precision, chip):
+        for precision_, chip_ in variants(module, precision, chip):
             job.say(f"{name} {precision_} {chip_}".rstrip())
             made.append(_measured(job, gate, module.build(job, precision_, chip_), threads))
     files = {path: job.work / path for artifact in made for path in artifact.files}
-    add_artifacts(job.destination, made, files, card)
+    add_artifacts(job.destination, made, files)
     return made
 
 
@@ -128,21 +170,19 @@ def _measured(job: Job, gate: Gate, built: Built, threads: int) -> Artifact:
     return artifact
 
 
-def _variants(module: Target, precision: str | None, chip: str | None) -> Iterator[tuple[str, str]]:
-    chips = (chip,) if chip else getattr(module, "CHIPS", ("",))
-    for one in (precision,) if precision else module.USUAL:
-        for other in chips:
-            yield one, other
-
-
-def _fitting(precision: str | None) -> list[str]:
-    return [name for name in TARGETS if precision is None or precision in target_module(name).PRECISIONS]
+def _check_place(options: ExportOptions, bundle: Bundle) -> None:
+    """Refuse to write into the package or into a .zip."""
+    inside = bundle.folder.resolve().is_relative_to(default_bundle().parent.resolve())
+    if options.out is None and (inside or Path(options.bundle).is_file()):
+        raise UsageError(
+            f"{options.bundle} is part of fer-edge, or a .zip, and stays as it is",
+            cause="an export adds files to a bundle folder",
+            hint=f"fer-edge export {options.bundle} --target {options.target} --out my-bundle …",
+        )
 
 
 def own_copy(bundle: Bundle, out: Path) -> Path:
     """A copy of a bundle to add to; raises UsageError when another model's bundle is there already."""
-    from ..bundle import open_bundle, save_bundle
-
     if (out / "bundle.json").is_file():
         there = open_bundle(out)
         if there.reference.sha256 != bundle.reference.sha256:

@@ -217,7 +217,7 @@ def kept() -> Path:
 def calibration(faces: Path) -> Path:
     """256 labelled faces in class folders."""
     from fer_edge.bundle import LABELS
-    from fer_edge.train.data.dataset import balanced, read_dataset
+    from fer_edge.bundle.dataset import balanced, read_dataset
 
     def copy(folder: Path) -> None:
         for sample in balanced(read_dataset(faces).split("train"), 256, 7):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -24,6 +25,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.chdir(tmp_path)
     frames = [frame.image for frame in DemoSource(2.0)]
+    (tmp_path / "faces").mkdir()
+    for i in range(32):  # crops of the face that moves
+        cv2.imwrite(f"faces/{i:02}.png", frames[i][40 : 200 - i, 80:240])
     cv2.imwrite("face.png", frames[0])
     writer = cv2.VideoWriter("clip.mp4", cv2.VideoWriter.fourcc(*"mp4v"), 30, frames[0].shape[1::-1])
     for image in frames:
@@ -37,6 +41,8 @@ def test_the_examples_of_the_page(here: Path, capsys: pytest.CaptureFixture[str]
     assert len(examples) >= 6
     names: dict[str, object] = {}
     for example in examples:
+        if any(importlib.util.find_spec(name) is None for name in re.findall(r"^# needs: (\w+)", example, flags=re.M)):
+            continue
         exec(compile(example, "docs/api.md", "exec"), names)
     said = capsys.readouterr().out
     assert "face 1: happy" in said
@@ -49,6 +55,19 @@ def test_the_import_costs_nothing() -> None:
         "import sys, fer_edge\nfound = {'numpy', 'cv2', 'onnxruntime'} & set(sys.modules)\nassert not found, found\n"
         "assert set(fer_edge.__all__) <= set(dir(fer_edge))\n"
         "for name in fer_edge.__all__: getattr(fer_edge, name)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("first", ["import fer_edge", "import fer_edge.export.run", "from fer_edge import export"])
+def test_export_is_a_function_whatever_was_imported_first(first: str) -> None:
+    """Importing a file of the package `export` puts the package in the function's place."""
+    script = (
+        f"{first}\nimport fer_edge\nfrom fer_edge.errors import UsageError\n"
+        "for again in range(2):\n"
+        "    try: fer_edge.export('default', target='abacus', calibration='.', out='x')\n"
+        "    except UsageError as error: assert \"no target 'abacus'\" in str(error)\n"
+        "    else: raise SystemExit(1)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -104,3 +123,15 @@ def test_colour_order_is_told(here: Path, color: str) -> None:
 def test_what_is_no_picture_is_refused(picture: np.ndarray) -> None:
     with pytest.raises(InputError):
         fer_edge.classify(picture)
+
+
+def test_a_benchmark_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fer_edge.benchmarks.measure import run, singlestream
+
+    monkeypatch.setitem(singlestream.RULES, "quick", singlestream.Rules("quick", 8, 0.1))
+    results = fer_edge.benchmark("cpu", mode="quick", out=tmp_path / "kept")
+    assert [row.state for row in results.rows] == ["measured"]
+    assert len(results.rows[0].samples_ns) >= 8
+    assert (tmp_path / "kept" / "results.json").is_file()
+    assert run.benchmark is fer_edge.benchmark
+    assert fer_edge.benchmark("coral-usb", mode="quick").rows[0].state == "absent"

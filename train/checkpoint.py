@@ -11,7 +11,6 @@ from typing import Any
 
 from ..bundle import write_text, writing
 from ..errors import UsageError
-from .network import build_network, import_torch
 from .recipe import Recipe
 
 
@@ -118,23 +117,3 @@ def write_checkpoint(torch: Any, content: dict[str, Any], path: Path) -> None:
     torch.save(content, buffer)
     with writing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
-
-
-def open_checkpoint(path: Path) -> tuple[Any, Recipe]:
-    """The network of a best.pt or epoch file, in evaluation mode, and its recipe; raises UsageError."""
-    torch = import_torch()
-    if not path.is_file():
-        raise UsageError(f"{path} is not a file", hint=f"ls {path.parent}")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["recipe"].items()}
-        recipe = Recipe(**values)
-        network = build_network(recipe)
-        network.load_state_dict(data["network"])
-    except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
-        raise UsageError(
-            f"{path} is not a checkpoint of fer-edge train ({type(error).__name__})",
-            cause="the file is damaged, or is last.pt, which holds a run's state and not its chosen weights",
-            hint=f"--checkpoint {path.parent / 'best.pt'}",
-        ) from error
-    return network.eval(), recipe

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..bundle import Logits
 from ..errors import UsageError
-from .network import import_torch
+from .torch_import import import_torch
 
 Teacher = Callable[[NDArray[np.uint8]], Logits]
 """uint8 crops (N, S, S, 3) RGB -> float32 logits (N, classes)."""

@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.dataset import Dataset, Watch, unwatched
 from ..errors import MissingExtra, TrainingDiverged, UsageError
+from ..export.metrics import fit_temperature
 from .checkpoint import Progress
 from .data.batches import EpochLoader, draw_order
-from .data.dataset import Dataset
 from .data.duplicates import copied
 from .data.targets import label_share, sampling_weights, training_targets
 from .distillation import Teacher, imitation
-from .evaluation.metrics import fit_temperature
-from .evaluation.predict import Watch, labelled, predict, validate
+from .evaluation.predict import labelled, predict, validate
 from .losses import make_loss, mix
-from .network import adjust_classifier, build_network, import_torch
+from .network import adjust_classifier, build_network
 from .recipe import Recipe
+from .torch_import import import_torch
 
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
 """Told after each epoch: its row of the history, and timings in milliseconds."""
@@ -49,8 +50,8 @@ def fit(
     teacher: Teacher | None = None,
     resume: bool = False,
     checkpoint_every: int = 100,
-    watch: Watch = lambda loop, **_: loop,
-    say: Callable[[str], None] = print,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = lambda line: None,
     on_epoch: OnEpoch = lambda row, timing: None,
 ) -> Fitted:
     """Train a network as a recipe says, leaving checkpoints in `work`.
@@ -153,8 +154,8 @@ def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.flo
         return 1.0
     train = dataset.split("train")
     valid = dataset.split("valid")
-    copies = {id(s) for s in copied(valid, train)}  # the network knows these by heart, and would look too sure
-    kept, truth = labelled([s for s in valid if id(s) not in copies])
+    seen = {id(s) for s in copied(valid, train)}  # the network knows these by heart, and would look too sure
+    kept, truth = labelled([s for s in valid if id(s) not in seen])
     temperature = fit_temperature(predict(network, kept, recipe.size), truth)
     adjust_classifier(network, temperature, np.zeros(len(share)))
     return temperature

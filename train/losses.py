@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import import_torch
 from .recipe import Recipe
+from .torch_import import import_torch
 
 Loss = Callable[[Any, Any], Any]
 """(logits (N, classes) float32, targets (N, classes) summing to 1) -> scalar."""

@@ -9,28 +9,15 @@ import numpy as np
 
 from ..bundle import LABELS
 from ..errors import MissingExtra, UsageError
+from .distillation import inherit
 from .recipe import Recipe
+from .torch_import import import_torch
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in grey, ITU-R BT.601, the ones OpenCV and Pillow use."""
 GREY_MEAN, GREY_STD = 0.449, 0.226
 """ImageNet's channel means .485 .456 .406 and deviations .229 .224 .225, averaged: for one grey channel."""
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def import_torch() -> Any:
-    """torch, with the two torchvision operators declared that a CPU build of torch lacks; raises MissingExtra."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "train") from None
-    if not hasattr(torch.ops.torchvision, "nms"):
-        # timm imports torchvision, whose CUDA-built wheel stops on a CPU torch without these schemas; none is called
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import_torch.library = library  # type: ignore[attr-defined]  # the schemas live as long as this object
-    return torch
 
 
 def build_network(recipe: Recipe, init: str | None = None, exportable: bool = False) -> Any:
@@ -83,13 +70,30 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
 
 def _inherit(body: Any, recipe: Recipe, path: Path) -> None:
     """Take the weights of a checkpoint, classifier included; raises UsageError where colours or layers differ."""
-    from .checkpoint import open_checkpoint
-    from .distillation import inherit
-
     parent, theirs = open_checkpoint(path)
     if theirs.color != recipe.color:
         raise UsageError(f"--init {path.name} takes {theirs.color} pictures, the recipe {recipe.color}")
     inherit(body, parent.body)
+
+
+def open_checkpoint(path: Path) -> tuple[Any, Recipe]:
+    """The network of a best.pt or epoch file, in evaluation mode, and its recipe; raises UsageError."""
+    torch = import_torch()
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file", hint=f"ls {path.parent}")
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["recipe"].items()}
+        recipe = Recipe(**values)
+        network = build_network(recipe)
+        network.load_state_dict(data["network"])
+    except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
+        raise UsageError(
+            f"{path} is not a checkpoint of fer-edge train ({type(error).__name__})",
+            cause="the file is damaged, or is last.pt, which holds a run's state and not its chosen weights",
+            hint=f"--checkpoint {path.parent / 'best.pt'}",
+        ) from error
+    return network.eval(), recipe
 
 
 def load_backbone(body: Any, path: Path) -> None:

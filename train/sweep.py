@@ -6,12 +6,16 @@ import random
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+from ..bundle.dataset import Dataset, Watch, read_dataset, unwatched
 from ..errors import MissingExtra, UsageError
-from .recipe import Recipe
+from .fit import fit
+from .recipe import Recipe, load_recipe
+from .tracking import MlflowTracker, NoTracker, Tracker
 
 PUBLISHED_GRID: dict[str, tuple[Any, ...]] = {
     "learning_rate": (1e-3, 5e-4, 1e-4, 5e-5),
@@ -28,6 +32,90 @@ Run = Callable[[Recipe, str], float]
 """Trains a recipe under a run name and returns its validation accuracy, 0..1."""
 
 
+@dataclass(frozen=True)
+class SweepOptions:
+    """What to sweep over.
+
+    Attributes:
+        data: class folders, or a CSV manifest.
+        out: where checkpoints go, and the storage without a `storage`.
+        recipe: whose keys the grid changes.
+        backbones: timm names, each with the whole grid.
+        grid: recipe key -> values.
+        trials: how many runs in all and for each backbone, None for the whole grid.
+        storage: an Optuna storage URL.
+        study: a name in it.
+        init: first weights.
+        track: an MLflow server or folder to record each run in.
+    """
+
+    data: Path
+    out: Path
+    recipe: str = "published"
+    backbones: tuple[str, ...] = ("resnet18",)
+    grid: Mapping[str, Sequence[Any]] | None = None
+    trials: int | None = None
+    storage: str | None = None
+    study: str = "fer-edge"
+    init: str | None = None
+    track: str | None = None
+
+
+def run_sweep(
+    options: SweepOptions, on_notice: Callable[[str], None] = lambda line: None, watch: Watch = unwatched
+) -> dict[str, list[dict[str, Any]]]:
+    """Run what is left of the grid; returns `runs` and the two tables, `by_backbone` and `by_augmentation`.
+
+    Raises:
+        UsageError, DatasetError: grid, recipe or data cannot be used; and as `sweep` and `fit` do.
+    """
+    base = load_recipe(options.recipe)
+    grid = options.grid or PUBLISHED_GRID
+    if not isinstance(grid, Mapping) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
+        raise UsageError("--grid must be an object of lists", hint="--grid '{\"dropout\": [0, 0.2]}'")
+    dataset = read_dataset(options.data, base.second_label, base.seed, watch)
+    options.out.mkdir(parents=True, exist_ok=True)
+    storage = options.storage or f"sqlite:///{options.out.resolve() / 'sweep.db'}"
+    rows: list[dict[str, Any]] = []
+    for backbone in options.backbones:
+        rows += sweep(
+            replace(base, backbone=backbone),
+            grid,
+            lambda recipe, name: _trial(options, recipe, dataset, name, on_notice, watch),
+            study=f"{options.study}-{backbone}",
+            storage=storage,
+            trials=options.trials,
+            say=on_notice,
+        )
+    by_backbone = summarise(rows, lambda row: str(row["backbone"]))
+    return {"runs": rows, "by_backbone": by_backbone, "by_augmentation": summarise(rows, by_augmentation)}
+
+
+def _trial(
+    options: SweepOptions, recipe: Recipe, dataset: Dataset, name: str, say: Callable[[str], None], watch: Watch
+) -> float:
+    """One trial: goes on from its checkpoint if it was cut off; returns the best validation accuracy."""
+    place = options.out / name
+    tracker: Tracker = MlflowTracker(options.track, name, recipe) if options.track else NoTracker()
+    try:
+        fitted = fit(
+            recipe,
+            dataset,
+            place,
+            init=options.init,
+            resume=(place / "last.pt").exists(),
+            watch=watch,
+            say=lambda line: say(f"  {line}"),
+            on_epoch=tracker.epoch,
+        )
+    except BaseException:
+        tracker.fail()
+        raise
+    best = max(row["accuracy"] for row in fitted.history)
+    tracker.finish({"accuracy": best}, [])
+    return best
+
+
 def run_name(recipe: Recipe) -> str:
     """As published: `<backbone>_bs<batch>lr<lr><aug|noaug>`."""
     aug = "noaug" if recipe.augment == "none" else "aug"
@@ -42,7 +130,7 @@ def sweep(
     study: str,
     storage: str,
     trials: int | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
     """Run a grid, each point once, and return every finished trial with its accuracy.
 

@@ -99,8 +99,9 @@ def _holds(folder: Path, kind: Kind) -> bool:
 
 def _pack(name: str, size: int, folder: Path) -> None:
     from ...export.untrained import pack_untrained, settle
-    from ...train.network import build_network, import_torch
+    from ...train.network import build_network
     from ...train.recipe import parse_recipe
+    from ...train.torch_import import import_torch
 
     backbone = next((timm for timm, table in BACKBONES.items() if table == name), name)
     recipe = parse_recipe(backbone, {"backbone": backbone, "size": size}, "benchmark")
@@ -112,14 +113,15 @@ def _pack(name: str, size: int, folder: Path) -> None:
 
 def _export(bundle: Bundle, kind: Kind) -> None:
     from ...export.job import Job
-    from ...export.run import choose, export
+    from ...export.run import add_targets
+    from ...export.targets import choose
 
     target, precision, chip = kind
     names = choose(target, precision, chip or None, {})
     about = {"source": "smooth waves", "count": PICTURES}
     with tempfile.TemporaryDirectory(prefix="fer-edge-benchmark-") as work:
         job = Job(bundle, Path(work), bundle.folder, pictures(bundle.manifest.input.size), about, {})
-        export(job, names, precision=precision, chip=chip or None)
+        add_targets(job, names, precision=precision, chip=chip or None)
 
 
 def pictures(size: int) -> Sequence[Image]:

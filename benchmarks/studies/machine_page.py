@@ -98,7 +98,7 @@ def _pipeline(clip: Path) -> str:
 
 
 def _peers(faces: Path, say: Callable[[str], None]) -> str:
-    from ...train.data.dataset import read_dataset
+    from ...bundle.dataset import read_dataset
 
     samples = [s for s in read_dataset(faces).split("test") if s.label is not None]
     return peers_markdown(measure_peers(PEERS, samples, say=say))

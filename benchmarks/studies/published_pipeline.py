@@ -35,8 +35,9 @@ class TorchEager:
 
     def __init__(self) -> None:
         """Build the network with random weights; raises MissingExtra."""
-        from ...train.network import build_network, import_torch
+        from ...train.network import build_network
         from ...train.recipe import load_recipe
+        from ...train.torch_import import import_torch
 
         self._torch = import_torch()
         self._torch.set_num_threads(1)

@@ -1,1 +1,68 @@
-"""One file a target."""
+"""One file a target, and the choice among them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from ...errors import DeviceNotFound, UsageError
+from ..job import Target
+
+TARGETS = {
+    "onnx": "onnx_runtime",
+    "openvino": "openvino_ir",
+    "edgetpu": "edgetpu",
+    "tensorrt": "tensorrt",
+    "rknn": "rknn",
+    "ethos-u": "ethos_u",
+}
+"""Target -> its module."""
+ALL = "all"
+
+
+def target_module(name: str) -> Target:
+    """The module of a target."""
+    return cast(Target, importlib.import_module(f"{__name__}.{TARGETS[name]}"))
+
+
+def choose(wanted: str, precision: str | None, chip: str | None, options: Mapping[str, object]) -> list[str]:
+    """Names of the targets to make, in order; for `all`, those whose tools are here.
+
+    Raises:
+        UsageError: there is no such target, or it has no such precision or chip; DeviceNotFound: its tools are absent.
+    """
+    if wanted == ALL:
+        return [name for name in _fitting(precision) if not target_module(name).missing(options)]
+    if wanted not in TARGETS:
+        raise UsageError(f"there is no target {wanted!r}", cause="there are " + ", ".join((*TARGETS, ALL)))
+    module = target_module(wanted)
+    if precision and precision not in module.PRECISIONS:
+        raise UsageError(
+            f"{wanted} has no {precision}", cause="it has " + ", ".join(module.PRECISIONS), hint="leave --precision out"
+        )
+    chips = getattr(module, "CHIPS", ())
+    if chip and not chips:
+        raise UsageError(f"--chip says nothing to {wanted}", hint="leave --chip out")
+    prepare = getattr(module, "prepare", None)
+    if prepare is None and (how := module.missing(options)):
+        raise DeviceNotFound(f"the tools for {wanted} are not installed here", cause="they are optional", hint=how)
+    return [wanted]
+
+
+def left_out(precision: str | None, options: Mapping[str, object]) -> dict[str, str]:
+    """Targets that `all` cannot make here -> how to get their tools."""
+    absent = {name: target_module(name).missing(options) for name in _fitting(precision)}
+    return {name: how for name, how in absent.items() if how}
+
+
+def variants(module: Target, precision: str | None, chip: str | None) -> Iterator[tuple[str, str]]:
+    """Each precision and chip ("" where there are none) that a target is to make; None stands for the usual ones."""
+    chips = (chip,) if chip else getattr(module, "CHIPS", ("",))
+    for one in (precision,) if precision else module.USUAL:
+        for other in chips:
+            yield one, other
+
+
+def _fitting(precision: str | None) -> list[str]:
+    return [name for name in TARGETS if precision is None or precision in target_module(name).PRECISIONS]

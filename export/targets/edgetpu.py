@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...bundle import Artifact, Bundle, Manifest, add_artifacts, describe_file
+from ...bundle import Artifact, Bundle, add_artifacts, describe_file
 from ...errors import ConversionFailed, GateFailed, InputError
 from ..job import Built, Job, entry, missing_packages
 from ..tflite import edgetpu_rules
@@ -21,7 +21,7 @@ PRECISIONS = USUAL = ("int8",)
 PLAIN, COMPILED = "edgetpu/model_int8.tflite", "edgetpu/model_int8_edgetpu.tflite"
 COMPILER = "edgetpu_compiler"
 CUSTOM = "edgetpu-custom-op"
-LEAST_MAPPED = 0.95
+MIN_MAPPED = 0.95
 """Below this share of operators on the chip the rest of the time goes into the processor: the gate fails."""
 TIMEOUT_S = 600
 TABLE_ROW = re.compile(r"^([A-Z][A-Z0-9_]+)\s+(\d+)\s+(\S.*)$", re.MULTILINE)
@@ -60,7 +60,7 @@ def rule_check(path: Path) -> dict[str, Any]:
         GateFailed: less than 95 % of the operators obey them, or the file as a whole does not.
     """
     verdict = edgetpu_rules.check(read_tflite(path))
-    if verdict.share < LEAST_MAPPED or verdict.foreign:
+    if verdict.share < MIN_MAPPED or verdict.foreign:
         raise GateFailed(
             f"only {verdict.mapped} of {verdict.total} operators keep the Edge TPU's rules: {verdict.problems[0]}",
             cause="the backbone uses layers that the chip does not know",
@@ -128,7 +128,7 @@ def read_log(text: str) -> dict[str, Any]:
     }
 
 
-def add_compiled(bundle: Bundle, file: Path, log: Path, card: Callable[[Manifest], str]) -> Artifact:
+def add_compiled(bundle: Bundle, file: Path, log: Path) -> Artifact:
     """Add a file that was compiled elsewhere, in the place of the one it was compiled from.
 
     Args:
@@ -161,7 +161,7 @@ def add_compiled(bundle: Bundle, file: Path, log: Path, card: Callable[[Manifest
     companions = {plain: describe_file(bundle.folder / plain)[0]}
     report = {**read, "source": plain}
     artifact = replace(source, path=COMPILED, sha256=digest, size=size, companions=companions, report=report)
-    add_artifacts(bundle.folder, [artifact], {COMPILED: file, plain: bundle.folder / plain}, card)
+    add_artifacts(bundle.folder, [artifact], {COMPILED: file, plain: bundle.folder / plain})
     return artifact
 
 
@@ -174,7 +174,7 @@ def read_text(path: Path) -> str:
 
 
 def _judge(report: Mapping[str, Any], command: str) -> None:
-    if report["mapped"] < LEAST_MAPPED * report["operators"]:
+    if report["mapped"] < MIN_MAPPED * report["operators"]:
         raise GateFailed(
             f"the compiler put {report['mapped']} of {report['operators']} operators on the Edge TPU",
             cause=next(iter(report["left_on_cpu"]), "see its log"),

@@ -18,7 +18,7 @@ from ..tflite.convert import int8_file
 PRECISIONS = USUAL = ("int8",)
 CHIPS = ("ethos-u65-256",)
 """The NPU of NXP's i.MX 93."""
-LEAST_MAPPED = 0.95
+MIN_MAPPED = 0.95
 TIMEOUT_S = 600
 
 
@@ -61,7 +61,7 @@ def compile_with_vela(source: Path, target: Path, chip: str) -> dict[str, Any]:
             raise ConversionFailed(f"vela gave up: {last[0]}", hint="vela --help lists the accelerators (--chip)")
         report = read_report(done.stdout, summary.read_text())
         target.write_bytes(made.read_bytes())
-    if report["mapped"] < LEAST_MAPPED * report["operators"]:
+    if report["mapped"] < MIN_MAPPED * report["operators"]:
         raise GateFailed(
             f"vela put {report['mapped']} of {report['operators']} operators on the NPU",
             cause="the backbone uses layers that it does not know",

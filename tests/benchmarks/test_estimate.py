@@ -75,7 +75,7 @@ def test_an_int8_graph_counts_like_the_float_one() -> None:
 @pytest.mark.parametrize("backbone", ["mobilenetv2_100", "resnet18"])
 def test_the_table_of_models_holds_what_is_counted(tmp_path: Path, backbone: str) -> None:
     pytest.importorskip("torch", reason="needs the train extra")
-    from fer_edge.train.network import import_torch
+    from fer_edge.train.torch_import import import_torch
 
     torch, timm = import_torch(), importlib.import_module("timm")
     path, picture = tmp_path / "net.onnx", torch.zeros(1, 3, 224, 224)

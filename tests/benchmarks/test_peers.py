@@ -27,8 +27,8 @@ from fer_edge.benchmarks.studies.peers.ours import DEFAULT, DEFAULT_FLOAT, STUDE
 from fer_edge.benchmarks.studies.peers.peer import About, Peer, Session
 from fer_edge.benchmarks.studies.peers.table import COLUMNS, markdown
 from fer_edge.bundle import LABELS
+from fer_edge.bundle.dataset import Sample, read_dataset, read_image
 from fer_edge.errors import DatasetError, DeviceFailed, DeviceNotFound, UsageError
-from fer_edge.train.data.dataset import Sample, read_dataset, read_image
 
 A_LABEL = 8
 """Test pictures of each label, disgust has seven."""

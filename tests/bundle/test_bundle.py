@@ -108,7 +108,7 @@ def test_normalisation_is_inside_the_graph(bundle: Bundle) -> None:
 
 
 def test_model_card_states_what_the_manifest_states(bundle: Bundle) -> None:
-    from fer_edge.train.model_card import model_card
+    from fer_edge.bundle.model_card import model_card
 
     assert (bundle.folder / "MODEL_CARD.md").read_text() == model_card(bundle.manifest)
 

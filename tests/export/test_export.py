@@ -27,7 +27,7 @@ def result(exported: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def crops(calibration: Path) -> np.ndarray:
-    from fer_edge.train.data.dataset import read_image
+    from fer_edge.bundle.dataset import read_image
 
     return np.stack([whole_image(read_image(p), 112) for p in sorted(calibration.rglob("*.png"))[:24]])
 

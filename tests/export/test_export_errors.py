@@ -90,7 +90,7 @@ def faces_of(kind: str, count: int) -> list[np.ndarray]:
 
 
 def test_calibration_refuses_what_is_no_set_of_faces(calibration: Path) -> None:
-    from fer_edge.train.data.dataset import read_image
+    from fer_edge.bundle.dataset import read_image
 
     for kind in ("noise", "blank"):
         with pytest.raises(InputError, match="are not pictures"):
@@ -221,7 +221,7 @@ def test_a_failed_gate_leaves_the_bundle_as_it_was(
 ) -> None:
     from fer_edge.export import gate
 
-    monkeypatch.setattr(gate, "INT8", gate.Limits(1e-9, 1.0, 0.0))
+    monkeypatch.setattr(gate, "INT8", gate.ParityLimits(1e-9, 1.0, 0.0))
     before = digest(own)
     words = ["export", str(own), "--target", "onnx", "--calibration", str(calibration), "--pictures", "40"]
     assert main(words) == 1

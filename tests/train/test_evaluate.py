@@ -13,14 +13,12 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS, Bundle
+from fer_edge.bundle.dataset import Dataset, Sample, read_dataset
 from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train import sweep
-from fer_edge.train.data import duplicates as copies
+from fer_edge.train.data import duplicates
 from fer_edge.train.data.corruptions import CORRUPTIONS
-from fer_edge.train.data.dataset import Dataset, Sample, read_dataset
-from fer_edge.train.evaluation import cross_validation as repeat
-from fer_edge.train.evaluation import evaluation, fairness
-from fer_edge.train.evaluation import live_check as live
+from fer_edge.train.evaluation import cross_validation, evaluation, fairness, live_check
 from fer_edge.train.losses import class_weights, make_loss, mix
 from fer_edge.train.recipe import load_recipe
 
@@ -75,20 +73,20 @@ def sample(index: int, split: str, label: int, content: str = "") -> Sample:
 
 def test_every_picture_is_validated_in_one_fold() -> None:
     whole = Dataset(tuple(sample(i, ("train", "valid", "test")[i % 3], i % 7) for i in range(210)))
-    parts = repeat.folds(whole, 5, seed=42)
+    parts = cross_validation.folds(whole, 5, seed=42)
     held = [s.path for p in parts for s in p.split("valid")]
     assert sorted(held) == sorted(s.path for s in whole.samples if s.split != "test")
     assert all(p.split("test") == whole.split("test") for p in parts)
     assert all({s.label for s in p.split("valid")} == set(range(7)) for p in parts)
     with pytest.raises(UsageError, match="at least 2"):
-        repeat.folds(whole, 1, 42)
+        cross_validation.folds(whole, 1, 42)
 
 
 def test_repeats_report_mean_and_sample_deviation() -> None:
-    figures = [dict.fromkeys(repeat.FIGURES, v) for v in (0.6, 0.7, 0.8)]
-    result = repeat.repeat(["a", "b", "c"], lambda i: figures[i])
+    figures = [dict.fromkeys(cross_validation.FIGURES, v) for v in (0.6, 0.7, 0.8)]
+    result = cross_validation.repeat(["a", "b", "c"], lambda i: figures[i])
     assert result["summary"]["accuracy"] == {"mean": pytest.approx(0.7), "std": pytest.approx(0.1)}
-    assert "0.7000 ± 0.1000" in repeat.table(result)
+    assert "0.7000 ± 0.1000" in cross_validation.table(result)
 
 
 def test_copies_are_counted_and_training_gives_way() -> None:
@@ -102,15 +100,15 @@ def test_copies_are_counted_and_training_gives_way() -> None:
             sample(5, "test", 1, "c"),
         )
     )
-    assert copies.counts(whole) == {
+    assert duplicates.counts(whole) == {
         "test in valid": 1,
         "test in train": 1,
         "valid in train": 1,
         "train in itself": 1,
     }
-    kept = copies.dedupe(whole)
+    kept = duplicates.dedupe(whole)
     assert [s.path.stem for s in kept.samples] == ["1", "4", "5"]
-    assert copies.counts(kept) == {}
+    assert duplicates.counts(kept) == {}
 
 
 def test_copies_are_found_by_pixels_whatever_the_file(tmp_path: Path) -> None:
@@ -118,25 +116,29 @@ def test_copies_are_found_by_pixels_whatever_the_file(tmp_path: Path) -> None:
     for split, parameters in (("train", [cv2.IMWRITE_PNG_COMPRESSION, 0]), ("valid", [cv2.IMWRITE_PNG_COMPRESSION, 9])):
         (tmp_path / split / "happy").mkdir(parents=True)
         cv2.imwrite(str(tmp_path / split / "happy" / "a.png"), picture, parameters)
-    assert copies.counts(read_dataset(tmp_path)) == {"valid in train": 1}
+    assert duplicates.counts(read_dataset(tmp_path)) == {"valid in train": 1}
 
 
 def test_real_data_has_copies_across_splits(faces: Path) -> None:
-    found = copies.counts(read_dataset(faces))
+    found = duplicates.counts(read_dataset(faces))
     assert found["test in train"] == 288
-    assert "test in train" not in copies.counts(copies.dedupe(read_dataset(faces)))
+    assert "test in train" not in duplicates.counts(duplicates.dedupe(read_dataset(faces)))
 
 
 def test_live_rating_and_table() -> None:
-    takes = [live.Take("angry", "subtle"), live.Take("angry", "peak"), live.Take("happy", "peak")]
-    results = [live.Result(takes[0], 10, 1), live.Result(takes[1], 10, 9), live.Result(takes[2], 0, 0)]
-    rows = live.summarise(results)
+    takes = [live_check.Take("angry", "subtle"), live_check.Take("angry", "peak"), live_check.Take("happy", "peak")]
+    results = [
+        live_check.Result(takes[0], 10, 1),
+        live_check.Result(takes[1], 10, 9),
+        live_check.Result(takes[2], 0, 0),
+    ]
+    rows = live_check.summarise(results)
     assert [(r["expression"], r["rating"]) for r in rows] == [("angry", "Moderate"), ("happy", "Poor")]
     assert rows[0]["published"] == 0.07
     assert rows[1]["subtle"] is None
-    assert "Good from 70%" in live.table(rows)
-    assert [live.rating(s) for s in (0.7, 0.69, 0.4, 0.39)] == ["Good", "Moderate", "Moderate", "Poor"]
-    assert len(live.all_takes()) == 14
+    assert "Good from 70%" in live_check.table(rows)
+    assert [live_check.rating(s) for s in (0.7, 0.69, 0.4, 0.39)] == ["Good", "Moderate", "Moderate", "Poor"]
+    assert len(live_check.all_takes()) == 14
 
 
 def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
     ):
         table.write_text(text)
         with pytest.raises(DatasetError, match=says):
-            live.read_takes(table)
+            live_check.read_takes(table)
 
 
 def test_live_check_on_a_real_clip(clip: Path, command: Command, tmp_path: Path) -> None:

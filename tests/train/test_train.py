@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
+from fer_edge.bundle.dataset import Dataset, Sample, balanced, read_dataset, stratified_split
 from fer_edge.cli.sweep import BACKBONES
 from fer_edge.errors import DatasetError, TrainingDiverged, UsageError
-from fer_edge.train.data.dataset import Dataset, Sample, balanced, read_dataset, stratified_split
+from fer_edge.export.metrics import calibration_error, fit_temperature, report
 from fer_edge.train.data.targets import label_share, sampling_weights, training_targets
-from fer_edge.train.evaluation.metrics import calibration_error, fit_temperature, report
 from fer_edge.train.recipe import load_recipe, parse_recipe, recipe_names
 
 TINY = load_recipe("tiny")
@@ -87,10 +87,10 @@ def test_empty_class(tmp_path: Path) -> None:
 
 
 def test_missing_class_is_said(tmp_path: Path) -> None:
-    from fer_edge.cli.train import _tell_data
+    from fer_edge.train.run import describe_data
 
     said: list[str] = []
-    _tell_data(read_dataset(folders(tmp_path / "d", LABELS[:5])), False, said.append)
+    describe_data(read_dataset(folders(tmp_path / "d", LABELS[:5])), False, said.append)
     assert "no training picture is labelled sad, surprise: the model will hardly know it" in said
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from fer_edge.bundle import LABELS, open_bundle
-from fer_edge.train.data.dataset import balanced, read_dataset
+from fer_edge.bundle.dataset import balanced, read_dataset
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.train

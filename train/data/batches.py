@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Image, whole_image
-from ..network import import_torch
+from ...bundle.dataset import Sample, read_image
 from ..recipe import Recipe
+from ..torch_import import import_torch
 from .augment import Augment, build_augment
-from .dataset import Sample, read_image
 
 WORKERS_FROM = 20
 """Batches from which on worker processes earn their start."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .dataset import Dataset, Sample
+from ...bundle.dataset import Dataset, Sample
 
 ORDER = ("test", "valid", "train")
 """Of several copies the one in the first of these splits is kept: held-out figures stay whole, training gives way."""

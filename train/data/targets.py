@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import LABELS
+from ...bundle.dataset import Sample
 from ...errors import DatasetError
 from ..recipe import Recipe
-from .dataset import Sample
 
 MIN_VOTES = 3.0
 """Fewer votes than this for all seven labels together say that most taggers saw no expression of these, or no face."""

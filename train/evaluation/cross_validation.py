@@ -6,13 +6,87 @@ import random
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from ...bundle import LABELS
+from ...bundle.dataset import Dataset, Sample, Watch, unwatched
 from ...errors import UsageError
-from ..data.dataset import Dataset, Sample
+from ..fit import fit
+from ..recipe import load_recipe
+from . import evaluation
+from .predict import predict
+from .run import read_labelled, truth_of
 
 FIGURES = ("accuracy", "mean_recall", "macro_f1", "calibration_error")
+
+
+@dataclass(frozen=True)
+class CrossValidationOptions:
+    """What to train several times.
+
+    Attributes:
+        data: class folders, or a CSV manifest.
+        recipe: a recipe's name, or a .toml file.
+        seeds: one training each; the recipe's own when empty.
+        folds: so many trainings for each seed; None for one.
+        init: first weights.
+        label: the manifest's column that holds the truth.
+        work: where checkpoints go; what was cut off there goes on.
+    """
+
+    data: Path
+    recipe: str
+    work: Path
+    seeds: tuple[int, ...] = ()
+    folds: int | None = None
+    init: str | None = None
+    label: str = "label"
+
+
+def cross_validate(
+    options: CrossValidationOptions, on_notice: Callable[[str], None] = lambda line: None, watch: Watch = unwatched
+) -> dict[str, Any]:
+    """Train once a seed or fold; returns each run's figures and their mean and deviation, as `repeat` does.
+
+    Folds, and data without a test split, are judged on `valid`.
+
+    Args:
+        on_notice: told how each epoch of each run went.
+        watch: shows how far reading and each epoch are.
+
+    Raises:
+        UsageError, DatasetError: recipe, data or folds cannot be used; and as `fit` does.
+    """
+    recipe = load_recipe(options.recipe)
+    dataset = read_labelled(options.data, options.label, recipe.second_label, watch)
+    cases = [(f"seed {seed}", replace(recipe, seed=seed), dataset) for seed in options.seeds or (recipe.seed,)]
+    if options.folds:
+        cases = [
+            (f"{name} fold {i + 1}", r, part)
+            for name, r, whole in cases
+            for i, part in enumerate(folds(whole, options.folds, r.seed))
+        ]
+
+    def one(index: int) -> dict[str, Any]:
+        name, changed, part = cases[index]
+        place = options.work / name.replace(" ", "_")
+        resume = (place / "last.pt").exists()
+        fitted = fit(
+            changed,
+            part,
+            place,
+            init=options.init,
+            resume=resume,
+            watch=watch,
+            say=lambda line: on_notice(f"{name}: {line}"),
+        )
+        split = "valid" if options.folds or not part.split("test") else "test"
+        samples, truth = truth_of(part, split, options.label, options.data)
+        return evaluation.evaluate(predict(fitted.network, samples, changed.size), truth, LABELS)
+
+    return repeat([name for name, _, _ in cases], one)
 
 
 def folds(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
@@ -53,7 +127,10 @@ def repeat(names: Sequence[str], run: Callable[[int], Mapping[str, Any]]) -> dic
     Returns:
         `runs`, one row each, and mean and sample standard deviation of each figure, as in the thesis's Table 9.
     """
-    rows = [{"name": name, **{k: run_figures[k] for k in FIGURES}} for name, run_figures in _each(names, run)]
+    rows = [
+        {"name": name, **{k: run_figures[k] for k in FIGURES}}
+        for name, run_figures in zip(names, map(run, range(len(names))), strict=True)
+    ]
     summary = {}
     for key in FIGURES:
         values = [float(row[key]) for row in rows]
@@ -67,7 +144,3 @@ def table(result: Mapping[str, Any]) -> str:
     lines += [f"{row['name']:16} " + " ".join(f"{row[k]:18.4f}" for k in FIGURES) for row in result["runs"]]
     cells = (f"{v['mean']:.4f} ± {v['std']:.4f}" for v in (result["summary"][k] for k in FIGURES))
     return "\n".join([*lines, f"{'mean ± std':16} " + " ".join(f"{c:>18}" for c in cells)])
-
-
-def _each(names: Sequence[str], run: Callable[[int], Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(name, run(i)) for i, name in enumerate(names)]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Image, Logits, softmax, whole_image, writing
+from ...bundle.dataset import Sample, read_image
 from ...errors import MissingExtra
-from ..data.dataset import Sample, read_image
-from .metrics import Classes, report
+from ...export.metrics import Classes, report
 
 SHEET_COLUMNS, SHEET_ROWS, CELL = 8, 5, 112
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
-from ...bundle import LABELS
-from ...errors import DatasetError
-from ..data.dataset import label_index
+from ...bundle import LABELS, Bundle, open_bundle
+from ...bundle.dataset import label_index
+from ...errors import DatasetError, SourceError
 
 LEVELS = ("subtle", "peak")
+TAKE_S = 4.0
+"""How long an expression is held before the camera."""
 GOOD, MODERATE = 0.7, 0.4
 """Shares of observations that showed the asked expression: from GOOD on Good, from MODERATE on Moderate, else Poor."""
 PUBLISHED: dict[str, float] = {"angry": 0.07, "disgust": 0.29, "fear": 0.43}
@@ -39,6 +42,61 @@ class Result:
     def share(self) -> float:
         """Matching share, 0..1; 0 when no face was seen."""
         return self.matching / self.observations if self.observations else 0.0
+
+
+@dataclass(frozen=True)
+class LiveCheckOptions:
+    """What to check on what.
+
+    Attributes:
+        source: a label file of clips, or a camera as camera:N or N.
+        bundle, precision: the model; the bundle inside fer-edge when None.
+        threads: processor threads.
+    """
+
+    source: str
+    bundle: Path | None = None
+    precision: str = "auto"
+    threads: int = 1
+
+
+def live_check(options: LiveCheckOptions, before_take: Callable[[Take], object]) -> list[dict[str, object]]:
+    """Go through every take; returns how each expression was found, with the published figures beside.
+
+    Args:
+        before_take: called before a camera's takes, and returns when the person shows it.
+
+    Raises:
+        DatasetError, SourceError, BundleError: label file, clip, camera or bundle cannot be used.
+    """
+    bundle = open_bundle(options.bundle)
+    camera = options.source.startswith("camera:") or options.source.isdigit()
+    results = []
+    for take in all_takes() if camera else read_takes(Path(options.source)):
+        if camera:
+            before_take(take)
+        results.append(_watch_take(options, bundle, take, options.source if camera else str(take.clip)))
+    return summarise(results)
+
+
+def _watch_take(options: LiveCheckOptions, bundle: Bundle, take: Take, source_text: str) -> Result:
+    """Run the default pipeline over one take and count what it showed."""
+    from ...runtime.build import pipeline_around
+    from ...runtime.inference.classifier import Classifier, choose_artifact
+    from ...runtime.pipeline import run
+    from ...runtime.sources import open_source
+
+    classifier = Classifier(bundle, choose_artifact(bundle, options.precision), options.threads)
+    pipeline = pipeline_around(classifier)
+    source = open_source(source_text)
+    try:
+        frames = takewhile(lambda f: f.time_s < TAKE_S, source) if source.live else source
+        tally = run(frames, pipeline, [])
+    finally:
+        source.close()
+    if not tally.frames:
+        raise SourceError(f"{source.name} gave no picture")
+    return Result(take, tally.faces, tally.labels.get(take.label, 0))
 
 
 def all_takes() -> list[Take]:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ...bundle import LABELS, Logits, softmax, whole_image
-from ..data.dataset import Sample, read_image
-from ..network import import_torch
-from .metrics import Classes, report
-
-Watch = Callable[..., Iterable[Any]]
-"""Wraps a loop: (iterable, total=, desc=) -> iterable; a progress bar, or nothing at all."""
+from ...bundle.dataset import Sample, Watch, read_image, unwatched
+from ...export.metrics import Classes, report
+from ..torch_import import import_torch
 
 
-def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch | None = None) -> Logits:
+def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch = unwatched) -> Logits:
     """Logits float32 (N, classes) of a network in evaluation mode."""
     torch = import_torch()
     network.eval()
     device = next(network.parameters()).device
-    starts: Iterable[int] = range(0, len(samples), batch)
     rows = []
     with torch.inference_mode():
-        for start in watch(starts, desc="evaluate") if watch else starts:
+        for start in watch(range(0, len(samples), batch), desc="evaluate"):
             pictures = [whole_image(read_image(s.path), size) for s in samples[start : start + batch]]
             rows.append(network(torch.from_numpy(np.stack(pictures)).to(device)).float().cpu().numpy())
     return np.concatenate(rows) if rows else np.zeros((0, len(LABELS)), np.float32)

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ....bundle import write_text
+from ....bundle.dataset import SPLITS, Sample, read_dataset
 from ....devices.cpu import model_name
 from ....errors import FerEdgeError
-from ....train.data.dataset import SPLITS, Sample, read_dataset
 from .compare import PICTURES, ROUNDS, measure
 from .known import PEERS
 from .table import markdown

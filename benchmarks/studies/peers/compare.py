@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....bundle import LABELS, Image
+from ....bundle.dataset import Sample, read_image
 from ....errors import DatasetError, FerEdgeError, UsageError
-from ....train.data.dataset import Sample, read_image
-from ....train.evaluation.metrics import report
+from ....export.metrics import report
 from ...results.metrics import stage_metrics
 from .peer import Answers, Peer, Say, Session
 

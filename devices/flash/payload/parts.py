@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ....bundle import Bundle, cache_folder, find_bundle, open_bundle
+from ....bundle import Bundle, cache_folder, open_bundle
 from ....errors import InputError, UsageError
 from ....runtime.vision.detectors.weights import REGISTRY, find_model
 from ...profile import Profile, find_profile
@@ -89,7 +89,7 @@ def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
     config = config_toml(replace(card, device=""), profile.name) if options.config else ""
     if not options.config:
         listener.on_message("warning: without --config nobody can log in, and the kiosk waits for a declared place")
-    bundle = open_bundle(find_bundle(options.bundle))
+    bundle = open_bundle(options.bundle)
     growth = read_size(options.grow) if options.grow else 0
     return Parts(options, listener, card, profile, bundle, config, growth)
 

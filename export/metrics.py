@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bundle import Logits, softmax
+from ..bundle import Logits, softmax
 
 Classes = NDArray[np.int64]
 """int64, N, each the index of a label."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..bundle import Manifest
+from .manifest import Manifest
 
 
 def model_card(manifest: Manifest) -> str:

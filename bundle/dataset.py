@@ -9,14 +9,23 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ...bundle import LABELS, Image
-from ...errors import DatasetError
+from ..errors import DatasetError
+from .labels import LABELS
+from .preprocess import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLITS = ("train", "valid", "test")
+Watch = Callable[..., Iterable[Any]]
+"""Wraps a loop to show its progress: (iterable, total=, desc=) -> the same items."""
+
+
+def unwatched(loop: Iterable[Any], total: int | None = None, desc: str = "") -> Iterable[Any]:
+    """The Watch that shows nothing."""
+    return loop
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,7 @@ class Dataset:
         return total.hexdigest()
 
 
-def read_dataset(
-    root: Path, second_label: str = "", seed: int = 42, watch: Callable[[Sequence[Sample]], Iterable[Sample]] = iter
-) -> Dataset:
+def read_dataset(root: Path, second_label: str = "", seed: int = 42, watch: Watch = unwatched) -> Dataset:
     """Read a folder of labelled faces and check that every picture decodes.
 
     Three layouts are understood: `manifest.csv` with `path,split,label` and, if present, one vote column a label and
@@ -72,7 +79,7 @@ def read_dataset(
         root: the folder, or the CSV file itself.
         second_label: name of another label column to read.
         seed: of the 80/20 split.
-        watch: wraps the loop over all pictures, for a progress bar.
+        watch: shows how far the reading of all pictures is.
 
     Raises:
         DatasetError: nothing there, no usable picture, an unknown label, or missing columns.
@@ -83,7 +90,7 @@ def read_dataset(
     samples = _from_csv(table, second_label) if table.is_file() else _from_folders(root, seed)
     good: list[Sample] = []
     bad: list[Sample] = []
-    for sample in watch(samples):
+    for sample in watch(samples, desc="reading pictures"):
         content = _content(sample.path)
         (good if content else bad).append(replace(sample, content=content))
     if not any(s.split == "train" for s in good):

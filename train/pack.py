@@ -1,0 +1,90 @@
+"""From a fitted network to a bundle that says how it was made: exported, measured, with its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..bundle import LABELS, Bundle, open_bundle, sha256_of, whole_image
+from ..bundle.dataset import Dataset, Watch, balanced, picture_facts, read_image
+from ..export.labelled import measure
+from ..export.package import package
+from .data import duplicates
+from .fit import Fitted
+from .network import fold_luma
+from .options import TrainOptions
+from .recipe import Recipe
+
+CALIBRATION_PICTURES = 512
+
+
+def pack(options: TrainOptions, recipe: Recipe, dataset: Dataset, fitted: Fitted, watch: Watch) -> Bundle:
+    """Export and measure the trained network and write the bundle; raises OutputError, InputError as `package` does."""
+    split = "test" if dataset.split("test") else "valid"
+    chosen = balanced(dataset.split("train"), CALIBRATION_PICTURES, recipe.seed)
+    digest = dataset.digest()
+    return package(
+        fold_luma(fitted.network),
+        options.out,
+        name=options.name or recipe.name,
+        version=options.release,
+        labels=LABELS,
+        size=recipe.size,
+        normalise="grey by BT.601, (x - 114.5) / 57.6" if recipe.color == "luma" else "ImageNet mean and deviation",
+        pictures=[whole_image(read_image(s.path), recipe.size) for s in chosen],
+        calibration={"source": f"{options.data.name}/train, balanced over labels", "data_digest": digest},
+        evaluate=partial(measure, dataset=dataset, split=split, name=f"{options.data.name}/{split}", watch=watch),
+        provenance=_provenance(options, recipe, dataset, fitted, digest),
+        licence=options.licence,
+    )
+
+
+def _provenance(
+    options: TrainOptions, recipe: Recipe, dataset: Dataset, fitted: Fitted, digest: str
+) -> Mapping[str, Any]:
+    """How the network was made, for the manifest: names and hashes, and no path of this machine."""
+    init = options.init or "random"
+    if options.init and options.init != "timm":
+        init = f"{Path(options.init).name} (sha256 {sha256_of(Path(options.init))[:16]})"
+    return {
+        "made": date.today().isoformat(),
+        "versions": {"fer_edge": __version__, **{p: version(p) for p in ("torch", "timm", "albumentations")}},
+        "command": f"fer-edge train --data {options.data.name} --recipe {options.recipe}"
+        + " --init FILE" * bool(options.init)
+        + " --teacher BUNDLE" * bool(options.teacher),
+        "recipe": asdict(recipe),
+        "init": init,
+        **({"teacher": _named(options.teacher)} if options.teacher else {}),
+        "epochs_run": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "temperature": fitted.temperature,
+        "history": fitted.history,
+        "data": _data_facts(options, recipe, dataset, digest),
+    }
+
+
+def _data_facts(options: TrainOptions, recipe: Recipe, dataset: Dataset, digest: str) -> Mapping[str, Any]:
+    votes = "the taggers' votes" if recipe.labels == "votes" else "the label column"
+    mixed = f", mixed with {recipe.second_share:.0%} of `{recipe.second_label}`" if recipe.second_share else ""
+    return {
+        "name": options.data.name,
+        "digest": digest,
+        **{split: len(dataset.split(split)) for split in ("train", "valid", "test")},
+        "unreadable": len(dataset.unreadable),
+        "copies": duplicates.counts(dataset),
+        "targets": votes + mixed,
+        **picture_facts(dataset.split("train")),
+        "about": options.about,
+    }
+
+
+def _named(path: Path) -> str:
+    """A bundle's name, version and the hash of its first graph."""
+    m = open_bundle(path).manifest
+    return f"{m.name} {m.version} (sha256 {m.artifacts[0].sha256[:16]})"

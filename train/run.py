@@ -1,0 +1,137 @@
+"""One training from start to end: read the faces, fit, and pack the network into a bundle with its figures and card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bundle import LABELS, Bundle, open_bundle, write_text
+from ..bundle.dataset import Dataset, Watch, counts, read_dataset, unwatched
+from ..devices.cpu import usable_cores
+from ..errors import UsageError
+from ..runtime.inference.classifier import Classifier, choose_artifact
+from .data import duplicates
+from .distillation import Teacher
+from .evaluation.evaluation import plot_confusion, plot_history
+from .fit import Fitted, fit, is_main_process
+from .options import TrainOptions
+from .pack import pack
+from .recipe import Recipe, load_recipe
+from .torch_import import import_torch
+from .tracking import MlflowTracker, NoTracker, Tracker
+
+MAX_NAMED = 20
+"""So many unreadable pictures are named; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The bundle that was written, and one row of figures an epoch."""
+
+    bundle: Bundle
+    history: list[dict[str, float]]
+
+
+def train(
+    options: TrainOptions, on_notice: Callable[[str], None] = lambda line: None, watch: Watch = unwatched
+) -> Trained | None:
+    """Train, export, measure, pack.
+
+    Args:
+        on_notice: told what the data holds, and how each epoch went.
+        watch: shows how far reading, each epoch and measuring are.
+
+    Returns:
+        None in the helping processes of an `accelerate launch`, which neither speak nor write.
+
+    Raises:
+        UsageError, DatasetError: recipe, data or weights cannot be used; and as `fit` and `pack` do.
+    """
+
+    recipe = load_recipe(options.recipe)
+    torch = import_torch()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    say = on_notice if is_main_process() else lambda line: None
+    dataset = read_dataset(options.data, recipe.second_label, recipe.seed, watch)
+    dataset = describe_data(dataset, options.dedupe, say)
+    if not dataset.split("valid"):
+        raise UsageError(f"{options.data} has no validation split", hint="add rows or a folder named valid")
+    work = options.work or options.out.with_name(options.out.name + ".work")
+    tracker = _tracker(options, recipe, work)
+    try:
+        fitted = fit(
+            recipe,
+            dataset,
+            work,
+            init=options.init,
+            teacher=_teacher(options, recipe),
+            resume=options.resume,
+            watch=watch,
+            say=say,
+            on_epoch=tracker.epoch,
+        )
+        if not is_main_process():
+            return None
+        bundle = pack(options, recipe, dataset, fitted, watch)
+        tracker.finish(bundle.manifest.metrics, _plots(work, fitted, bundle) if options.track else [])
+    except BaseException:
+        tracker.fail()
+        raise
+    return Trained(bundle, fitted.history)
+
+
+def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) -> Dataset:
+    """Say what the data holds and what is wrong with it; returns it without duplicates if so asked."""
+    for split in ("train", "valid", "test"):
+        samples = dataset.split(split)
+        tally = ", ".join(f"{k} {v}" for k, v in counts(samples).items())
+        say(f"{split}: {len(samples)} pictures ({tally})")
+    absent = [label for label, n in counts(dataset.split("train")).items() if not n]
+    if absent:
+        say(f"no training picture is labelled {', '.join(absent)}: the model will hardly know it")
+    for path in dataset.unreadable[:MAX_NAMED]:
+        say(f"left out, cannot be decoded: {path}")
+    if dataset.unreadable:
+        say(f"left out in all: {len(dataset.unreadable)} unreadable pictures")
+    found = ", ".join(f"{k} {v}" for k, v in duplicates.counts(dataset).items())
+    if found and not dedupe:
+        say(f"copies of the same picture: {found}; --dedupe trains without them")
+    if not dedupe:
+        return dataset
+    unique = duplicates.dedupe(dataset)
+    say(f"copies left out of train and valid: {len(dataset.samples) - len(unique.samples)} ({found or 'none'})")
+    return unique
+
+
+def _teacher(options: TrainOptions, recipe: Recipe) -> Teacher | None:
+    """The teacher's graph, run as a device would run it; raises UsageError when it takes faces of another size."""
+    if options.teacher is None:
+        return None
+    bundle = open_bundle(options.teacher)
+    if bundle.manifest.input.size != recipe.size:
+        raise UsageError(
+            f"the teacher {bundle.manifest.name} takes faces of {bundle.manifest.input.size} pixels, "
+            f"the recipe {recipe.name} of {recipe.size}",
+            hint=f"set size = {bundle.manifest.input.size} in the recipe",
+        )
+    return Classifier(bundle, choose_artifact(bundle), threads=options.threads or usable_cores()).logits
+
+
+def _tracker(options: TrainOptions, recipe: Recipe, work: Path) -> Tracker:
+    """The tracker asked for; a resumed run goes on in the MLflow run that it began."""
+    if not options.track or not is_main_process():
+        return NoTracker()
+    note = work / "mlflow_run"
+    known = note.read_text() if options.resume and note.is_file() else ""
+    tracker = MlflowTracker(options.track, options.name or recipe.name, recipe, known)
+    write_text(note, tracker.run_id)
+    return tracker
+
+
+def _plots(work: Path, fitted: Fitted, bundle: Bundle) -> list[Path]:
+    """Confusion matrix and curves, as files in the work folder."""
+    plot_confusion(dict(bundle.manifest.metrics), LABELS, work / "confusion.png")
+    plot_history(fitted.history, work / "curves.png")
+    return [work / "confusion.png", work / "curves.png"]
