@@ -13,9 +13,8 @@ from ..masking import masked
 from ..mqtt.publisher import MqttPublisher
 from ..sources.capture import Capture
 from ..sources.source import Phase, State
-from ..status.aggregate import Aggregate
 from ..status.prometheus import metrics_text
-from ..status.snapshot import Condition, Snapshot
+from ..status.snapshot import Aggregate, Condition, Snapshot
 from ..storage.clock import clock_synchronised
 from ..storage.session_facts import session_facts
 from ..web.server import WebServer

@@ -25,8 +25,8 @@ class User:
     """
 
     name: str = key("", convert=user_name)
-    password_hash: str = key("", repr=False, pattern=HASH, maximum=250, words=HASH_WORDS, show=hidden)
-    ssh_keys: tuple[str, ...] = key((), maximum=20_000, convert=public_key)
+    password_hash: str = key("", repr=False, pattern=HASH, high=250, words=HASH_WORDS, show=hidden)
+    ssh_keys: tuple[str, ...] = key((), high=20_000, convert=public_key)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Card:
     hostname: str = key("", pattern=HOSTNAME, words="a host name: 1 to 63 of a-z, 0-9 and -, not - at either end")
     time_zone: str = key("", pattern=ZONE, words="a time zone such as Europe/Berlin")
     country: str = key("", pattern=COUNTRY, words="two letters of ISO 3166-1 such as DE", convert=str.upper)
-    device: str = key("", maximum=1000)
+    device: str = key("", high=1000)
     accept_nvidia_licence: bool = False
     user: User = field(default_factory=User)
     wifi: Wifi = field(default_factory=Wifi)
@@ -112,7 +112,7 @@ def _check(card: Card) -> None:
 def _secret(section: str, table: Table) -> tuple[str, str] | None:
     name, file = SECRET_KEYS[section]
     try:
-        value = fit(str, Key(maximum=1000, convert=unpadded, show=hidden), table.get(name, ""))
+        value = fit(str, Key(high=1000, convert=unpadded, show=hidden), table.get(name, ""))
     except ValueError as error:
         raise ValueError(f"{section}.{name}", str(error)) from None
     return (file, value) if value else None
