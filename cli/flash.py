@@ -87,7 +87,7 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _init(args: argparse.Namespace) -> int:
-    from ..devices.flash.card.template import write_first_card
+    from ..devices.flash.card.card import write_first_card
 
     path: Path = args.path or Path("card.toml")
     write_first_card(path, args.replace)

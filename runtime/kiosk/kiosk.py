@@ -11,12 +11,12 @@ from ...errors import FerEdgeError
 from ..config import KioskConfig
 from ..masking import masked
 from ..mqtt.publisher import MqttPublisher
+from ..outputs import session_facts
 from ..sources.capture import Capture
 from ..sources.source import Phase, State
 from ..status.prometheus import metrics_text
 from ..status.snapshot import Aggregate, Condition, Snapshot
 from ..storage.clock import clock_synchronised
-from ..storage.session_facts import session_facts
 from ..web.server import WebServer
 from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests, read_again
 from .daemon import Daemon, DaemonLimits
