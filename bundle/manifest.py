@@ -77,7 +77,7 @@ class Manifest:
 
     name: str
     version: str
-    labels: tuple[str, ...] = field(metadata=about(minimum=1, words="names"))
+    labels: tuple[str, ...] = field(metadata=about(low=1, words="names"))
     input: InputSpec
     artifacts: tuple[Artifact, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)

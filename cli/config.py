@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..runtime.config.problems import Problem
+    from ..runtime.config.keys import Problem
 
 ACTIONS = {
     "check": "say what is wrong with it, here and now",

@@ -15,7 +15,7 @@ from .output import StatusLine
 
 if TYPE_CHECKING:
     from ..devices.flash.disk.disks import Disk
-    from ..devices.flash.progress import Listener
+    from ..devices.flash.options import Listener
 
 ACTIONS = {
     "init": "write a commented card.toml: host name, user, Wi-Fi, place, purpose",
@@ -87,7 +87,7 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _init(args: argparse.Namespace) -> int:
-    from ..devices.flash.card.template import write_first_card
+    from ..devices.flash.card.card import write_first_card
 
     path: Path = args.path or Path("card.toml")
     write_first_card(path, args.replace)
@@ -156,7 +156,7 @@ def _image(action: str, image: Path | None) -> Path:
 
 def _steps(quiet: bool) -> Listener:
     """Prints a line a step, and the progress of the one that runs; quiet: warnings alone."""
-    from ..devices.flash.progress import STEPS, Listener, OnProgress, silent
+    from ..devices.flash.options import STEPS, Listener, OnProgress, silent
 
     class Steps(Listener):
         def __init__(self) -> None:

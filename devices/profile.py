@@ -14,9 +14,9 @@ from ..toml_schema import Fault, Key, NotToml, about, build, key, read_toml
 from .compatibility import CONSTRAINT_KEYS
 
 PROFILES = Path(__file__).parent / "profiles"
-_IDS = {"pattern": r"[0-9a-f]{4}:[0-9a-f]{4}", "words": "ids such as 18d1:9302 in small hex"}
-_PATHS = {"pattern": r"[^/].*", "words": "paths below /, without the first stroke"}
-_POSITIVE = Key(minimum=5e-324, maximum=float("inf"), words="a number above 0")
+_IDS: dict[str, Any] = {"pattern": r"[0-9a-f]{4}:[0-9a-f]{4}", "words": "ids such as 18d1:9302 in small hex"}
+_PATHS: dict[str, Any] = {"pattern": r"[^/].*", "words": "paths below /, without the first stroke"}
+_POSITIVE = Key(low=5e-324, high=float("inf"), words="a number above 0")
 
 
 class _Stated(TypedDict):

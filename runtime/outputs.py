@@ -1,10 +1,11 @@
-"""The outputs of a run: its store and its video, opened, finished and discarded together."""
+"""The outputs of a run: its store and its video, opened, finished and discarded together; what its store says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
 
@@ -36,7 +37,6 @@ class Outputs:
         from .report.video import VideoSink, find_video
         from .storage import store_path
         from .storage.session import StoreSink
-        from .storage.session_facts import session_facts
 
         self.store = StoreSink(folder, session_facts(source.name, source.fps, pipeline), replace)
         self.sinks.append(self.store)
@@ -77,3 +77,30 @@ class Outputs:
         if self.video:
             self.video.abandon()
         self.store.discard()
+
+
+def session_facts(source: str, fps: float, pipeline: Pipeline) -> dict[str, Any]:
+    """JSON values by name.
+
+    Args:
+        source: its name; fps: its frames a second, 0 when it has no rate.
+    """
+    from .. import __version__
+    from ..devices.cpu import model_name
+
+    device = pipeline.classifier.describe()
+    return {
+        "fer_edge": __version__,
+        "source": source,
+        "fps": fps,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "labels": list(pipeline.classifier.labels),
+        "bundle": device["bundle"],
+        "artifact": f"{device['artifact']} ({device['precision']})",
+        "artifact_sha256": device["sha256"],
+        "device": f"{model_name()}; {device['backend']} {device['version']} on {device['device']}",
+        "threads": device.get("threads", 1),
+        "degraded": device.get("degraded", False),
+        "detector": pipeline.detector.name,
+        "smoother": pipeline.smoother.name,
+    }

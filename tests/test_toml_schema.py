@@ -19,7 +19,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    size: int = field(metadata=about(minimum=1, maximum=9))
+    size: int = field(metadata=about(low=1, high=9))
     kind: str = key("", choices=("a", "b"))
     sides: tuple[int, ...] = ()
     row: Row = field(default_factory=lambda: Row("default"))

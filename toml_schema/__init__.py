@@ -1,9 +1,8 @@
 """One checker for all that comes as TOML or JSON: configuration, device profiles, recipes, cards, bundle manifests."""
 
 from .checker import build, check, make, nearest
-from .keys import DERIVED, Fault, Field, Key, about, fields_of, key
 from .text import NotToml, lines_of, parse_toml, read_toml, toml_value
-from .values import allowed, fit, from_text
+from .values import DERIVED, Fault, Field, Key, about, allowed, fields_of, fit, from_text, key
 
 __all__ = [
     "DERIVED", "Fault", "Field", "Key", "NotToml", "about", "allowed", "build", "check", "fields_of", "fit",

@@ -7,9 +7,8 @@ from dataclasses import MISSING, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, is_typeddict
 
-from .keys import ANY, Fault, Key, fields_of
 from .text import Names, lines_of
-from .values import fit, fits, is_table
+from .values import ANY, Fault, Key, fields_of, fit, fits, is_table
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""One value: whether a key may have it, what it may have instead, and how it is kept."""
+"""What a key of a table may hold, as its dataclass says; whether a value fits, and how it is kept."""
 
 from __future__ import annotations
 
@@ -6,13 +6,110 @@ import collections.abc
 import re
 import types
 import unicodedata
-from dataclasses import is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from .keys import ANY, Key
-from .text import toml_value
+from .text import Names, toml_value
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key may hold beside its type, and what is said of it; on a list it speaks of each element.
+
+    Attributes:
+        doc: one line, beginning small.
+        unit: of a number, in words.
+        low, high: of a number, both allowed; of a text, which is then one line, its length in characters.
+        choices: the only texts allowed, beside the default `unset`.
+        pattern, words: a regular expression for a whole text; what may be there, in words.
+        names: the only names in a table that has no class of its own.
+        convert: makes of a value that fits what is kept; raises ValueError with the end of a sentence.
+        show: how a value is shown to people; the empty text: not at all.
+        reload: a running kiosk takes a new value at SIGHUP; others need a restart.
+        secret_file: the file that a path names holds a secret.
+    """
+
+    doc: str = ""
+    unit: str = ""
+    low: float = 0
+    high: float = 200
+    choices: tuple[str, ...] = ()
+    unset: object = None
+    pattern: str = ""
+    words: str = ""
+    names: tuple[str, ...] = ()
+    convert: Callable[[Any], Any] | None = None
+    show: Callable[[str], str] | None = None
+    reload: bool = False
+    secret_file: bool = False
+
+
+ANY = Key(high=float("inf"))
+"""Of a field about which nothing is said; its texts may have several lines."""
+DERIVED = {"key": None}
+"""Metadata of a dataclass field that no file sets."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key of a table: `hint` is its type, `default` MISSING when it must be there."""
+
+    name: str
+    hint: Any
+    default: object
+    key: Key
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong at one key.
+
+    Attributes:
+        keys: the way to it; empty for the whole.
+        what: the end of a sentence that begins with the key.
+        kind: unknown (no such key), missing (keys that a table lacks) or wrong (its value).
+        line: in the text, from 1; 0 when there is none.
+    """
+
+    keys: Names
+    what: str
+    kind: str = "wrong"
+    line: int = 0
+
+    @property
+    def name(self) -> str:
+        """The key as `web.port` or `artifacts[0].path`."""
+        return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in self.keys).lstrip(".")
+
+
+def key(default: T, doc: str = "", unit: str = "", *, repr: bool = True, **more: Any) -> T:
+    """A dataclass field that is a key; `more` is what `Key` takes."""
+    return field(default=default, repr=repr, metadata=about(doc, unit=unit, unset=default, **more))
+
+
+def about(doc: str = "", **more: Any) -> Mapping[str, Key]:
+    """The same as a dataclass field's metadata, for a key that must be there."""
+    return {"key": Key(doc, **more)}
+
+
+@cache
+def fields_of(kind: Any) -> dict[str, Field]:
+    """The keys of a dataclass or TypedDict, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    if is_typeddict(kind):
+        found = {n: Field(n, h, MISSING if n in kind.__required_keys__ else None, ANY) for n, h in hints.items()}
+        split = {n: get_args(f.hint) for n, f in found.items() if get_origin(f.hint) is Annotated}
+        return found | {n: replace(found[n], hint=hint, key=key) for n, (hint, key) in split.items()}
+    known = [f for f in fields(kind) if f.metadata.get("key", ANY) is not None]
+    defaults = {f.name: f.default if f.default_factory is MISSING else None for f in known}
+    return {f.name: Field(f.name, hints[f.name], defaults[f.name], f.metadata.get("key", ANY)) for f in known}
+
 
 SHOWN = 60
 """Characters of a wrong value that an error repeats."""
@@ -55,10 +152,10 @@ def allowed(hint: Any, key: Key) -> str:
     if key.words:
         return key.words
     if hint in (int, float) and key is not ANY:
-        numbers = f"{WORDS[hint]} from {key.minimum:g} to {_plain(key.maximum)}"
+        numbers = f"{WORDS[hint]} from {key.low:g} to {_plain(key.high)}"
         return f"{numbers} {key.unit}".rstrip()
     if hint is str and key is not ANY:
-        length = f"{key.minimum:g} to {key.maximum:g}" if key.minimum else f"up to {key.maximum:g}"
+        length = f"{key.low:g} to {key.high:g}" if key.low else f"up to {key.high:g}"
         return f"one line of {length} characters"
     if inner_of(hint) is date:
         return "a date such as 2026-01-31, without quotes"
@@ -85,14 +182,14 @@ def _within(hint: Any, key: Key, value: Any) -> bool:
     if key.choices:
         return value in key.choices or value == key.unset
     if hint in (int, float):
-        return bool(key.minimum <= value <= key.maximum)  # not so for nan
+        return bool(key.low <= value <= key.high)  # not so for nan
     if not isinstance(value, str):
         return True
     if any(unicodedata.category(c) in UNFIT for c in value):
         return False
     if inner_of(hint) is Path:
         return bool(value) or hint is not Path
-    return key.minimum <= len(value) <= key.maximum and bool(re.fullmatch(key.pattern or ".*", value))
+    return key.low <= len(value) <= key.high and bool(re.fullmatch(key.pattern or ".*", value))
 
 
 def is_table(hint: Any) -> bool:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from .changes import Change, Place, WriteFile
-from .expand import Single, expand
+from .changes import Change, Place, Single, WriteFile, expand
 from .ext4.apply import apply_changes
 from .ext4.filesystem import Ext4
 from .fat.filesystem import Fat
 from .image.probe import Probed, make_clean
-from .progress import OnProgress, silent
+from .options import OnProgress, silent
 
 
 def apply(image: Path, probed: Probed, changes: Sequence[Change], on_progress: OnProgress = silent) -> None:

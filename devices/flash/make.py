@@ -12,18 +12,16 @@ from ... import __version__
 from ...errors import UsageError
 from ...files import sha256_of, write_text, writing
 from .apply import apply
+from .changes import expand
 from .disk.disks import Disk, check_size, look_again
 from .disk.write import write_card
-from .expand import expand
-from .expected import Receipt, expected, receipt_path
 from .image.grow import grow
 from .image.probe import make_clean, opened_image, probe
 from .image.unpack import unpack
-from .options import CardOptions
+from .options import CardOptions, Listener
 from .payload.parts import Parts, prepare_parts
 from .plan import ROUTES, Plan
-from .progress import Listener
-from .verify import verify
+from .verify import Receipt, expected, receipt_path, verify
 
 
 @contextmanager

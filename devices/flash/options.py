@@ -1,7 +1,8 @@
-"""What a card is to be made of and where it goes: the options of `make_card`, and of fetching its packages."""
+"""How flash is asked for an image, and what a caller hears while it is made."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,29 @@ class FetchOptions:
     own_python: Path | None = None
     python: str = ""
     glibc: str = "2.36"
+
+
+OnProgress = Callable[[int, int], None]
+"""Called with how much is done and how much there is, bytes or changes."""
+STEPS = ("unpack", "probe", "plan", "apply", "verify", "write")
+
+
+def silent(done: int, total: int) -> None:
+    """An `OnProgress` that shows nothing."""
+
+
+class Listener:
+    """Hears how a card is made; this one says nothing, a command line prints."""
+
+    def on_progress(self, step: str) -> OnProgress:
+        """What to call with the progress of a step."""
+        return silent
+
+    def on_busy(self, text: str) -> None:
+        """Something long goes on whose progress is not known."""
+
+    def on_message(self, text: str) -> None:
+        """A warning, or what pip is asked for."""
+
+    def on_step(self, step: str, text: str) -> None:
+        """A step of `STEPS` ended; what it did."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError, OutputError
-from .changes import Change, MakeLink, Place, UnpackTree, WriteFile
-from .expand import Single, expand, size_of
+from .changes import Change, MakeLink, Place, Single, UnpackTree, WriteFile, expand, size_of
 from .image.probe import BOARDS, Probed
 
 ROUTES = {

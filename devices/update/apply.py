@@ -10,9 +10,8 @@ from pathlib import Path
 from ...errors import GateFailed, UsageError
 from .new_release import check_payload, install_bundle, install_payload, kind_of, payload_name, require_room_for
 from .pack import unpacked
-from .releases import Releases
+from .releases import Releases, put_back
 from .service import CommandService, Service, SystemdService, wait_until_healthy
-from .system_files import put_back
 from .trial import Trial, begin, end, settle
 
 LIMIT_S, HOLD_S = 180.0, 20.0

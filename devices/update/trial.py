@@ -13,8 +13,7 @@ from pathlib import Path
 
 from ...bundle import write_text
 from ...files import fsync
-from .releases import Releases
-from .system_files import put_back
+from .releases import Releases, put_back
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ...errors import FerEdgeError
 from ..masking import masked
-from .keys import entries, value_of
-from .problems import Problem
+from .keys import Problem, entries, value_of
 from .reading import ReadResult, read_config
 from .sections import KioskConfig
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...toml_schema import Fault, check, lines_of, nearest
-from .keys import PREFIX, Entry, entries
-from .problems import Origin, Problem
+from .keys import PREFIX, Entry, Origin, Problem, entries
 from .sections import KioskConfig
 
 Setting = tuple[Entry, str, Origin]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...toml_schema import NotToml, fit, from_text, make, read_toml
+from .keys import Origin, Problem
 from .layers import from_environment, from_file, from_flags
-from .problems import Origin, Problem
 from .rules import check_rules
 from .sections import KioskConfig
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from ...toml_schema import allowed, toml_value
 from .declaration import ARTICLE, NO_ADVICE
-from .keys import Entry, entries, section_lines, value_of
-from .problems import Origin
+from .keys import Entry, Origin, entries, section_lines, value_of
 from .sections import KioskConfig, Place
 
 

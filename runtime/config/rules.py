@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..mqtt.settings import MqttSettings
 from ..web.settings import WebSettings, is_loopback
 from .declaration import KINDS, PROHIBITED, caution, refusal
-from .problems import Problem
+from .keys import Problem
 from .sections import KioskConfig, Place
 
 

@@ -18,9 +18,9 @@ from .declaration import EXCEPTIONS, KINDS
 class Place:
     """Where the kiosk stands and what for: declared by whoever runs it, before it runs."""
 
-    name: str = key("", "where it stands, as the page and the notice say it", maximum=100, reload=True)
+    name: str = key("", "where it stands, as the page and the notice say it", high=100, reload=True)
     kind: str = key("", "what sort of place that is", choices=KINDS, reload=True)
-    purpose: str = key("", "what its figures are used for", maximum=300, reload=True)
+    purpose: str = key("", "what its figures are used for", high=300, reload=True)
     purpose_exception: str = key(
         "", "the reason that Art. 5(1)(f) of the EU AI Act excepts, if it is one", choices=EXCEPTIONS, reload=True
     )
@@ -31,13 +31,13 @@ class Place:
 class Source:
     """Where pictures come from."""
 
-    what: str = key("camera:0", "camera:N, a stream's URL, a video file or demo", minimum=1, maximum=1000, show=masked)
-    fps: float = key(0.0, "frame rate asked of a camera; 0: its own", unit="frames a second", maximum=240)
-    width: int = key(640, "width asked of a camera; 0: its own", unit="pixels", maximum=8192)
-    height: int = key(480, "height asked of a camera; 0: its own", unit="pixels", maximum=8192)
+    what: str = key("camera:0", "camera:N, a stream's URL, a video file or demo", low=1, high=1000, show=masked)
+    fps: float = key(0.0, "frame rate asked of a camera; 0: its own", "frames a second", high=240)
+    width: int = key(640, "width asked of a camera; 0: its own", "pixels", high=8192)
+    height: int = key(480, "height asked of a camera; 0: its own", "pixels", high=8192)
     loop: bool = key(False, "a file begins anew at its end")
     deadline_s: float = key(
-        5.0, "without a frame for so long, the source is opened again", unit="seconds", minimum=0.5, maximum=300
+        5.0, "without a frame for so long, the source is opened again", "seconds", low=0.5, high=300
     )
 
 
@@ -45,8 +45,8 @@ class Source:
 class Model:
     """What looks at the pictures."""
 
-    bundle: str = key("", 'a bundle\'s path or name; "": the one inside fer-edge', maximum=1000)
-    device: str = key("cpu", "a name from `fer-edge devices`, or the path of a profile", minimum=1)
+    bundle: str = key("", 'a bundle\'s path or name; "": the one inside fer-edge', high=1000)
+    device: str = key("cpu", "a name from `fer-edge devices`, or the path of a profile", low=1)
     precision: str = key(
         "auto", "of the artifact; auto: what the device's profile says", choices=("auto", "float32", "float16", "int8")
     )
@@ -55,18 +55,15 @@ class Model:
         "auto", "what finds faces; auto: YuNet if it was fetched, else Haar", choices=("auto", "yunet", "haar")
     )
     detect_width: int = key(
-        320,
-        "faces are sought in pictures of this width; 0: as they come, else at least 64",
-        unit="pixels",
-        maximum=4096,
+        320, "faces are sought in pictures of this width; 0: as they come, else at least 64", "pixels", high=4096
     )
     detect_every: int = key(
-        1, "the detector sees every n-th frame; between, faces are followed", unit="frames", minimum=1, maximum=100
+        1, "the detector sees every n-th frame; between, faces are followed", "frames", low=1, high=100
     )
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )
-    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", unit="threads", maximum=64)
+    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", "threads", high=64)
 
 
 @dataclass(frozen=True)
@@ -74,27 +71,21 @@ class Work:
     """How much the kiosk may do."""
 
     target_fps: float = key(
-        0.0, "frames looked at, at most; 0: as many as come", unit="frames a second", maximum=240, reload=True
+        0.0, "frames looked at, at most; 0: as many as come", "frames a second", high=240, reload=True
     )
     cpu_percent: float = key(
-        0.0, "processor time, at most, 100 being one core; 0: no cap", unit="percent", maximum=6400, reload=True
+        0.0, "processor time, at most, 100 being one core; 0: no cap", "percent", high=6400, reload=True
     )
     infer_fps: float = key(
-        10.0,
-        "a face is classified so often, at most; 0: in every frame",
-        unit="times a second",
-        maximum=240,
-        reload=True,
+        10.0, "a face is classified so often, at most; 0: in every frame", "times a second", high=240, reload=True
     )
-    max_faces: int = key(
-        10, "faces looked at in one frame, at most, the best first", unit="faces", minimum=1, maximum=100
-    )
+    max_faces: int = key(10, "faces looked at in one frame, at most, the best first", "faces", low=1, high=100)
     give_up_s: float = key(
         25.0,
         "without a picture or an answer for so long, it ends, and systemd starts it anew",
-        unit="seconds",
-        minimum=2,
-        maximum=86400,
+        "seconds",
+        low=2,
+        high=86400,
     )
 
 
@@ -106,14 +97,12 @@ class Store:
         Path("/var/lib/fer-edge/store"),
         "for the store alone, made when missing; the broker's queue and the mark of a pause lie beside it",
     )
-    keep_days: float = key(
-        30.0, "older observations are removed; 0: kept at any age", unit="days", maximum=36500, reload=True
-    )
+    keep_days: float = key(30.0, "older observations are removed; 0: kept at any age", "days", high=36500, reload=True)
     keep_mib: float = key(
-        512.0, "the oldest are removed beyond this size; 0: any size", unit="MiB", maximum=1048576, reload=True
+        512.0, "the oldest are removed beyond this size; 0: any size", "MiB", high=1048576, reload=True
     )
     commit_s: float = key(
-        1.0, "between two writes: at most so much is lost at a power cut", unit="seconds", minimum=0.1, maximum=60
+        1.0, "between two writes: at most so much is lost at a power cut", "seconds", low=0.1, high=60
     )
     keep_probabilities: bool = key(False, "keep each label's probability beside the label that was shown")
 
@@ -125,8 +114,8 @@ class Record:
     on: bool = key(False, "they may be asked for")
     folder: Path = key(Path("/var/lib/fer-edge/sessions"), "where they go; made when missing")
     video: bool = key(False, "with an annotated video: pictures of people on disk")
-    minutes: float = key(10.0, "the longest one", unit="minutes", minimum=0.1, maximum=1440)
-    keep_days: float = key(7.0, "older ones are removed; 0: kept at any age", unit="days", maximum=36500)
+    minutes: float = key(10.0, "the longest one", "minutes", low=0.1, high=1440)
+    keep_days: float = key(7.0, "older ones are removed; 0: kept at any age", "days", high=36500)
 
 
 @dataclass(frozen=True)
@@ -134,14 +123,14 @@ class Privacy:
     """What people before the camera are told, and what is told of them."""
 
     least_group: int = key(
-        3, "with fewer faces, nothing about them leaves the kiosk", unit="faces", minimum=1, maximum=100, reload=True
+        3, "with fewer faces, nothing about them leaves the kiosk", "faces", low=1, high=100, reload=True
     )
     preview: bool = key(False, "show the live picture on the web page; needs web.token_file")
     notice: str = key(
         NOTICE,
         "what the page and the sign tell people; Art. 50(3) of the EU AI Act asks for it",
-        minimum=1,
-        maximum=1000,
+        low=1,
+        high=1000,
         reload=True,
     )
     pause_button: str = key(
@@ -157,7 +146,7 @@ class Baseline:
     """A resting face of one's own: what a person usually shows is taken off what is seen. In memory only."""
 
     on: bool = key(False, "use it")
-    seconds: float = key(60.0, "of a face, before its baseline counts", unit="seconds", minimum=1, maximum=3600)
+    seconds: float = key(60.0, "of a face, before its baseline counts", "seconds", low=1, high=3600)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,7 @@ import numpy as np
 from ...errors import DeviceFailed, OutputError
 from ..inference.classifier import Classifier
 from ..pipeline import Pipeline, Sink
-from ..status.aggregate import Aggregate
-from ..status.health import Condition, Health
-from ..status.snapshot import Snapshot
+from ..status.snapshot import Aggregate, Condition, Health, Snapshot
 from ..types import Stamped
 from .rate_limit import RateLimit
 from .systemd import Notifier

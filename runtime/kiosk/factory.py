@@ -14,7 +14,7 @@ from ..mqtt.publisher import MqttPublisher
 from ..pipeline import Pipeline
 from ..sources.capture import Capture
 from ..sources.open import reader_for
-from ..sources.state import State
+from ..sources.source import State
 from ..storage.history import History
 from ..storage.retention import RetentionLimits
 from ..vision.smoothing import UNCERTAIN

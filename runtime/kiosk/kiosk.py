@@ -11,16 +11,14 @@ from ...errors import FerEdgeError
 from ..config import KioskConfig
 from ..masking import masked
 from ..mqtt.publisher import MqttPublisher
+from ..outputs import session_facts
 from ..sources.capture import Capture
-from ..sources.state import Phase, State
-from ..status.aggregate import Aggregate
-from ..status.health import Condition
+from ..sources.source import Phase, State
 from ..status.prometheus import metrics_text
-from ..status.snapshot import Snapshot
+from ..status.snapshot import Aggregate, Condition, Snapshot
 from ..storage.clock import clock_synchronised
-from ..storage.session_facts import session_facts
 from ..web.server import WebServer
-from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests
+from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests, read_again
 from .daemon import Daemon, DaemonLimits
 from .factory import between_inferences, open_broker, open_capture, open_history, open_pipeline, rate_of, retention_of
 from .logs import HealthLog, set_level
@@ -29,7 +27,6 @@ from .page import LatestFrame, open_page
 from .pause import PauseButton, PauseMark
 from .rate_limit import RateLimit
 from .recorder import Recorder
-from .reload import read_again
 from .systemd import Notifier
 
 log = logging.getLogger(__name__)

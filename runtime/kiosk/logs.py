@@ -10,8 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from ..status.health import Condition
-from ..status.snapshot import Snapshot
+from ..status.snapshot import Condition, Snapshot
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 """Of syslog(3), which the journal reads from the beginning of a line (sd-daemon(3))."""

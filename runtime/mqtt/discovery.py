@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..status.health import Condition
+from ..status.snapshot import Condition
 from .settings import MqttSettings
 
 OFFLINE, ONLINE = "offline", "online"

@@ -25,16 +25,16 @@ class MqttSettings:
     """The broker that snapshots are sent to."""
 
     host: str = key("", 'its name or address; "": nothing is sent')
-    port: int = key(1883, "its port; 8883 is usual with tls", minimum=1, maximum=65535)
+    port: int = key(1883, "its port; 8883 is usual with tls", low=1, high=65535)
     tls: bool = key(False, "encrypt, and check the broker's certificate")
     ca_file: Path | None = key(None, 'whom to trust, in PEM form; "": the system\'s authorities')
     user: str = key("", 'the name to log in with; "": none')
     password_file: Path | None = key(None, "its first line is the password", secret_file=True)
-    topic: str = key("fer-edge", "everything of ours lies below it", minimum=1, convert=topic_of)
+    topic: str = key("fer-edge", "everything of ours lies below it", low=1, convert=topic_of)
     discovery: bool = key(True, "announce the kiosk to Home Assistant")
-    discovery_prefix: str = key("homeassistant", "where Home Assistant listens", minimum=1, convert=topic_of)
-    queue_size: int = key(1000, "kept while the broker is away", unit="snapshots", minimum=1, maximum=1000000)
-    interval_s: float = key(10.0, "between two snapshots", unit="seconds", maximum=86400)
+    discovery_prefix: str = key("homeassistant", "where Home Assistant listens", low=1, convert=topic_of)
+    queue_size: int = key(1000, "kept while the broker is away", "snapshots", low=1, high=1000000)
+    interval_s: float = key(10.0, "between two snapshots", "seconds", high=86400)
 
     @property
     def status(self) -> str:

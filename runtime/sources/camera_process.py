@@ -29,7 +29,7 @@ from ..child_process.process import ChildProcess, ChildRefused, child_environmen
 from ..child_process.shared_memory import SharedPictures
 from ..masking import without_secrets
 from .camera_child import PICTURE
-from .picture import Picture, as_bgr, check_shape
+from .source import Picture, as_bgr, check_shape
 
 CHILD = Path(__file__).with_name("camera_child.py")
 DEADLINE_S, OPEN_S = 5.0, 20.0

@@ -1,4 +1,4 @@
-"""The thread that keeps a source open: reads it, stamps its frames, looks at them, and comes back when it is lost."""
+"""The thread that keeps a source open, and the one slot from which whoever looks takes its newest frame."""
 
 from __future__ import annotations
 
@@ -10,12 +10,55 @@ from time import monotonic
 from ..backoff import Backoff
 from ..types import Frame, Stamped
 from .camera_process import DEADLINE_S, OPEN_S
-from .mailbox import Mailbox
-from .picture import Picture
 from .picture_check import PictureCheck
-from .source import Reader
+from .source import Phase, Picture, Reader, State, reason_of
 from .source_reader import Pacer
-from .state import Phase, State, reason_of
+
+
+class Mailbox:
+    """Holds the newest frame until it is taken; an older one that nobody took is dropped and counted."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frame: Stamped | None = None
+        self._closed = False
+        self.dropped = 0
+        """Frames that a newer one replaced before anybody took them."""
+
+    def put(self, frame: Stamped) -> None:
+        """Leave a frame; after `close` it is forgotten."""
+        with self._changed:
+            if self._closed:
+                return
+            self.dropped += self._frame is not None
+            self._frame = frame
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> Stamped | None:
+        """The newest frame that was not taken yet; None when none comes in time, or none will come any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is not None or self._closed, timeout_s)
+            frame, self._frame = self._frame, None
+            self._changed.notify_all()
+            return frame
+
+    def wait_taken(self, timeout_s: float | None = None) -> bool:
+        """Wait until the frame was taken, or the mailbox closed; False when neither happened in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._frame is None or self._closed, timeout_s)
+
+    def close(self) -> None:
+        """No frame will come any more; the last one can still be taken, and whoever waits is woken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def drained(self) -> bool:
+        """Whether it is closed, and its last frame taken."""
+        with self._changed:
+            return self._closed and self._frame is None
+
 
 STEADY_S = 10.0
 """A source that delivered for so long is tried again soon when it is lost; another waits longer each time."""

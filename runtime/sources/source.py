@@ -3,10 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bundle import Image
+from ...errors import FerEdgeError, SourceError
 from ..types import Frame
-from .picture import Picture
+
+MAX_SIDE = 16384
+"""Pixels; beyond it, a shape is taken for nonsense."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture as it was read.
+
+    Attributes:
+        image: uint8 (H, W, 3), BGR.
+        at_s: monotonic seconds when it was there.
+        time_s: seconds since the source began, by the source's own clock; None when it has none.
+    """
+
+    image: Image
+    at_s: float
+    time_s: float | None = None
+
+
+def check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Raise SourceError when that cannot be a picture: (H, W) or (H, W, C) with 1, 3 or 4 channels."""
+    sides, channels = shape[:2], shape[2:]
+    good = len(shape) in (2, 3) and all(1 <= side <= MAX_SIDE for side in sides) and channels in ((), (1,), (3,), (4,))
+    if not good:
+        raise SourceError(
+            f"{name} gives pictures of shape {shape}, which are not understood",
+            cause="they should be grey, BGR or BGRA, of at least one pixel",
+        )
+
+
+def as_bgr(image: NDArray[np.uint8]) -> Image:
+    """A copy as uint8 (H, W, 3), blue first, of a checked (H, W), (H, W, 1), BGR or BGRA picture."""
+    image = image[:, :, None] if image.ndim == 2 else image
+    copy = np.empty((*image.shape[:2], 3), np.uint8)
+    copy[:] = image[:, :, :3]  # one grey channel is spread over three
+    return copy
 
 
 class Source(Protocol):
@@ -55,3 +98,34 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Let go of it within a second; calling it twice, or before opening, is harmless."""
+
+
+class Phase(str, Enum):
+    """What a source does."""
+
+    OPENING = "opening"
+    DELIVERING = "delivering"
+    LOST = "lost"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class State:
+    """A phase, why it is so, and since when.
+
+    Attributes:
+        reason: a sentence for people; empty when all is well.
+        since_s: monotonic seconds when the phase began; a lost source that is tried again in vain stays lost.
+    """
+
+    phase: Phase
+    reason: str = ""
+    since_s: float = 0.0
+
+
+def reason_of(error: Exception) -> str:
+    """An error as a reason: its message and likely cause; the kind of one that nobody foresaw."""
+    if isinstance(error, FerEdgeError):
+        return f"{error.message} ({error.cause})" if error.cause else error.message
+    words = str(error).strip().split("\n")[0]
+    return f"the reader failed: {type(error).__name__}{': ' + words if words else ''}"

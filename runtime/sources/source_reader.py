@@ -8,8 +8,7 @@ from time import monotonic
 
 from ...errors import SourceError
 from ..types import Frame
-from .picture import Picture, as_bgr, check_shape
-from .source import Source
+from .source import Picture, Source, as_bgr, check_shape
 
 
 class SourceReader:

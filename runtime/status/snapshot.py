@@ -4,12 +4,46 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from enum import Enum
 from typing import Any
 
-from .health import Health
+from ..types import Observation
+
+
+class Condition(str, Enum):
+    """The four states that the daemon, systemd, the broker and the page speak of."""
+
+    STARTING = "starting"
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Health:
+    """A condition, why it is so, and since when.
+
+    Attributes:
+        reason: a sentence for people; empty when all is well.
+        since_s: monotonic seconds when the condition began.
+    """
+
+    condition: Condition
+    reason: str = ""
+    since_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.condition.value}: {self.reason}" if self.reason else self.condition.value
+
+    @property
+    def kind(self) -> tuple[Condition, str]:
+        """Condition and reason without digits: what a log compares, so that a counter in the reason is no news."""
+        return self.condition, re.sub(r"\d+", "", self.reason)
 
 
 @dataclass(frozen=True)
@@ -75,3 +109,60 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float | None]:
 
 def _finite(value: float | None) -> float | None:
     return round(value, 4) if value is not None and math.isfinite(value) else None
+
+
+WINDOW_S = 60.0
+HERE_S = 1.0
+"""A face that was not observed for so long is not in view any more; faces are not classified in every frame."""
+
+
+class Aggregate:
+    """Shares of the labels now and over the last minute."""
+
+    def __init__(self, least_group: int = 1, window_s: float = WINDOW_S) -> None:
+        """Begin with nothing.
+
+        Args:
+            least_group: with fewer faces, nothing about them is published.
+        """
+        self.least_group, self.window_s = least_group, window_s
+        self._seen: deque[tuple[float, int, str]] = deque()
+        self._latest: dict[int, tuple[float, str]] = {}
+
+    def update(self, now_s: float, observations: Sequence[Observation]) -> None:
+        """Take one frame's observations; times must not run backwards."""
+        for o in observations:
+            self._seen.append((now_s, o.track, o.label))
+            self._latest[o.track] = (now_s, o.label)
+        self.forget(now_s)
+
+    def forget(self, now_s: float) -> None:
+        """Remove what is older than the window."""
+        while self._seen and now_s - self._seen[0][0] > self.window_s:
+            self._seen.popleft()
+        self._latest = {n: v for n, v in self._latest.items() if now_s - v[0] <= HERE_S}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._seen.clear()
+        self._latest.clear()
+
+    def faces(self) -> int | None:
+        """How many are in view; None when they are too few to be published, and not none."""
+        count = len(self._latest)
+        return count if count == 0 or count >= self.least_group else None
+
+    def shares(self) -> Mapping[str, float]:
+        """Label -> share of the faces in view; empty when none or too few are."""
+        return _shares([label for _, label in self._latest.values()]) if self.faces() else {}
+
+    def window(self) -> Mapping[str, float]:
+        """Label -> share of the observations of the last minute; empty when they are of too few faces."""
+        if len({track for _, track, _ in self._seen}) < max(1, self.least_group):
+            return {}
+        return _shares([label for _, _, label in self._seen])
+
+
+def _shares(labels: Sequence[str]) -> dict[str, float]:
+    counts = Counter(labels)
+    return {label: count / len(labels) for label, count in counts.most_common()}

@@ -9,7 +9,7 @@ from importlib import resources
 from aiohttp import web
 
 from ...errors import FerEdgeError
-from ..status.health import Condition
+from ..status.snapshot import Condition
 from .events import Events
 from .guard import MAX_BODY, Guard
 from .page_values import Filled

@@ -82,7 +82,7 @@ class WebServer:
 
         from .app import application
         from .events import Events
-        from .idle_connections import IdleConnections
+        from .guard import IdleConnections
 
         self._loop, self._events = asyncio.get_running_loop(), Events()
         events = self._events

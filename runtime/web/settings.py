@@ -27,10 +27,10 @@ class WebSettings:
             of somebody else that gives this machine's address another name (DNS rebinding) is refused by it.
     """
 
-    listen: str = key("127.0.0.1", "the address to listen on; beyond this machine it needs token_file", minimum=1)
-    port: int = key(8080, "its port; 0: no page", maximum=65535)
+    listen: str = key("127.0.0.1", "the address to listen on; beyond this machine it needs token_file", low=1)
+    port: int = key(8080, "its port; 0: no page", high=65535)
     token_file: Path | None = key(None, "its first line is the token to log in with", secret_file=True)
-    title: str = key("fer-edge", "of the page", minimum=1, maximum=100, reload=True)
+    title: str = key("fer-edge", "of the page", low=1, high=100, reload=True)
     token: str = field(default="", repr=False, metadata=DERIVED)
     names: tuple[str, ...] = field(default=(), metadata=DERIVED)
 

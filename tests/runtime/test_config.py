@@ -71,7 +71,7 @@ def test_every_key_is_documented_and_its_default_fits(entry: Entry) -> None:
     about = entry.key
     assert re.fullmatch(r"[^\n]{5,}[^.\n]", about.doc)
     assert f"| `{entry.name}` | {about.doc}" in tables()
-    assert about.minimum < about.maximum
+    assert about.low < about.high
     if entry.hint in (int, float):
         assert about.unit or entry.name == "port"
     if entry.default is not None:
@@ -89,13 +89,13 @@ def test_every_key_refuses_what_it_cannot_be(entry: Entry, write: Callable[[str]
     wrong += ["[1]", "{ a = 1 }"]
     if entry.hint in (int, float):
         kind = entry.hint
-        wrong += [str(kind(about.maximum + 1)), str(kind(about.minimum - 1))]
-        for end in (about.minimum, about.maximum):
+        wrong += [str(kind(about.high + 1)), str(kind(about.low - 1))]
+        for end in (about.low, about.high):
             assert fit(kind, about, from_text(kind, str(kind(end)))) == end
     if about.choices:
         wrong.append('"x"')
     elif entry.hint is str:
-        wrong.append(f'"{"x" * int(about.maximum + 1)}"')
+        wrong.append(f'"{"x" * int(about.high + 1)}"')
     for value in wrong:
         path = write(f"\n[{entry.section}]\n# a comment\n{entry.name} = {value}\n", "")
         (problem,) = [p for p in read_config(path, {}).problems if p.key == entry.full]
@@ -341,7 +341,7 @@ def test_work_and_education_are_refused_unless_excepted(kind: str, write: Callab
 def test_each_key_is_taken_or_needs_a_restart(entry: Entry, write: Callable[[str], Path]) -> None:
     other: Any = {bool: not entry.default, date | None: date(2026, 1, 1)}.get(entry.hint, "other")
     if entry.hint in (int, float):
-        other = entry.key.minimum if entry.default != entry.key.minimum else entry.key.minimum + 1
+        other = entry.key.low if entry.default != entry.key.low else entry.key.low + 1
     other = next((c for c in entry.key.choices if c != entry.default), other)
     if entry.name == "pause_button":
         other = "gpiochip0:17"

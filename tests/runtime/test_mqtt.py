@@ -22,9 +22,8 @@ from fer_edge.runtime.mqtt.discovery import discovery_messages
 from fer_edge.runtime.mqtt.publisher import MqttPublisher
 from fer_edge.runtime.mqtt.queue import OfflineQueue
 from fer_edge.runtime.mqtt.settings import MqttSettings, topic_of
-from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
-from fer_edge.runtime.status.snapshot import Snapshot, state_json
+from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot, state_json
 from support.brokers import MOSQUITTO, Broker, Listener
 from support.snapshots import SEEN, moment
 from support.waiting import until

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fer_edge.runtime.status.health import Condition, Health
-from fer_edge.runtime.status.snapshot import Snapshot
+from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
 
 SEEN = Snapshot(
     wall_s=1_780_000_000.5,

@@ -12,26 +12,13 @@ PACKAGE = "fer_edge"
 
 HARMLESS = frozenset(
     [
-        *(
-            "chr",
-            "dict",
-            "float",
-            "frozenset",
-            "int",
-            "len",
-            "list",
-            "max",
-            "min",
-            "object",
-            "ord",
-            "property",
-            "range",
-        ),
+        *("chr", "dict", "dict.fromkeys", "float", "frozenset", "int", "len", "list", "max", "min", "object", "ord"),
+        *("property", "range"),
         *("set", "sorted", "sum", "tuple", "zip", "re.compile", "re.escape", "math.log", "math.sqrt", "str.maketrans"),
         *("struct.Struct", "struct.calcsize", "logging.getLogger", "threading.Lock", "shutil.ignore_patterns", "Path"),
         *("TypeVar", "ParamSpec", "NewType", "NamedTuple", "namedtuple", "MappingProxyType", "timedelta", "dataclass"),
         *("field", "lru_cache", "wraps", "np.array", "np.empty", "np.float32", "np.zeros"),
-        "key",  # ours: the rules of a key in a TOML file
+        *("about", "key"),  # ours: the rules of a key in a TOML file
     ]
 )
 """Calls that make a value and change nothing outside; also allowed: classes of ours, own functions that do the same."""

@@ -10,9 +10,8 @@ from http.client import HTTPResponse
 from typing import Any
 
 from fer_edge.errors import DeviceFailed
-from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
-from fer_edge.runtime.status.snapshot import Snapshot
+from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
 from fer_edge.runtime.web.server import WebServer
 from fer_edge.runtime.web.settings import KioskControl, WebSettings
 from support.waiting import until

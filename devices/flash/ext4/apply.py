@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ....errors import UsageError
-from ..changes import Change, MakeFolder, MakeLink, Place, WriteFile
-from ..expand import Single, expand
-from ..progress import OnProgress
+from ..changes import Change, MakeFolder, MakeLink, Place, Single, WriteFile, expand
+from ..options import OnProgress
 from .debugfs import Session, quoted, session
 from .filesystem import Ext4, Node
 

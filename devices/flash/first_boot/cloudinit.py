@@ -14,8 +14,7 @@ from pathlib import Path
 from ..card.card import Card
 from ..changes import Change, Place, WriteFile
 from ..image.contents import Contents
-from .cmdline import PATH, cmdline
-from .settings import FOLDER, SCRIPT, first_boot_folder, folder_id, settings_of
+from .settings import FOLDER, PATH, SCRIPT, cmdline, first_boot_folder, folder_id, settings_of
 
 SCRIPT_PATH = f"/boot/firmware{FOLDER}/{SCRIPT}"
 ARM = f"[ ! -f {SCRIPT_PATH} ] || sh {SCRIPT_PATH} --arm"

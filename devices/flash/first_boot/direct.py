@@ -16,8 +16,8 @@ from ..card.wifi import CONNECTION, keyfile
 from ..changes import Change, MakeFolder, MakeLink, Place, UnpackTree, WriteFile
 from ..image.contents import Contents
 from .accounts import SYSTEM, Accounts
-from .cmdline import PATH, cmdline
 from .direct_user import hosts, user_changes, with_card_user
+from .settings import PATH, cmdline
 
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 INSTALLED = (

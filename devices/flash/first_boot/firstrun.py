@@ -10,8 +10,7 @@ from pathlib import Path
 from ..card.card import Card
 from ..changes import Change, Place, WriteFile
 from ..image.contents import Contents
-from .cmdline import PATH, RUN, cmdline
-from .settings import FOLDER, SCRIPT, first_boot_folder
+from .settings import FOLDER, PATH, RUN, SCRIPT, cmdline, first_boot_folder
 
 WRAPPER = f"""\
 #!/bin/sh

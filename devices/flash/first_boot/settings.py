@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ....errors import InputError
 from ..card.card import Card
 from ..card.wifi import keyfile
 from ..changes import Change, Place, WriteFile
+from ..image.contents import Contents
 
 FOLDER = "/fer-edge"
 """On the boot partition, which is mounted at /boot/firmware."""
@@ -76,3 +78,35 @@ def folder_id(settings: tuple[Setting, ...], payload: Path) -> str:
     for setting in settings:
         digest.update(f"{setting.name}\0".encode() + hashlib.sha256(setting.content).digest())
     return digest.hexdigest()[:16]
+
+
+PATH = "/cmdline.txt"
+RUN = (
+    "systemd.run=/boot/firmware/firstrun.sh",
+    "systemd.run_success_action=reboot",
+    "systemd.run_failure_action=reboot",
+    "systemd.unit=kernel-command-line.target",
+)
+"""systemd-run-generator(8): run a script instead of the usual boot; afterwards, boot anew."""
+
+
+def cmdline(contents: Contents, country: str, more: tuple[str, ...] = ()) -> bytes:
+    """The line with the radio's country and more words; one of the same name is replaced.
+
+    Raises:
+        InputError: the image has no such file, or another first boot is waiting in it.
+    """
+    if PATH not in contents.boot:
+        raise InputError("the boot partition has no cmdline.txt", cause="it is no image for a Raspberry Pi")
+    words = contents.boot[PATH].split()
+    waiting = [w for w in words if w.startswith("systemd.run=")]
+    if waiting and not set(waiting) <= set(RUN):
+        raise InputError(
+            f"another first boot waits in the image's cmdline.txt: {waiting[0]}",
+            cause="the image was set up by another program already",
+            hint="start from the image as it was downloaded",
+        )
+    added = [*([f"cfg80211.ieee80211_regdom={country}"] if country else []), *more]
+    names = {word.partition("=")[0] for word in added}
+    kept = [word for word in words if word.partition("=")[0] not in names]
+    return (" ".join([*kept, *added]) + "\n").encode()

@@ -14,7 +14,7 @@ from ..ext4.filesystem import Ext4
 from ..ext4.superblock import read_super
 from ..fat.boot_sector import looks_like_fat, read_boot_sector
 from ..fat.filesystem import Fat
-from ..progress import OnProgress, silent
+from ..options import OnProgress, silent
 from .partition_copy import repair
 from .partitions import Partition, read_table
 from .system import architecture, c_library, first_boot, os_release, python_version

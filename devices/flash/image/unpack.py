@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from ....errors import InputError, MissingExtra
 from ....files import writing
-from ..progress import OnProgress, silent
+from ..options import OnProgress, silent
 
 BLOCK = 1 << 20
 """Bytes read at a time; a block of zeros becomes a hole of the target."""

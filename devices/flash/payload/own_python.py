@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from ....errors import InputError
-from .wheel_tags import Target
+from .wheel_closure import Target
 
 MACHINES = {"aarch64": 183, "x86_64": 62}
 """ELF's e_machine (System V ABI)."""

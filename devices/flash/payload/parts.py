@@ -16,9 +16,8 @@ from ..first_boot.route import changes_for
 from ..image.contents import Contents, read_contents
 from ..image.grow import check_growth, read_size
 from ..image.probe import Probed, opened_image
-from ..options import CardOptions, FetchOptions
+from ..options import CardOptions, FetchOptions, Listener
 from ..plan import Plan, check_room, choose_route
-from ..progress import Listener
 from .payload import build_payload, packaging_folder
 from .wheels import Wheelhouse, fetch, open_wheelhouse
 

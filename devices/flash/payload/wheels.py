@@ -15,8 +15,7 @@ from pathlib import Path
 from ....errors import DeviceNotFound, InputError
 from ....files import sha256_of, write_text, writing_folder
 from .own_wheel import own_wheel
-from .wheel_closure import check_python, missing
-from .wheel_tags import Target
+from .wheel_closure import Target, check_python, missing
 
 MANIFEST = "manifest.json"
 EXTRAS = ("kiosk",)

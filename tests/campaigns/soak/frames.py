@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from fer_edge.bundle import Image
 from fer_edge.runtime.sources import open_source
-from fer_edge.runtime.sources.picture import Picture
+from fer_edge.runtime.sources.source import Picture
 
 
 def scaled_clip(clip: Path, width: int) -> tuple[list[Image], float]:

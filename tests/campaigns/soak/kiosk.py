@@ -13,7 +13,7 @@ from fer_edge.runtime.kiosk.kiosk import Kiosk
 from fer_edge.runtime.kiosk.logs import start_log
 from fer_edge.runtime.kiosk.systemd import Notifier
 from fer_edge.runtime.sources.capture import Capture
-from fer_edge.runtime.sources.state import State
+from fer_edge.runtime.sources.source import State
 
 from .frames import Memory
 

@@ -8,9 +8,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.flash.card.card import Card, load_card
+from fer_edge.devices.flash.card.card import Card, first_card_toml, load_card
 from fer_edge.devices.flash.card.kiosk_config import config_toml
-from fer_edge.devices.flash.card.template import first_card_toml
 from fer_edge.devices.flash.card.wifi import keyfile, psk_of
 from fer_edge.errors import InputError
 from fer_edge.runtime.config import load_config

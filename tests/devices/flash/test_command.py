@@ -19,7 +19,7 @@ from fer_edge.cli.flash import confirmed_disk
 from fer_edge.devices.flash.disk import disks
 from fer_edge.devices.flash.image.partitions import read_table
 from fer_edge.devices.flash.make import write_disk
-from fer_edge.devices.flash.progress import Listener
+from fer_edge.devices.flash.options import Listener
 from fer_edge.errors import UsageError
 from support.card_images import BOOKWORM, DEBIAN, JETSON, MIB, MISSING, REASON, TRIXIE, Kind, elf, make_image, run
 from support.wheelhouses import make_wheelhouse

@@ -12,7 +12,7 @@ from fer_edge.devices.flash.card.card import Card, User
 from fer_edge.devices.flash.card.wifi import Wifi, psk_of
 from fer_edge.devices.flash.changes import Change, Place, WriteFile
 from fer_edge.devices.flash.first_boot import cloudinit, firstrun
-from fer_edge.devices.flash.first_boot.cmdline import cmdline
+from fer_edge.devices.flash.first_boot.settings import cmdline
 from fer_edge.devices.flash.image.contents import Contents
 from fer_edge.devices.flash.payload.payload import packaging_folder
 from fer_edge.errors import InputError

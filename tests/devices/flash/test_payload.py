@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from fer_edge.devices.flash.payload import wheels
 from fer_edge.devices.flash.payload.own_wheel import own_wheel
-from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder, sums
-from fer_edge.devices.flash.payload.site_archive import write_site
-from fer_edge.devices.flash.payload.wheel_tags import Target
+from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder, sums, write_site
+from fer_edge.devices.flash.payload.wheel_closure import Target
 from fer_edge.devices.flash.payload.wheels import fetch, open_wheelhouse
 from fer_edge.devices.update.new_release import payload_name
 from fer_edge.errors import InputError

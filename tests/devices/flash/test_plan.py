@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from fer_edge.devices.flash.changes import MakeFolder, MakeLink, Place, UnpackTree, WriteFile
-from fer_edge.devices.flash.expected import Receipt, expected, read_receipt
 from fer_edge.devices.flash.image.partitions import Partition
 from fer_edge.devices.flash.image.probe import Probed
 from fer_edge.devices.flash.plan import Plan, check_room, choose_route
+from fer_edge.devices.flash.verify import Receipt, expected, read_receipt
 from fer_edge.errors import InputError, OutputError
 
 MB = 10**6

@@ -21,9 +21,7 @@ from fer_edge.runtime.kiosk.logs import HealthLog
 from fer_edge.runtime.kiosk.systemd import Notifier
 from fer_edge.runtime.pipeline import Pipeline
 from fer_edge.runtime.sources import open_source
-from fer_edge.runtime.status.aggregate import HERE_S, Aggregate
-from fer_edge.runtime.status.health import Condition
-from fer_edge.runtime.status.snapshot import Snapshot
+from fer_edge.runtime.status.snapshot import HERE_S, Aggregate, Condition, Snapshot
 from fer_edge.runtime.types import Frame, Observation, Stamped
 from fer_edge.runtime.vision.detectors import open_detector
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother

@@ -25,9 +25,8 @@ from fer_edge.runtime.sources.camera_process import QUIET, CameraProcess
 from fer_edge.runtime.sources.capture import JOIN_S, KILLED_S, Capture
 from fer_edge.runtime.sources.open import reader_for
 from fer_edge.runtime.sources.picture_check import PictureCheck, PictureLimits
-from fer_edge.runtime.sources.source import Reader
+from fer_edge.runtime.sources.source import Phase, Reader, State
 from fer_edge.runtime.sources.source_reader import SourceReader
-from fer_edge.runtime.sources.state import Phase, State
 from fer_edge.runtime.types import Frame, Stamped
 from support.children import FAULTY_CAMERA, descriptors, gone, until
 

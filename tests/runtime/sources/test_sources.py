@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.errors import DeviceNotFound, FerEdgeError, SourceError, UsageError
-from fer_edge.runtime.sources import live as live_module
+from fer_edge.runtime.sources import open as live_module
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.sources.camera_process import CameraProcess
-from fer_edge.runtime.sources.live import LiveSource
-from fer_edge.runtime.sources.open import live_reader
+from fer_edge.runtime.sources.open import LiveSource, live_reader
 from support.children import FAULTY_CAMERA
 
 

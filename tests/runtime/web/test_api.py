@@ -14,8 +14,7 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
-from fer_edge.runtime.status.health import Condition
-from fer_edge.runtime.status.snapshot import state_of
+from fer_edge.runtime.status.snapshot import Condition, state_of
 from fer_edge.runtime.web.app import application
 from fer_edge.runtime.web.events import Events
 from fer_edge.runtime.web.guard import MAX_BODY

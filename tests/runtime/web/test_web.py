@@ -15,9 +15,8 @@ import pytest
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.errors import UsageError
-from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
-from fer_edge.runtime.status.snapshot import Snapshot
+from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
 from fer_edge.runtime.web import events
 from fer_edge.runtime.web import server as running
 from fer_edge.runtime.web.events import MAX_STREAMS
