@@ -210,6 +210,7 @@ def test_a_real_loop_device_over_another(loop: str) -> None:
 
 
 def test_this_machine_runs_from_none_of_its_cards() -> None:
-    for disk in list_disks():
-        if any(use.endswith("mounted at /") for use in disk.uses):
-            assert refusal(disk) is not None
+    system = [disk for disk in list_disks() if any(use.endswith("mounted at /") for use in disk.uses)]
+    if not system:
+        pytest.skip("no disk of this machine is seen to hold /")
+    assert all(refusal(disk) is not None for disk in system)

@@ -248,8 +248,10 @@ def test_another_first_boot_that_waits_is_not_overwritten() -> None:
 
 def test_the_scripts_are_posix_shell() -> None:
     for name in ("first-boot.sh", "install.sh"):
-        script = packaging_folder() / name
-        subprocess.run(["sh", "-n", script], check=True)
-        if shutil.which("shellcheck") is not None:
-            said = subprocess.run(["shellcheck", "-s", "sh", "-S", "error", script], capture_output=True, text=True)
-            assert said.returncode == 0, said.stdout
+        subprocess.run(["sh", "-n", packaging_folder() / name], check=True)
+    if shutil.which("shellcheck") is None:
+        pytest.skip("no shellcheck on this machine; sh -n took both scripts")
+    for name in ("first-boot.sh", "install.sh"):
+        command = ["shellcheck", "-s", "sh", "-S", "error", packaging_folder() / name]
+        said = subprocess.run(command, capture_output=True, text=True)
+        assert said.returncode == 0, said.stdout
