@@ -16,7 +16,7 @@ from .main import INTERRUPTED
 from .output import StatusLine, aligned, watch
 
 if TYPE_CHECKING:
-    from ..benchmarks.measure.run import MeasureOptions, Outcome
+    from ..benchmarks.measure.run import Outcome
     from ..benchmarks.results.results import ResultRow, Results
     from ..devices.profile import Profile
 
@@ -62,28 +62,11 @@ def run(args: argparse.Namespace) -> int:
         return _compare(args.compare[0], args.compare[1], args.json)
     if args.action == "estimate":
         return _estimate(args.device or [], args.model or ["default"], args.input, args.json)
+    from ..benchmarks.measure.options import MeasureOptions
     from ..benchmarks.measure.run import measure
     from ..export.labelled import calibration_faces, evaluation
 
-    status = StatusLine()
-    note = partial(print, file=sys.stderr, flush=True)
-    outcome = measure(
-        _options(args),
-        evaluate=evaluation(args.labelled, args.split, args.seed, watch),
-        calibration=lambda device: calibration_faces(
-            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate", note, watch
-        ),
-        on_progress=lambda text: status.show(text) if text else status.end(),
-        on_note=note,
-    )
-    _say(outcome, args.matrix, args.json)
-    return _exit_code(outcome, args.matrix, args.json, args.accept_unreal)
-
-
-def _options(args: argparse.Namespace) -> MeasureOptions:
-    from ..benchmarks.measure.run import MeasureOptions
-
-    return MeasureOptions(
+    options = MeasureOptions(
         devices=args.device or (),
         models=args.model or (),
         scope=args.scope,
@@ -99,6 +82,18 @@ def _options(args: argparse.Namespace) -> MeasureOptions:
         out=args.out,
         replace=args.replace,
     )
+    status, note = StatusLine(), partial(print, file=sys.stderr, flush=True)
+    outcome = measure(
+        options,
+        evaluate=evaluation(args.labelled, args.split, args.seed, watch),
+        calibration=lambda device: calibration_faces(
+            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate", note, watch
+        ),
+        on_progress=lambda text: status.show(text) if text else status.end(),
+        on_note=note,
+    )
+    _say(outcome, args.matrix, args.json)
+    return _exit_code(outcome, args.matrix, args.json, args.accept_unreal)
 
 
 def _say(outcome: Outcome, matrix: bool, as_json: bool) -> None:

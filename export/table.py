@@ -55,17 +55,21 @@ def _ran(a: Artifact) -> str:
     return "; ".join(words)
 
 
+def show(tables: str, page: Path | None) -> None:
+    """Write the tables into a page, or print them."""
+    if page:
+        write_text(page, write_into(page.read_text(encoding="utf-8"), tables))
+    else:
+        print(tables)
+
+
 def main() -> None:
     """Print the tables of some bundles, or write them into a page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundles", nargs="+", type=Path)
     parser.add_argument("--write", type=Path, metavar="PAGE")
     args = parser.parse_args()
-    tables = "\n\n".join(table(open_bundle(path)) for path in args.bundles)
-    if args.write:
-        write_text(args.write, write_into(args.write.read_text(encoding="utf-8"), tables))
-    else:
-        print(tables)
+    show("\n\n".join(table(open_bundle(path)) for path in args.bundles), args.write)
 
 
 if __name__ == "__main__":

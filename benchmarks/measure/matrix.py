@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...bundle import Artifact
+from ...bundle import Artifact, open_bundle
 from ...devices.detect import looked_for, text_of
 from ...devices.profile import Profile
+from ...errors import FerEdgeError
+from ...runtime.inference.open_device import artifact_for
 from ..estimates.estimates import find_workload, fits, predict
 from ..published.literature import PublishedResult
 from ..published.verdicts import Measured, compare, expected_cells, host_of, table_name
@@ -91,6 +93,22 @@ def vendors_estimate(row: ResultRow, artifact: Artifact) -> ResultRow:
         return row
     tool = f"vela {artifact.built_with.get('ethos-u-vela', '')}".rstrip()
     return replace(row, estimate={"mean_ms": artifact.report["estimate_ms"], "tool": tool})
+
+
+def not_here(profile: Profile, model: str, scope: str) -> ResultRow:
+    """An absent row, with what the vendor's compiler expects of the bundle's artifact where it says."""
+    sought = f"{profile.name} is not here: looked for {looked_for(profile)}"
+    row = absent_row(profile, model, scope, FerEdgeError(sought, hint=f"fer-edge doctor --device {profile.name}"))
+    try:
+        return vendors_estimate(row, artifact_for(profile, open_bundle(model)))
+    except FerEdgeError:
+        return row  # a table model, or a bundle that was not exported for the device: nothing is known
+
+
+def absent_row(profile: Profile, model: str, scope: str, error: FerEdgeError) -> ResultRow:
+    """A row of what could not be measured, with the error that says why."""
+    reason = error.message + (f" ({error.cause})" if error.cause else "")
+    return ResultRow(profile.name, model, 0, scope, ABSENT, profile.title, reason=reason, hint=error.hint)
 
 
 def _published_pairs(published: Sequence[PublishedResult]) -> set[tuple[str, str]]:

@@ -10,73 +10,24 @@ from functools import partial
 from pathlib import Path
 
 from ... import __version__
-from ...bundle import Image, open_bundle
-from ...devices.cpu import default_threads
-from ...devices.detect import evidence, is_here, looked_for
+from ...bundle import Image
+from ...devices.detect import evidence, is_here
 from ...devices.profile import Profile, find_profile, load_profiles
 from ...errors import FerEdgeError, OutputError, UsageError
-from ...runtime.inference.open_device import artifact_for
 from ..published.literature import read_published
 from ..published.verdicts import TABLE_MODELS
 from ..report.report import write_report
-from ..results.results import ABSENT, ResultRow, Results
+from ..results.results import ResultRow, Results
 from .board import environment
-from .matrix import absent_rows, against_published, run_steps, vendors_estimate
+from .matrix import absent_row, absent_rows, against_published, not_here, run_steps, vendors_estimate
 from .model_row import Evaluate, Judge, model_row
-from .models import OWN, Say, find_model, wanted_precision
+from .models import Say, find_model, wanted_precision
+from .options import MeasureOptions
 from .pipeline_row import pipeline_row
-from .singlestream import RULES, Rules
 from .system_under_test import SystemUnderTest
 
-MATRIX_OUT = Path("benchmark")
 CalibrationFaces = Callable[[str], Sequence[Image]]
 """Takes a device's name and gives faces to quantise a model with, for a simulator."""
-
-
-@dataclass(frozen=True)
-class MeasureOptions:
-    """What to measure, and how.
-
-    Attributes:
-        devices: profiles by name or file; the processor when empty, or every device here for a matrix.
-        models: `default`, `edgetpu`, bundles' paths or TABLE_MODELS; when empty, what was made for the device.
-        scope: `model`, `pipeline` or `both`.
-        mode: how long to measure, a key of RULES.
-        threads: on the processor; up to four when None.
-        precision: of the artifact; auto is the device's own.
-        size: pixels of the input's side, for TABLE_MODELS.
-        fallback: `cpu` lets the processor stand in for a device; its row says so.
-        clip, detector: for the pipeline, as `fer-edge run` takes them.
-        matrix: every device here with every model; what is missing becomes a row with its reason.
-        simulate: the vendor's simulator in the place of a Rockchip board.
-        out: folder for results, tables and a page; none when None, but MATRIX_OUT for a matrix.
-        replace: overwrite the results that are in `out`.
-    """
-
-    devices: Sequence[str] = ()
-    models: Sequence[str] = ()
-    scope: str = "model"
-    mode: str = "default"
-    threads: int | None = None
-    precision: str = "auto"
-    size: int | None = None
-    fallback: str = "none"
-    clip: str = "demo"
-    detector: str = "auto"
-    matrix: bool = False
-    simulate: bool = False
-    out: Path | None = None
-    replace: bool = False
-
-    @property
-    def rules(self) -> Rules:
-        """Queries and seconds of the mode."""
-        return RULES[self.mode]
-
-    @property
-    def cores(self) -> int:
-        """Threads on the processor."""
-        return self.threads or default_threads()
 
 
 @dataclass(frozen=True)
@@ -148,14 +99,14 @@ def measure(
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads must be positive, not {options.threads}")
     profiles, absent = _devices(options)
-    folder = _free_folder(options)
+    folder = options.free_folder()
     begun = _begun(options, absent)
     unwritten = None
     with ExitStack() as stack:
         judge = Judge(evaluate) if evaluate else None
         maker = _RowMaker(options, judge, calibration, on_progress, on_note, stack)
         steps = [
-            partial(maker.row, p, m, s) for p in profiles for m in _models(options, p) for s in _scopes(options, m)
+            partial(maker.row, p, m, s) for p in profiles for m in options.models_for(p) for s in options.scopes_for(m)
         ]
         try:
             results = run_steps(steps, begun, partial(_keep, folder))
@@ -185,7 +136,7 @@ class _RowMaker:
         except FerEdgeError as error:
             if not self.options.matrix:
                 raise
-            row = _absent(profile, model, scope, error)
+            row = absent_row(profile, model, scope, error)
         finally:
             self.on_progress("")
         self.done.append(row)
@@ -194,7 +145,7 @@ class _RowMaker:
     def _measured(self, profile: Profile, model: str, scope: str) -> ResultRow:
         options = self.options
         if not (options.simulate or options.fallback == "cpu" or is_here(profile)):
-            return _not_here(profile, model, scope)
+            return not_here(profile, model, scope)
         system = self._system(profile, model)
         watch = partial(self._tell, f"{profile.name} {system.model} {scope}")
         if scope == "model":
@@ -230,18 +181,6 @@ class _RowMaker:
         self.on_progress(f"{what}: {queries} of {rules.queries} queries, {seconds:.0f} of {rules.seconds:g} s")
 
 
-def _models(options: MeasureOptions, profile: Profile) -> Sequence[str]:
-    """Those asked for; else all in a matrix, and otherwise the one of ours that was made for the device."""
-    own = "edgetpu" if profile.target == "edgetpu" else "default"
-    return options.models or ([*OWN, *TABLE_MODELS] if options.matrix else [own])
-
-
-def _scopes(options: MeasureOptions, model: str) -> list[str]:
-    """In a matrix the table's models, of random weights, are timed alone: a pipeline depends on the faces it finds."""
-    wanted = ["model", "pipeline"] if options.scope == "both" else [options.scope]
-    return [s for s in wanted if s == "model" or not options.matrix or model not in TABLE_MODELS]
-
-
 def _devices(options: MeasureOptions) -> tuple[list[Profile], list[ResultRow]]:
     """Devices to measure and, for a matrix, the rows of those that are not here."""
     chosen = [find_profile(name) for name in options.devices]
@@ -250,13 +189,6 @@ def _devices(options: MeasureOptions) -> tuple[list[Profile], list[ResultRow]]:
     known = list(load_profiles().values())
     here = [p for p in known if evidence(p)]
     return chosen or here, list(absent_rows(known, [p.name for p in here], read_published()))
-
-
-def _free_folder(options: MeasureOptions) -> Path | None:
-    folder = options.out or (MATRIX_OUT if options.matrix else None)
-    if folder and (folder / "results.json").exists() and not options.replace:
-        raise UsageError(f"{folder} holds results already", hint="add --replace, or another --out")
-    return folder
 
 
 def _begun(options: MeasureOptions, rows: Sequence[ResultRow]) -> Results:
@@ -268,25 +200,3 @@ def _begun(options: MeasureOptions, rows: Sequence[ResultRow]) -> Results:
 def _keep(folder: Path | None, results: Results) -> None:
     if folder:
         write_report(folder, results)
-
-
-def _not_here(profile: Profile, model: str, scope: str) -> ResultRow:
-    """An absent row, with what the vendor's compiler expects of the bundle's artifact where it says."""
-    row = _absent(
-        profile,
-        model,
-        scope,
-        FerEdgeError(
-            f"{profile.name} is not here: looked for {looked_for(profile)}",
-            hint=f"fer-edge doctor --device {profile.name}",
-        ),
-    )
-    try:
-        return vendors_estimate(row, artifact_for(profile, open_bundle(model)))
-    except FerEdgeError:
-        return row  # a table model, or a bundle that was not exported for the device: nothing is known
-
-
-def _absent(profile: Profile, model: str, scope: str, error: FerEdgeError) -> ResultRow:
-    reason = error.message + (f" ({error.cause})" if error.cause else "")
-    return ResultRow(profile.name, model, 0, scope, ABSENT, profile.title, reason=reason, hint=error.hint)

@@ -15,9 +15,6 @@ from .validation import validate
 SCHEMA = 1
 """Layout of results.json; `results.schema.json` beside this file describes it for other programs."""
 MEASURED, PARTIAL, ABSENT, FAILED = "measured", "partial", "absent", "failed"
-STATES = (MEASURED, PARTIAL, ABSENT, FAILED)
-SCOPES = ("model", "pipeline")
-MODES = ("quick", "default", "strict")
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from fer_edge.benchmarks.estimates.estimates import SPECS, TRUSTED, estimate, find_workload, fits
 from fer_edge.benchmarks.estimates.roofline import TERMS, Chip, Fit, Observation, fit, nonnegative, streamed
-from fer_edge.benchmarks.estimates.text import main, page_tables, render
+from fer_edge.benchmarks.estimates.text import render
 from fer_edge.benchmarks.published.literature import COLUMNS, COUNTS, PublishedResult, read_models
 from fer_edge.benchmarks.published.workload import Workload, count_file, count_layers
+from fer_edge.benchmarks.studies.estimates_page import main, page_tables
 from fer_edge.bundle import default_bundle, find_bundle
 from fer_edge.errors import DeviceNotFound, MissingExtra, UnsupportedGraph, UsageError
 from fer_edge.export.table import BEGIN, END, write_into
