@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
 
-WARM_LEAST, WARM_MOST, WINDOW = 10, 200, 10
+MIN_WARM, MAX_WARM, WINDOW = 10, 200, 10
 SETTLED = 0.02
 """Medians of two windows in a row that differ by less count as settled."""
 TELL_NS = 200_000_000
@@ -48,9 +48,9 @@ class Warmup:
 
 
 def warm_up(query: Query, clock: Clock = perf_counter_ns) -> Warmup:
-    """Run queries until two windows of WINDOW differ by less than SETTLED, at least WARM_LEAST, at most WARM_MOST."""
+    """Run queries until two windows of WINDOW differ by less than SETTLED, at least MIN_WARM, at most MAX_WARM."""
     done, before = 0, 0.0
-    while done < WARM_MOST:
+    while done < MAX_WARM:
         times = []
         for _ in range(WINDOW):
             start = clock()
@@ -58,7 +58,7 @@ def warm_up(query: Query, clock: Clock = perf_counter_ns) -> Warmup:
             times.append(clock() - start)
             done += 1
         now = statistics.median(times)
-        if done > WARM_LEAST and abs(now - before) < SETTLED * before:
+        if done > MIN_WARM and abs(now - before) < SETTLED * before:
             return Warmup(done, True)
         before = now
     return Warmup(done, False)

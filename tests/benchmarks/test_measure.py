@@ -20,7 +20,7 @@ import pytest
 from fer_edge.benchmarks.measure import board, matrix
 from fer_edge.benchmarks.measure.model_row import Judge, model_row
 from fer_edge.benchmarks.measure.pipeline_row import STAGES, Loop, paced, pipeline_row
-from fer_edge.benchmarks.measure.singlestream import WARM_LEAST, WARM_MOST, WINDOW, Rules, measure, warm_up
+from fer_edge.benchmarks.measure.singlestream import MIN_WARM, MAX_WARM, WINDOW, Rules, measure, warm_up
 from fer_edge.benchmarks.measure.system_under_test import SystemUnderTest
 from fer_edge.benchmarks.published.literature import read_published
 from fer_edge.benchmarks.report.report import write_report
@@ -64,10 +64,10 @@ def test_warming_up_ends_when_two_windows_agree() -> None:
     warm = warm_up(clock.query, clock)
     assert (warm.queries, warm.settled) == (4 * WINDOW, True)
     steady = Clock(10)
-    assert warm_up(steady.query, steady).queries == 2 * WINDOW >= WARM_LEAST
-    never = Clock(*(1.1**i for i in range(WARM_MOST)))
+    assert warm_up(steady.query, steady).queries == 2 * WINDOW >= MIN_WARM
+    never = Clock(*(1.1**i for i in range(MAX_WARM)))
     warm = warm_up(never.query, never)
-    assert (warm.queries, warm.settled) == (WARM_MOST, False)
+    assert (warm.queries, warm.settled) == (MAX_WARM, False)
 
 
 def test_an_interrupt_and_a_fault_leave_what_was_measured() -> None:
@@ -123,7 +123,7 @@ def test_a_row_holds_what_was_measured(system: SystemUnderTest) -> None:
     assert row.sha256 == system.artifact().sha256
     assert row.accuracy == {"set": "s", "images": 1, "accuracy": 0.5, "mean_recall": 0.4, "points": 0.0}
     assert (row.degraded, row.simulated) == (False, False)
-    assert row.warmup["queries"] >= WARM_LEAST
+    assert row.warmup["queries"] >= MIN_WARM
 
 
 def test_every_stage_of_the_pipeline_is_timed(system: SystemUnderTest, clip: Path, yunet: Path) -> None:
@@ -155,7 +155,7 @@ def test_interrupted_rows_are_partial(system: SystemUnderTest, monkeypatch: pyte
 
     def logits(self: Classifier, crops: np.ndarray) -> np.ndarray:
         calls[0] += 1
-        if calls[0] > WARM_MOST + 15:
+        if calls[0] > MAX_WARM + 30:  # a busy machine never settles, and opening takes some of them
             raise KeyboardInterrupt
         return plain(self, crops)
 
