@@ -19,7 +19,7 @@ from .roofline import SPARE, TERMS, Chip, Fit, Observation, fit
 
 TRUSTED = 0.35
 """The largest leave-one-out error for which one figure is given; above it, a range."""
-SMALLEST = 32
+MIN_PIXELS = 32
 """Pixels of an input's side: smaller ones vanish in the strides of the networks here."""
 EDGE_TPU = Chip("int8", 7 * 2**20)
 """The Edge TPU holds about 7 MiB of weights beside code and tensors, as in export/tflite/edgetpu_rules.py."""
@@ -132,8 +132,8 @@ def find_workload(model: str, size: int | None, folder: Path = PUBLISHED) -> tup
     """(name, workload) of a published model or a bundle; errors as `estimate`."""
     name, counted = table_name(model), read_models(folder)
     sizes = sorted(s for known, s in counted if known == name)
-    if size is not None and size < SMALLEST:
-        raise UsageError(f"an input of {size} pixels is too small", hint=f"--input {SMALLEST} or more")
+    if size is not None and size < MIN_PIXELS:
+        raise UsageError(f"an input of {size} pixels is too small", hint=f"--input {MIN_PIXELS} or more")
     place = find_bundle(model)
     if not sizes or (size not in (None, *sizes) and place.exists()):  # ours are in the table so that no onnx is needed
         if not place.exists():

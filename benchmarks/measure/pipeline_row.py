@@ -25,7 +25,7 @@ from .system_under_test import SystemUnderTest
 
 STAGES = ("capture", "detect", "crop", "infer", "smooth", "publish")
 PACED_S = 10.0
-MOST_KEPT = 300
+MAX_KEPT = 300
 """Frames kept in memory for the paced pass: they are decoded before, because a camera's pictures are not decoded."""
 
 
@@ -132,7 +132,7 @@ def with_camera(row: ResultRow, line: Line, loop: Loop, seconds: float) -> Resul
     if row.state != MEASURED:
         return row
     try:
-        frames = list(islice(loop.once(), MOST_KEPT))
+        frames = list(islice(loop.once(), MAX_KEPT))
         dropped = paced(line.process, frames, loop.fps, seconds)
     except KeyboardInterrupt:
         return replace(row, state=PARTIAL, reason=f"{INTERRUPTED} at the camera's pace")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2_000
-LONGEST = 8_192
+MAX_QUERIES = 8_192
 """Samples of a run that are resampled; of a longer one so many are drawn once, in their order."""
 CHUNK = 100
 """Resamples held in memory at once."""
@@ -49,8 +49,8 @@ def _resampled(run: Sequence[int], random: np.random.Generator) -> tuple[NDArray
     ns = np.asarray(run, np.float64)
     if not len(ns) or ns.min() <= 0:
         raise ValueError("a run needs samples, and none of them 0")
-    if len(ns) > LONGEST:  # not every k-th, which could fall in step with something periodic
-        ns = ns[np.sort(random.choice(len(ns), LONGEST, replace=False))]
+    if len(ns) > MAX_QUERIES:  # not every k-th, which could fall in step with something periodic
+        ns = ns[np.sort(random.choice(len(ns), MAX_QUERIES, replace=False))]
     length = block_length(len(ns))
     blocks = math.ceil(len(ns) / length)
     medians, means = [], []

@@ -18,7 +18,7 @@ WIDTH = 5.2
 DPI = 160
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 """Okabe and Ito's palette, which people with colour blindness can tell apart, the strongest first."""
-LONGEST = 52
+MAX_LABEL = 52
 """Characters of a row's name that fit above its plot."""
 
 
@@ -38,10 +38,10 @@ def new_figure(height: float) -> Any:
 def name_of(row: ResultRow) -> str:
     """A row's name, with DEGRADED and the like behind it."""
     tags = f" [{tags_of(row)}]" if tags_of(row) else ""
-    return shortened(label(row), LONGEST - len(tags)) + tags
+    return shortened(label(row), MAX_LABEL - len(tags)) + tags
 
 
-def shortened(text: str, most: int = LONGEST) -> str:
+def shortened(text: str, most: int = MAX_LABEL) -> str:
     """Text of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

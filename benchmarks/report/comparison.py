@@ -15,7 +15,7 @@ from ..results.results import ResultRow, Results
 from .bootstrap import LEVEL, RESAMPLES, Interval, block_length, ratio_intervals
 from .tables import label, lines_of, tags_of
 
-LEAST = 30
+MIN_QUERIES = 30
 """Queries that each run must have: below it a handful of blocks is all there is to draw from."""
 NOISE, FASTER, SLOWER, NONE = "within noise", "faster", "slower", "not compared"
 
@@ -116,8 +116,8 @@ def drift_of(row: ResultRow) -> float:
 def _pair(a: ResultRow, b: ResultRow) -> Comparison:
     one, other, notes = a.figures, b.figures, _notes(a, b)
     count = int(min(one["queries"], other["queries"]))
-    if count < LEAST:
-        return Comparison(label(a), NONE, notes=(f"{count} queries are too few, {LEAST} are needed", *notes))
+    if count < MIN_QUERIES:
+        return Comparison(label(a), NONE, notes=(f"{count} queries are too few, {MIN_QUERIES} are needed", *notes))
     if not (one["min_ms"] and other["min_ms"]):
         return Comparison(label(a), NONE, notes=("a latency is 0: the clock was too coarse", *notes))
     medians, means = ratio_intervals(a.samples_ns, b.samples_ns)

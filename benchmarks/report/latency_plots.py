@@ -12,7 +12,7 @@ from ..results.results import ResultRow, Results
 from .canvas import COLORS, Drawing, is_wide, literal, name_of, new_figure, plain_ticks
 from .tables import label
 
-MOST_RIDGES, MOST_PANELS = 16, 10
+MAX_RIDGES, MAX_PANELS = 16, 10
 """Rows drawn in one plot; the first ones, and the title says how many more there are."""
 BINS, WIDE_BINS, SLICES = 120, 400, 100
 MARKS = {"p50": "o", "p90": "^", "p99": "s"}
@@ -25,7 +25,7 @@ def draw_distribution(results: Results) -> Drawing | str:
     rows = [r for r in results.rows if r.figures]
     if not rows:
         return "no row was measured"
-    shown = rows[:MOST_RIDGES]
+    shown = rows[:MAX_RIDGES]
     figure = new_figure(1.3 + 0.62 * len(shown))
     axes = figure.subplots()
     low, high = (f(r.figures[k] for r in shown) for f, k in ((min, "min_ms"), (max, "max_ms")))
@@ -53,7 +53,7 @@ def draw_over_time(results: Results) -> Drawing | str:
     rows = [r for r in results.rows if r.figures]
     if not rows:
         return "no row was measured"
-    shown = rows[:MOST_PANELS]
+    shown = rows[:MAX_PANELS]
     figure = new_figure(0.7 + 1.15 * len(shown))
     for row, (axes,) in zip(shown, figure.subplots(len(shown), 1, squeeze=False), strict=True):
         seconds, values = slices(row.samples_ns)
@@ -72,7 +72,7 @@ def draw_stages(results: Results) -> Drawing | str:
     rows = [r for r in results.rows if r.stages]
     if not rows:
         return "no row of the scope pipeline was measured"
-    shown = rows[:MOST_RIDGES]
+    shown = rows[:MAX_RIDGES]
     figure = new_figure(1.5 + 0.62 * len(shown))
     axes = figure.subplots()
     parts = [stage_means(r) for r in shown]

@@ -7,9 +7,9 @@ from typing import Any
 from ..results.results import ResultRow, Results
 from .canvas import Drawing, Mark, draw_marks, is_wide, name_of, new_figure, plain_ticks, shortened
 
-MOST = 14
+MAX_MARKS = 14
 """Marks whose names fit below a plot."""
-LEAST_SPAN = 0.05
+MIN_SPAN = 0.05
 """Of the axis of accuracy: less would make chance look like a difference."""
 
 
@@ -18,7 +18,7 @@ def draw_accuracy(results: Results) -> Drawing | str:
     rows = [r for r in results.rows if r.figures and _own(r) and "accuracy" in r.accuracy]
     if not rows:
         return "no measured row has an accuracy"
-    shown = [Mark(r.figures["p50_ms"], float(r.accuracy["accuracy"]), name_of(r), r.device) for r in rows[:MOST]]
+    shown = [Mark(r.figures["p50_ms"], float(r.accuracy["accuracy"]), name_of(r), r.device) for r in rows[:MAX_MARKS]]
     figure = new_figure(3.2 + 0.2 * len(shown))
     axes = figure.subplots()
     handles = draw_marks(axes, shown)
@@ -26,7 +26,7 @@ def draw_accuracy(results: Results) -> Drawing | str:
     axes.set(xlabel="p50 in ms", ylabel="accuracy", title="Accuracy against latency")
     axes.margins(0.15)
     low, high = axes.get_ylim()
-    missing = max(0.0, LEAST_SPAN - (high - low)) / 2
+    missing = max(0.0, MIN_SPAN - (high - low)) / 2
     axes.set_ylim(low - missing, high + missing)
     figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=9)
     said = "; ".join(f"{m.name}: {m.y:.4f} at {m.x:.4g} ms" for m in shown)
@@ -42,7 +42,7 @@ def draw_prices(results: Results) -> Drawing | str:
     marks = price_marks(results)
     if not marks:
         return "no device with a known price was measured, and none of them has a published figure"
-    shown = marks[:MOST]
+    shown = marks[:MAX_MARKS]
     figure = new_figure(3.8 + 0.2 * len(shown))
     axes = figure.subplots()
     handles = draw_marks(axes, shown)
@@ -83,4 +83,4 @@ def _wide_axis(axis: Any, set_scale: Any, values: list[float]) -> None:
 
 
 def _unshown(number: int) -> str:
-    return f" {number - MOST} more not drawn." if number > MOST else ""
+    return f" {number - MAX_MARKS} more not drawn." if number > MAX_MARKS else ""

@@ -14,7 +14,7 @@ from .metrics import latency_metrics
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 TOLERANCE = 1e-6
 """Relative difference allowed between a figure and what its samples give: room for rounding, not for editing."""
-LONGEST = 200
+MAX_MESSAGE = 200
 """Characters of a validator's message; it may quote a whole row."""
 
 
@@ -105,4 +105,4 @@ def _wrong(file: Path, place: str, what: str) -> InputError:
 
 
 def _shortened(message: str) -> str:
-    return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"

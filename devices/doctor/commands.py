@@ -24,7 +24,7 @@ RECORDED = "commands"
 LIMIT_S = 10.0
 LATE = 124
 """Exit code for a program that was ended at its limit, as timeout(1) has it."""
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 SYSTEM_PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 """nvpmodel and jetson_clocks are here, and a user's PATH often is not."""
 
@@ -92,7 +92,7 @@ def _listen(child: subprocess.Popen[bytes], deadline: float, one_line: bool) -> 
     """
     assert child.stdout is not None
     data = b""
-    while len(data) < MOST_BYTES and not (one_line and b"\n" in data):
+    while len(data) < MAX_BYTES and not (one_line and b"\n" in data):
         gone = child.poll() is not None
         ready = select.select([child.stdout], [], [], 0 if gone else 0.1)[0]
         if ready:

@@ -14,9 +14,9 @@ from .system import MORE_SWAP
 
 SMALL_MIB = 5 * 1024
 """Boards with more memory than a Nano's 4 GB are not asked for swap."""
-LEAST_SWAP_MIB = 2048
+MIN_SWAP_MIB = 2048
 """A Nano comes with 1,982 MiB of compressed memory as swap, which adds none."""
-LEAST_FREE_MIB = 500
+MIN_FREE_MIB = 500
 """A choice of ours: a process with CUDA and TensorRT loaded wants several hundred MiB before its first picture."""
 GPUS = (
     *("sys/class/devfreq/*gpu*", "sys/class/devfreq/*.ga10b", "sys/class/devfreq/*.gv11b"),
@@ -40,7 +40,7 @@ def _memory(mib: dict[str, int]) -> Finding:
     total, free = mib.get("MemTotal"), mib.get("MemAvailable")
     if total is None or free is None:
         return unchecked("memory", "the kernel does not tell")
-    if free < LEAST_FREE_MIB:
+    if free < MIN_FREE_MIB:
         fix = "sudo systemctl isolate multi-user.target  (stops the desktop, which takes most of it)"
         return problem("memory", f"{free} of {total} MiB free", fix)
     return ok("memory", f"{free} of {total} MiB free")
@@ -50,7 +50,7 @@ def _swap(mib: dict[str, int]) -> Finding:
     swap = mib.get("SwapTotal")
     if swap is None:
         return unchecked("swap", "the kernel does not tell")
-    if swap < LEAST_SWAP_MIB:
+    if swap < MIN_SWAP_MIB:
         return problem("swap", f"{swap} MiB; building an engine is killed without", MORE_SWAP)
     return ok("swap", f"{swap} MiB")
 

@@ -19,7 +19,7 @@ PACKAGED = ("usr/lib", "lib")
 """Where packages put libraries; one elsewhere was put there by hand, and no package's version is its own."""
 MARKS = {"librknnrt": re.compile(rb"librknnrt version: ([0-9][0-9A-Za-z.]*)")}
 """Library -> what stands in its file before its version."""
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 GET = {
     "libedgetpu": "sudo apt install libedgetpu1-std  (from Google's Coral source, or rebuilt packages of your TFLite)",
     "librknnrt": "sudo cp librknnrt.so /usr/lib/ && sudo ldconfig  (from rknpu2/runtime of Rockchip's rknn-toolkit2)",
@@ -110,6 +110,6 @@ def _known_to_the_loader(name: str, root: Path) -> Path | None:
 def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(MOST_BYTES)
+            return file.read(MAX_BYTES)
     except OSError:
         return b""

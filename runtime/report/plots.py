@@ -17,7 +17,7 @@ from ..types import Observation
 from ..vision.smoothing import UNCERTAIN
 from .colors import hex_of
 
-MOST_TRACKS = 8
+MAX_TRACKS = 8
 """Ribbons in the timeline; the longest tracks are shown."""
 BINS = 240
 """Points of the probability curves; longer sessions are averaged."""
@@ -83,7 +83,7 @@ def _draw_ribbons(axes: Any, seen: Sequence[Observation]) -> None:
     by_track: dict[int, list[Observation]] = defaultdict(list)
     for o in seen:
         by_track[o.track].append(o)
-    longest = [n for n, _ in Counter({n: len(v) for n, v in by_track.items()}).most_common(MOST_TRACKS)]
+    longest = [n for n, _ in Counter({n: len(v) for n, v in by_track.items()}).most_common(MAX_TRACKS)]
     shown = sorted(longest)
     for row, number in enumerate(shown):
         for start, length, label in segments(by_track[number], gap_s=0.5):

@@ -14,7 +14,7 @@ from .colors import hex_of
 from .plots import figure_class, plot_distribution, plot_timeline
 from .video import find_video
 
-MOST_VIDEO = 64 << 20
+MAX_VIDEO_BYTES = 64 << 20
 """Bytes of video put into the page; a longer one is linked and must lie beside it."""
 PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
     "csv": ("observations.csv", write_csv),
@@ -85,7 +85,7 @@ def data_uri(path: Path, kind: str) -> str:
 def _video(path: Path | None) -> str:
     if path is None:
         return "<p>No video was recorded; <code>fer-edge run --video</code> records one.</p>"
-    small = path.stat().st_size <= MOST_VIDEO
+    small = path.stat().st_size <= MAX_VIDEO_BYTES
     source = data_uri(path, f"video/{path.suffix[1:]}") if small else escape(path.name)
     note = "" if small else f"<p>The video is large and stays beside this page as {escape(path.name)}.</p>"
     return f'<video controls preload="metadata" src="{source}"></video>{note}'

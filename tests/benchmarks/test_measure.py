@@ -20,7 +20,7 @@ import pytest
 from fer_edge.benchmarks.measure import board, matrix
 from fer_edge.benchmarks.measure.model_row import Judge, model_row
 from fer_edge.benchmarks.measure.pipeline_row import STAGES, Loop, paced, pipeline_row
-from fer_edge.benchmarks.measure.singlestream import MIN_WARM, MAX_WARM, WINDOW, Rules, measure, warm_up
+from fer_edge.benchmarks.measure.singlestream import MAX_WARM, MIN_WARM, WINDOW, Rules, measure, warm_up
 from fer_edge.benchmarks.measure.system_under_test import SystemUnderTest
 from fer_edge.benchmarks.published.literature import read_published
 from fer_edge.benchmarks.report.report import write_report

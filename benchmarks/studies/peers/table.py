@@ -11,7 +11,7 @@ COLUMNS = (
     *("p50 ms", "p90 ms", "p50 over the rounds", "run by", "how, or why not"),
 )
 NONE = "-"
-LONGEST = 200
+MAX_REASON = 200
 """Letters of a reason; a package manager's may be a page."""
 
 
@@ -28,7 +28,7 @@ def markdown(rows: Sequence[PeerResult]) -> str:
 def _cells(row: PeerResult) -> list[str]:
     about = [row.name, row.version, row.licence, f"{row.size}" if row.size else NONE]
     if row.absent or row.p50_range is None:
-        reason = row.absent if len(row.absent) <= LONGEST else f"{row.absent[:LONGEST]}…"
+        reason = row.absent if len(row.absent) <= MAX_REASON else f"{row.absent[:MAX_REASON]}…"
         return [*about, *[NONE] * 6, f"absent: {reason}"]
     low, high = row.p50_range
     return [

@@ -13,7 +13,7 @@ from .detector import shrink
 
 SCORE = 0.6
 OVERLAP = 0.3
-LARGEST = 2.0
+MAX_AREA = 2.0
 """Boxes larger than this many pictures are no faces: on slivers of pictures the network gives infinite ones."""
 SIDE = 1.11
 """Side of a training picture over the square root of YuNet's box area: median over 572 pictures of FER2013, padded."""
@@ -45,7 +45,7 @@ class YuNetDetector:
         if found is None:
             return []
         sizes = found[:, 2:4]
-        sound = np.isfinite(found).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= LARGEST * max(size)).all(axis=1)
+        sound = np.isfinite(found).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= MAX_AREA * max(size)).all(axis=1)
         faces = [Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14])) for row in found[sound]]
         return sorted(faces, key=lambda f: (-f.score, f.box))
 
