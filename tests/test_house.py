@@ -261,7 +261,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert not [n for n in names if "tests" in n or n.endswith(".db") or "build/" in n]
-    for wanted in ("bundle/default/model.onnx", "bundle/default/bundle.json", "train/recipes/default.toml", "py.typed"):
+    for wanted in (
+        "runtime/report/report.html",
+        "benchmarks/report/page.html",
+        "bundle/default/model.onnx",
+        "bundle/default/bundle.json",
+        "train/recipes/default.toml",
+        "py.typed",
+    ):
         assert f"fer_edge/{wanted}" in names
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
     base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]

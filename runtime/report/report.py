@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
 from ...bundle import write_text
+from ..html import Markup, Template, data_uri
 from ..storage.session import Session
 from ..storage.session_tables import distribution, write_csv, write_jsonl
 from .colors import hex_of
@@ -67,51 +67,21 @@ def render(session: Session) -> str:
         "Smoothing": facts.get("smoother", ""),
     }
     details = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in about.items())
-    return _PAGE.format(
-        title=escape(str(facts.get("source", "session"))),
-        timeline=data_uri(session.folder / "timeline.png", "image/png"),
-        pie=data_uri(session.folder / "distribution.png", "image/png"),
-        rows=rows or "<tr><td>no face was seen</td><td></td></tr>",
-        details=details,
-        video=_video(find_video(session.folder)),
-    )
+    values = {
+        "title": str(facts.get("source", "session")),
+        "timeline": data_uri(session.folder / "timeline.png", "image/png"),
+        "pie": data_uri(session.folder / "distribution.png", "image/png"),
+        "rows": Markup(rows or "<tr><td>no face was seen</td><td></td></tr>"),
+        "details": Markup(details),
+        "video": _video(find_video(session.folder)),
+    }
+    return Template.read(__package__, "report.html").fill(values)
 
 
-def data_uri(path: Path, kind: str) -> str:
-    """A file's bytes as a URI that needs no file; `kind` is its media type."""
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _video(path: Path | None) -> str:
+def _video(path: Path | None) -> Markup:
     if path is None:
-        return "<p>No video was recorded; <code>fer-edge run --video</code> records one.</p>"
+        return Markup("<p>No video was recorded; <code>fer-edge run --video</code> records one.</p>")
     small = path.stat().st_size <= MAX_VIDEO_BYTES
     source = data_uri(path, f"video/{path.suffix[1:]}") if small else escape(path.name)
     note = "" if small else f"<p>The video is large and stays beside this page as {escape(path.name)}.</p>"
-    return f'<video controls preload="metadata" src="{source}"></video>{note}'
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>fer-edge report: {title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
-img, video {{ max-width: 100%; height: auto; }}
-video {{ width: 100%; background: #000; }}
-.pair {{ display: grid; grid-template-columns: 3fr 2fr; gap: 1rem; align-items: center; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }}
-.dot {{ display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .5em; }}
-.note {{ border-left: 4px solid #bbb; padding-left: 1rem; color: #444; }}
-@media (max-width: 40rem) {{ .pair {{ grid-template-columns: 1fr; }} }}
-</style></head><body>
-<h1>Expressions seen in {title}</h1>
-<p class="note">This page shows which facial expressions a program recognised. An expression is what a face does, not
-what a person feels, and the program is often wrong; see the model card for how often. Do not base a decision about a
-person on it.</p>
-<h2>Over time</h2><img src="{timeline}" alt="Expressions of each face over time, and mean probabilities">
-<h2>Distribution</h2>
-<div class="pair"><img src="{pie}" alt="Pie chart of the share of each expression"><table>{rows}</table></div>
-<h2>Annotated video</h2>{video}
-<h2>About this session</h2><table>{details}</table>
-</body></html>
-"""
+    return Markup(f'<video controls preload="metadata" src="{source}"></video>{note}')

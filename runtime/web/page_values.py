@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .pages import Page, Template
+from ..html import Template
+from .pages import Page
 from .settings import KioskControl, Notice, WebSettings, host_of, is_loopback
 
 LONG = 250
@@ -14,7 +15,7 @@ class Filled:
 
     def __init__(self, settings: WebSettings, control: KioskControl) -> None:
         self._settings, self._control = settings, control
-        self._page, self._sign = Template.read("page.html"), Template.read("sign.html")
+        self._page, self._sign = (Template.read(__package__, name) for name in ("page.html", "sign.html"))
 
     @property
     def preview(self) -> bool:
@@ -51,7 +52,7 @@ class Filled:
             "address": address,
             "size": "long" if len(notice.text) > LONG else "short",
         }
-        return template.fill(values, parts | told_parts(notice))
+        return Page(template.fill(values, parts | told_parts(notice)))
 
 
 def told_parts(notice: Notice) -> set[str]:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 
 _BLOCK = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
-_PART = re.compile(r"<!--if:(\w+)-->(.*?)<!--end:\1-->", re.DOTALL)
-_GAP = re.compile(r"\{\{(\w+)\}\}")
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#16191d"/>'
     '<circle cx="8" cy="8" r="5" fill="none" stroke="#f0c828" stroke-width="2"/>'
@@ -54,22 +50,3 @@ def login_page(title: str, words: str = "") -> Page:
         '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
         "<button>Log in</button></form></main></body></html>"
     )
-
-
-@dataclass(frozen=True)
-class Template:
-    """A page with gaps: `{{name}}` for a text, and parts between `<!--if:name-->` and `<!--end:name-->`."""
-
-    text: str
-
-    @classmethod
-    def read(cls, name: str) -> Template:
-        """One of the files beside this module."""
-        return cls(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
-
-    def fill(self, values: Mapping[str, str], parts: Collection[str] = ()) -> Page:
-        """The page with every value escaped, and without the parts that are not named; raises KeyError for a gap."""
-        text = self.text
-        while _PART.search(text):  # parts may hold parts
-            text = _PART.sub(lambda part: part[2] if part[1] in parts else "", text)
-        return Page(_GAP.sub(lambda gap: escape(values[gap[1]]), text))

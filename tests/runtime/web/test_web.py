@@ -15,13 +15,14 @@ import pytest
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.errors import UsageError
+from fer_edge.runtime.html import Markup, Template
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
 from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
 from fer_edge.runtime.web import events
 from fer_edge.runtime.web import server as running
 from fer_edge.runtime.web.events import MAX_STREAMS
 from fer_edge.runtime.web.guard import HEADERS, MAX_BODY, same_origin
-from fer_edge.runtime.web.pages import Page, Template
+from fer_edge.runtime.web.pages import Page
 from fer_edge.runtime.web.server import WebServer
 from fer_edge.runtime.web.settings import WebSettings, host_of, known_host
 from fer_edge.runtime.web.token_auth import COOKIE, FAILURES_S, MAX_FAILURES, VALID_S, TokenAuth
@@ -298,7 +299,8 @@ def test_a_page_may_run_what_is_in_it_and_nothing_else() -> None:
 
 def test_a_page_with_gaps() -> None:
     template = Template("<!--if:a-->A {{x}}<!--if:b-->B<!--end:b--><!--end:a--><!--if:c-->{{y}}<!--end:c-->")
-    assert template.fill({"x": "<script>"}, {"a"}).text == "A &lt;script&gt;"
+    assert template.fill({"x": "<script>"}, {"a"}) == "A &lt;script&gt;"
+    assert template.fill({"x": Markup("<b>")}, {"a"}) == "A <b>"
     with pytest.raises(KeyError):
         template.fill({}, {"c"})
 
