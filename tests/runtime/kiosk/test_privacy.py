@@ -147,7 +147,17 @@ def found_in(data: bytes, runs: set[bytes]) -> int:
 def is_allowed(name: str, folder: Path) -> bool:
     """The store, the broker's queue, and what lives in memory."""
     own = [f"{folder}/state/store/", f"{folder}/state/queue.db"]
-    memory = ("/memfd:", "/dev/null", "/dev/shm", "pipe:", "socket:", "/dev/urandom", "anon_inode:", "/proc/self/")
+    memory = (
+        "/memfd:",
+        "/dev/null",
+        "/dev/shm",
+        "pipe:",
+        "writev pipe:",
+        "socket:",
+        "/dev/urandom",
+        "anon_inode:",
+        "/proc/self/",
+    )
     return name.startswith((*own, *memory)) or name == f"{folder}/log"
 
 
