@@ -80,7 +80,6 @@ SLOW = (
     "tests/train/test_evaluate.py::test_evaluate_writes",
     "tests/train/test_evaluate.py::test_live_check",
     "tests/train/test_evaluate.py::test_real_data",
-    "tests/train/test_train.py::TestNetwork::test_every_backbone",
     "tests/train/test_train.py::test_real_manifest",
 )
 """What takes more than two seconds a test: it runs a kiosk, a browser, a benchmark, or writes an image."""

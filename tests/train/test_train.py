@@ -301,6 +301,9 @@ class TestNetwork:
 
     def test_weights_that_cannot_be_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from fer_edge.train.network import build_network
+        from fer_edge.train.torch_import import import_torch
+
+        import_torch()  # timm cannot be imported before it has been here
 
         def refuse(*args: Any, **options: Any) -> Any:
             raise OSError("no route to the hub")
