@@ -16,8 +16,11 @@ FAULTY_CAMERA, FAULTY_BACKEND = FAKES / "drivers" / "faulty.py", FAKES / "backen
 
 
 def gone(pid: int) -> bool:
-    """Whether that process has ended; a zombie has."""
-    return state(pid) in ("", "Z")
+    """Whether that process has ended; a zombie has, once its other threads, which still hold its pipes, have too."""
+    try:
+        return state(pid) == "" or (state(pid) == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1)
+    except FileNotFoundError:
+        return True
 
 
 def state(pid: int) -> str:
