@@ -251,7 +251,7 @@ def exported(bundle: Bundle, calibration: Path) -> Path:
         pytest.importorskip(module, reason="needs the openvino and ethos-u extras")
 
     def export(folder: Path) -> None:
-        words = ["export", "default", "--target", "all", "--calibration", calibration, "--pictures", "200", "--json"]
+        words = ["export", "default", "--target", "all", "--calibration", calibration, "--pictures", "128", "--json"]
         done = subprocess.run(
             [sys.executable, "-m", "fer_edge", *words, "--out", folder / "bundle"],
             capture_output=True,

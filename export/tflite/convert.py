@@ -55,7 +55,9 @@ def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path
     side = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     low, high = -grey / scale, (255 - grey) / scale
 
-    @tf.function(input_signature=[tf.TensorSpec((1, side, side, 3), tf.float32)])  # type: ignore[untyped-decorator]
+    shape = [tf.TensorSpec((1, side, side, 3), tf.float32)]
+
+    @tf.function(input_signature=shape, autograph=False)  # type: ignore[untyped-decorator]
     def forward(x: Any) -> Any:
         return twin(tf.quantization.fake_quant_with_min_max_args(x, low, high))
 

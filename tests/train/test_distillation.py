@@ -139,7 +139,7 @@ def test_teacher_and_recipe_must_want_each_other(small: Dataset, tmp_path: Path)
 
 
 def test_the_command_teaches(faces: Path, parent: Path, tmp_path: Path, command: Command) -> None:
-    for sample in balanced(read_dataset(faces / "manifest.csv").split("train"), 140, 2):
+    for sample in balanced(read_dataset(faces / "manifest.csv").split("train"), 84, 2):
         assert sample.label is not None
         place = tmp_path / "data" / LABELS[sample.label]
         place.mkdir(parents=True, exist_ok=True)

@@ -369,7 +369,8 @@ class TestFit:
     ) -> None:
         from fer_edge.train.fit import fit
 
-        fitted = fit(TINY, some_faces, tmp_path, init=str(backbone), say=lambda line: None)
+        part = Dataset((*balanced(some_faces.split("train"), 420, 3), *some_faces.split("valid")), (), "fer2013_label")
+        fitted = fit(TINY, part, tmp_path, init=str(backbone), say=lambda line: None)
         assert fitted.history[-1]["mean_recall"] > 0.25  # chance is 1/7
         assert {p.name for p in tmp_path.iterdir()} >= {"best.pt", "last.pt", "epoch_01.pt", "history.json"}
 
@@ -378,12 +379,12 @@ class TestFit:
     ) -> None:
         from fer_edge.train.fit import fit
 
-        small = Dataset(balanced_part(some_faces, 160), (), "")
+        small = Dataset(balanced_part(some_faces, 96), (), "")  # six steps an epoch
         recipe = replace(TINY, dropout=0.3, ema=0.9, augment="wild", balance=0.5, calibrate=True)
         quiet = {"init": str(backbone), "say": lambda line: None, "checkpoint_every": 4}
         whole = fit(recipe, small, tmp_path / "whole", **quiet)
         with pytest.raises(Stop):
-            fit(recipe, small, tmp_path / "broken", watch=stop_after(15), **quiet)
+            fit(recipe, small, tmp_path / "broken", watch=stop_after(9), **quiet)
         with pytest.raises(UsageError, match="another run's checkpoints"):
             fit(recipe, small, tmp_path / "broken", **quiet)
         again = fit(recipe, small, tmp_path / "broken", resume=True, **quiet)
@@ -425,7 +426,7 @@ class TestFit:
     def test_every_recipe_runs_two_steps(self, name: str, some_faces: Dataset, tmp_path: Path) -> None:
         from fer_edge.train.fit import fit
 
-        recipe = load_recipe(name)
+        recipe = replace(load_recipe(name), batch=8)  # at 256 pixels a whole one takes half a minute
         part = Dataset(balanced_part(some_faces, 3 * recipe.batch), (), "fer2013_label")
         teacher = (lambda pictures: np.zeros((len(pictures), 7), np.float32)) if recipe.distill else None
         quiet = {"say": lambda line: None, "checkpoint_every": 2}

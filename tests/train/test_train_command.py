@@ -34,6 +34,14 @@ def data(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def quick(folder: Path, epochs: int = 2) -> Path:
+    """A recipe for tests in which nothing needs to be learnt."""
+    path = folder / "quick.toml"
+    lines = ['backbone = "mobilenetv3_small_100"', 'color = "luma"', "size = 32", "batch = 32", f"epochs = {epochs}"]
+    path.write_text("\n".join([*lines, "learning_rate = 1e-3"]))
+    return path
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, when this process reads its database
 def test_from_folders_to_a_running_bundle(data: Path, backbone: Path, tmp_path: Path, command: Command) -> None:
     """Trained, exported, measured, packed, tracked in MLflow; then run."""
@@ -74,7 +82,7 @@ def test_from_folders_to_a_running_bundle(data: Path, backbone: Path, tmp_path: 
 
 def test_killed_for_good_and_resumed(data: Path, tmp_path: Path, command: Command) -> None:
     """SIGKILL after the first epoch; resuming gives the history of an unbroken run."""
-    words = ["train", "--data", str(data), "--recipe", "tiny", "--threads", "1"]
+    words = ["train", "--data", str(data), "--recipe", str(quick(tmp_path)), "--threads", "1"]
     whole = command(*words, "--out", "whole", timeout=300)
     assert whole.returncode == 0, whole.stderr
     process = subprocess.Popen(
@@ -108,7 +116,7 @@ def test_two_processes_share_the_work(data: Path, tmp_path: Path) -> None:
         "1",
     ]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    words = ["train", "--data", str(data), "--recipe", "tiny", "--threads", "1", "--out", "b"]
+    words = ["train", "--data", str(data), "--recipe", str(quick(tmp_path)), "--threads", "1", "--out", "b"]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "HOME": str(tmp_path)}
     done = subprocess.run(
         [*launch, "-m", "fer_edge", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400
@@ -119,8 +127,7 @@ def test_two_processes_share_the_work(data: Path, tmp_path: Path) -> None:
 
 
 def test_repeats_and_sweep(data: Path, tmp_path: Path, command: Command) -> None:
-    (tmp_path / "quick.toml").write_text('size = 32\nbatch = 32\nepochs = 1\nlearning_rate = 1e-3\ncolor = "luma"\n')
-    words = ["--data", data, "--recipe", "quick.toml"]
+    words = ["--data", data, "--recipe", quick(tmp_path, epochs=1)]
     done = command("evaluate", *words, "--folds", "2", "--out", "o", timeout=300)
     assert done.returncode == 0, done.stderr
     assert "mean ± std" in done.stdout

@@ -51,7 +51,11 @@ def test_onnxruntime(version: str, bundle: Bundle, kept: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "release"), [pytest.param("3.7", "2.11.0", marks=pytest.mark.campaign), ("3.8", "2.14.0")]
+    ("version", "release"),
+    [
+        pytest.param("3.7", "2.11.0", marks=pytest.mark.campaign),
+        pytest.param("3.8", "2.14.0", marks=pytest.mark.campaign),
+    ],
 )
 def test_tflite_runtime(version: str, release: str, int8_file: Path, kept: Path) -> None:
     """2.11 is the newest that Google's own libedgetpu pairs with. There is no wheel for 3.6."""

@@ -276,7 +276,7 @@ def float_file(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path
     stem = read_stem(graph)
     twin = Twin(tf, without_stem(graph, stem))
 
-    @tf.function(input_signature=[tf.TensorSpec((1, 112, 112, 3), tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec((1, 112, 112, 3), tf.float32)], autograph=False)
     def forward(x: object) -> object:
         return twin((x - stem.mean) / stem.std)
 
