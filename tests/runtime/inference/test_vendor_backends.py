@@ -60,7 +60,9 @@ def test_onnxruntime(version: str, bundle: Bundle, kept: Path) -> None:
 def test_tflite_runtime(version: str, release: str, int8_file: Path, kept: Path) -> None:
     """2.11 is the newest that Google's own libedgetpu pairs with. There is no wheel for 3.6."""
     python = old_python(version, kept, f"tflite-runtime=={release}", "numpy<2")
-    apart = RemoteBackend(backend_file("tflite"), int8_file, {}, python=python)
+    apart = RemoteBackend(
+        backend_file("tflite"), int8_file, {}, python=python, call_s=60
+    )  # 2.11 takes a second a picture
     about = apart.describe()
     assert (about["library"], about["version"]) == ("tflite_runtime", release)
     assert about["python"].startswith(version)
