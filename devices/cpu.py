@@ -1,4 +1,4 @@
-"""What the processor at hand can do, read from the system's own files."""
+"""What the processor at hand can do, read from the system's own files below a root; tests give recorded trees."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from .detect import text_of
 
 
 def flags(root: Path = Path("/")) -> frozenset[str]:
-    """Instruction-set flags of the first core, from /proc/cpuinfo (x86 `flags`, Arm `Features`); empty when unknown.
-
-    Args:
-        root: of the file system to read; tests give recorded trees.
-    """
+    """Instruction-set flags of the first core, from /proc/cpuinfo (x86 `flags`, Arm `Features`); empty when unknown."""
     for line in text_of(root / "proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):

@@ -1,4 +1,4 @@
-"""Which devices are plugged in or built in, read from the kernel's own files."""
+"""Which devices are plugged in or built in, read from the kernel's own files below a root; tests have recorded ones."""
 
 from __future__ import annotations
 
@@ -24,11 +24,7 @@ class UsbDevice:
 
 
 def usb_devices(root: Path = Path("/")) -> list[UsbDevice]:
-    """Everything on USB that states its ids.
-
-    Args:
-        root: of the file system to read; tests give recorded trees.
-    """
+    """Everything on USB that states its ids."""
     found = []
     for folder in entries(root, "sys/bus/usb/devices/*"):
         vendor, product = text_of(folder / "idVendor"), text_of(folder / "idProduct")

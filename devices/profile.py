@@ -89,10 +89,7 @@ def own_profiles() -> Path:
 
 
 def load_profiles(own: Path | None = None) -> dict[str, Profile]:
-    """Every profile by its name, the user's own in the place of ours of the same name.
-
-    Args:
-        own: the user's folder; `own_profiles()` when None.
+    """Every profile by its name, the user's own (in `own_profiles()` when None) in the place of ours of the same name.
 
     Raises:
         UsageError: one of them has a wrong key or value, named with its file and line.
@@ -102,11 +99,7 @@ def load_profiles(own: Path | None = None) -> dict[str, Profile]:
 
 
 def find_profile(name: str, own: Path | None = None) -> Profile:
-    """A profile by its name or alias, or the file that a path ending in .toml names.
-
-    Raises:
-        DeviceNotFound: no such name; the message has the nearest ones.
-    """
+    """A profile by its name or alias, or from a .toml file; raises DeviceNotFound, which tells the nearest names."""
     if name.endswith(".toml"):
         return read_profile(Path(name))
     profiles = load_profiles(own)

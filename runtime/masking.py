@@ -1,12 +1,28 @@
-"""Keeping a stream's password out of whatever is shown: names, reasons, logs."""
+"""Secrets: read from files of their own, and kept out of whatever is shown: names, reasons, logs."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from ..errors import InputError
 
 HIDDEN = "***"
 _BEFORE_AT = re.compile(r"://[^/\s@]*@")
+
+
+def first_line(file: Path, key: str) -> str:
+    """The first line of the file that a key such as `[web] token_file` names, empty without one; raises InputError."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{key} {file} cannot be read: {getattr(error, 'strerror', error)}",
+            cause="the path is wrong, or the file belongs to somebody else",
+            hint=f"ls -l {file}",
+        ) from error
+    return lines[0] if lines else ""
 
 
 def shown_name(url: str) -> str:

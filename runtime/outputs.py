@@ -34,19 +34,28 @@ class Outputs:
         self.video: VideoSink | None = None
         if folder is None:
             return
-        from .report.video import VideoSink, find_video
-        from .storage import store_path
         from .storage.session import StoreSink
 
         self.store = StoreSink(folder, session_facts(source.name, source.fps, pipeline), replace)
         self.sinks.append(self.store)
-        self.paths["session"] = store_path(folder)
+        self.paths["session"] = self.store.path
+        try:
+            self._open_video(folder, video, replace, source.fps, on_notice)
+        except BaseException:
+            self.discard()  # a store without anything in it would look like a session
+            raise
+
+    def _open_video(
+        self, folder: Path, video: bool, replace: bool, fps: float, on_notice: Callable[[str], None]
+    ) -> None:
+        from .report.video import VideoSink, find_video
+
         while replace and (old := find_video(folder)):
             old.unlink()
         for part in folder.glob(".annotated.*.part.*") if replace else ():
             part.unlink()  # a killed run's
         if video:
-            self.video = VideoSink(folder, source.fps)
+            self.video = VideoSink(folder, fps)
             self.sinks.append(self.video)
             self.paths["video"] = self.video.path
             if self.video.notice:
@@ -80,11 +89,7 @@ class Outputs:
 
 
 def session_facts(source: str, fps: float, pipeline: Pipeline) -> dict[str, Any]:
-    """JSON values by name.
-
-    Args:
-        source: its name; fps: its frames a second, 0 when it has no rate.
-    """
+    """JSON values by name; of the source its name, and its frames a second, 0 when it has no rate."""
     from .. import __version__
     from ..devices.cpu import model_name
 

@@ -155,11 +155,9 @@ class Pipeline:
     def _observe(
         self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]
     ) -> Observation:
-        taken = (
-            self.resting_face.subtract(track.number, frame.time_s, probabilities)
-            if self.resting_face
-            else probabilities
-        )
+        taken, resting = probabilities, self.resting_face
+        if resting:
+            taken = resting.subtract(track.number, frame.time_s, probabilities)
         smoothed = self.smoother.update(track.number, frame.time_s, taken)
         return Observation(
             frame=frame.index,

@@ -86,10 +86,7 @@ class Analysis:
     """
 
     def __init__(self, options: RunOptions, on_notice: Callable[[str], None] = lambda text: None) -> None:
-        """Open source, pipeline and outputs.
-
-        Args:
-            on_notice: gets lines that a person should see, such as which detector serves.
+        """Open source, pipeline and outputs; `on_notice` gets lines for people, such as which detector serves.
 
         Raises:
             UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.

@@ -12,7 +12,8 @@ import cv2
 import fer_edge
 import numpy as np
 import pytest
-from fer_edge.errors import InputError, SourceError, UsageError
+from fer_edge.errors import InputError, OutputError, SourceError, UsageError
+from fer_edge.runtime.report.video import VideoSink
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 
@@ -105,6 +106,16 @@ def test_a_broken_source_raises_and_leaves_nothing(here: Path) -> None:
     (here / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(SourceError):
         list(fer_edge.analyze("bad.mp4", out=here / "none"))
+    assert not (here / "none").exists()
+
+
+def test_a_video_that_cannot_be_begun_leaves_no_session(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: VideoSink, folder: Path, fps: float) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(VideoSink, "__init__", refuse)
+    with pytest.raises(OutputError, match="full"):
+        fer_edge.analyze("clip.mp4", out=here / "none", video=True)
     assert not (here / "none").exists()
 
 

@@ -16,16 +16,8 @@ from .finding import Finding, ok, problem, unchecked
 LIMIT_S = 15.0
 WHO = "fuser -v /dev/video*  (does another program hold it?)"
 HELPERS = (
-    "bcm2835-codec",
-    "bcm2835-isp",
-    "pispbe",
-    "rpivid",
-    "rpi-hevc-dec",
-    "rkvdec",
-    "rkvenc",
-    "hantro",
-    "rockchip,",
-)
+    "bcm2835-codec", "bcm2835-isp", "pispbe", "rpivid", "rpi-hevc-dec", "rkvdec", "rkvenc", "hantro", "rockchip,",
+)  # fmt: skip
 """How the names of nodes begin that belong to video coders and image processors, on boards without any camera too."""
 PI_SENSORS = ("unicam", "rp1-cfe")
 """Raspberry Pi's CSI receivers, which give the sensor's raw Bayer data only."""

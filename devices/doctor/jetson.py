@@ -13,7 +13,7 @@ from .finding import Finding, ok, problem, unchecked
 from .system import MORE_SWAP
 
 SMALL_MIB = 5 * 1024
-"""Boards with more memory than a Nano's 4 GB are not asked for swap."""
+"""Boards with more memory than a Nano's 4 GB are not asked for memory or swap."""
 MIN_SWAP_MIB = 2048
 """A Nano comes with 1,982 MiB of compressed memory as swap, which adds none."""
 MIN_FREE_MIB = 500

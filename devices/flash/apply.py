@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from .changes import Change, Place, Single, WriteFile, expand
+from .changes import Change, Place, WriteFile, expand
 from .ext4.apply import apply_changes
 from .ext4.filesystem import Ext4
 from .fat.filesystem import Fat
@@ -22,8 +22,7 @@ def apply(image: Path, probed: Probed, changes: Sequence[Change], on_progress: O
         on_progress: counts changes; each folder, file and link of a tree is one.
 
     Raises:
-        OutputError: a partition is full.
-        UsageError: a change that its file system cannot take.
+        OutputError: a partition is full; UsageError: a change that its file system cannot take.
         InputError: a file that is to be copied is not there.
         DeviceNotFound, DeviceFailed: debugfs or mtools is not installed, or debugfs complains.
     """
@@ -32,7 +31,10 @@ def apply(image: Path, probed: Probed, changes: Sequence[Change], on_progress: O
     if on_boot:
         fat = open_boot(image, probed)
         for done, change in enumerate(on_boot, 1):
-            _on_fat(fat, change)
+            if isinstance(change, WriteFile):
+                fat.write(change.path, change.content)
+            else:
+                fat.make_folder(change.path)
             on_progress(done, len(singles))
     if len(on_boot) < len(singles):
         make_clean(image, probed)
@@ -47,10 +49,3 @@ def open_boot(image: Path, probed: Probed) -> Fat:
     if probed.boot is None:
         raise UsageError("the image has no FAT partition to write to", hint="the same command with --direct")
     return Fat(image, probed.boot.start, probed.boot.size)
-
-
-def _on_fat(fat: Fat, change: Single) -> None:
-    if isinstance(change, WriteFile):
-        fat.write(change.path, change.content)
-    else:
-        fat.make_folder(change.path)

@@ -74,8 +74,6 @@ class UnpackTree:
 
 
 Change = WriteFile | MakeFolder | MakeLink | UnpackTree
-
-
 Single = WriteFile | MakeFolder | MakeLink
 
 
@@ -131,7 +129,7 @@ def _tree(tree: UnpackTree) -> Iterator[Single]:
 
 
 def _check_path(path: str) -> None:
-    """Whether a path can stand between quotes in debugfs's language, and means one place."""
+    """Raises UsageError for a path that debugfs cannot quote, or that is not absolute and plain."""
     pure = PurePosixPath(path)
     odd = {c for c in path if ord(c) < 32 or c in '"\x7f'}
     if not pure.is_absolute() or ".." in pure.parts or str(pure) != path or odd:

@@ -59,7 +59,10 @@ def make_card(
         disk = choose_disk()
         if disk is None and options.out is None:
             raise UsageError("a card needs a file or a disk to go to", hint="fer-edge flash --help")
-        with _output(options, work) as image:
+        output: AbstractContextManager[Path] = nullcontext(work / "card.img")
+        if options.out is not None:
+            output = writing(options.out)  # beside it; it takes its place when all went well
+        with output as image:
             plan = _build(parts, image, work, disk, listener)
             receipt = _receipt(options, image, plan, parts.profile.name)
             if disk is not None:
@@ -86,11 +89,6 @@ def write_disk(image: Path, disk: Disk, listener: Listener) -> None:
     listener.on_step("write", f"{disk.words()}: written, and every byte read back")
 
 
-def _output(options: CardOptions, work: Path) -> AbstractContextManager[Path]:
-    """Where the image is made: beside --out, whose place it takes when all went well; else in a temporary folder."""
-    return nullcontext(work / "card.img") if options.out is None else writing(options.out)
-
-
 def _build(parts: Parts, image: Path, work: Path, disk: Disk | None, listener: Listener) -> Plan:
     """Unpack, probe, plan, apply and verify into `image`."""
     source = parts.options.os_image
@@ -110,7 +108,7 @@ def _build(parts: Parts, image: Path, work: Path, disk: Disk | None, listener: L
     apply(image, plan.probed, plan.changes, listener.on_progress("apply"))
     notes = [f", grown to {plan.grow / 1e9:.2f} GB" if plan.grow else "", ", journal carried out" if repaired else ""]
     listener.on_step("apply", f"{sum(1 for _ in expand(plan.changes))} files, folders and links{''.join(notes)}")
-    count = verify(image, plan.probed, plan.changes)
+    count = verify(image, plan.probed, expected(plan.changes))
     listener.on_step("verify", f"{count} of them read back, and both file systems are whole")
     return plan
 

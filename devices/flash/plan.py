@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError, OutputError
-from .changes import Change, MakeLink, Place, Single, UnpackTree, WriteFile, expand, size_of
+from .changes import Change, MakeFolder, MakeLink, Place, Single, UnpackTree, WriteFile, expand, size_of
 from .image.probe import BOARDS, Probed
 
 ROUTES = {
@@ -16,6 +16,7 @@ ROUTES = {
     "direct": "everything is written into the root file system",
     "jetson": "everything is written into the root file system, the user as NVIDIA's script does",
 }
+KINDS = {WriteFile: "file", MakeFolder: "folder", MakeLink: "link", UnpackTree: "tree"}
 KNOWN_RELEASES = ("bookworm", "trixie")
 """Releases of Raspberry Pi OS whose first boot we know."""
 MIN_PYTHON = (3, 10)
@@ -164,9 +165,7 @@ def _size(single: Single) -> int:
 
 
 def _row(change: Change) -> Mapping[str, Any]:
-    what = {"WriteFile": "file", "MakeFolder": "folder", "MakeLink": "link", "UnpackTree": "tree"}[
-        type(change).__name__
-    ]
+    what = KINDS[type(change)]
     row: dict[str, Any] = {"place": change.place.value, "what": what, "path": change.path, "why": change.why}
     if isinstance(change, WriteFile):
         row |= {"size": size_of(change), "secret": change.secret, "owner": change.owner, "group": change.group}

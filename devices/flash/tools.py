@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import DeviceNotFound
+from ...errors import DeviceNotFound, InputError
 
 PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/opt/homebrew/opt/e2fsprogs/sbin", "/usr/local/opt/e2fsprogs/sbin")
 """Where they are when PATH does not have them: Debian's administrators' folders, Homebrew on macOS."""
 PACKAGES = {
     **dict.fromkeys(("debugfs", "e2fsck", "resize2fs"), "e2fsprogs"),
-    **dict.fromkeys(("mdir", "mcopy", "mmd", "mdel", "mrd"), "mtools"),
+    **dict.fromkeys(("mdir", "mcopy", "mmd"), "mtools"),
     "fsck.vfat": "dosfstools",
 }
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "DEBUGFS_PAGER": "__none__", "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull}
@@ -33,6 +33,11 @@ def need_tool(name: str) -> str:
         cause=f"it belongs to {package}, which reads and writes the file systems of the image",
         hint=installs.get(sys.platform, f"sudo apt-get install {package}"),
     )
+
+
+def damaged_image(what: str, cause: str = "the image is damaged") -> InputError:
+    """The error for an image that another download may cure."""
+    return InputError(what, cause=cause, hint="download it again, and give its checksum with --sha256")
 
 
 def run_tool(

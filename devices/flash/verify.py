@@ -107,18 +107,13 @@ def _digest(content: bytes | Path) -> str:
     return sha256_of(content)
 
 
-def verify(image: Path, probed: Probed, changes: Iterable[Change]) -> int:
+def verify(image: Path, probed: Probed, paths: Sequence[Expected]) -> int:
     """Read everything back from an image and check both file systems; how many paths were compared.
 
     Raises:
         GateFailed: something differs, or a file system is not whole; the first few are named.
         DeviceNotFound: e2fsck, debugfs, mtools or fsck.vfat is not installed.
     """
-    return verify_paths(image, probed, expected(changes))
-
-
-def verify_paths(image: Path, probed: Probed, paths: Sequence[Expected]) -> int:
-    """As `verify`, for what a receipt says."""
     wrong: list[str] = []
     if probed.boot is not None:
         fat = open_boot(image, probed)
@@ -153,7 +148,7 @@ class Checked:
 def check_card(image: Path) -> Checked:
     """Hold a finished image against the receipt beside it; raises as `verify`, and InputError without a receipt."""
     receipt = read_receipt(receipt_path(image))
-    count = verify_paths(image, probe(image), receipt.paths)
+    count = verify(image, probe(image), receipt.paths)
     return Checked(count, sha256_of(image) == receipt.image)
 
 

@@ -94,10 +94,10 @@ def apply_update(
             say(f"an update from {broken.old} to {broken.new} had been interrupted; went back to {broken.old}")
             service.restart()  # it may be the new one that still runs
         with unpacked(brought, releases.home / "incoming", releases.require_room) as folder:
-            return _put(releases, folder, service, limit_s, hold_s, say)
+            return _put(releases, folder, service, (limit_s, hold_s), say)
 
 
-def _put(releases: Releases, folder: Path, service: Service, limit_s: float, hold_s: float, say: OnMessage) -> Outcome:
+def _put(releases: Releases, folder: Path, service: Service, waits: tuple[float, float], say: OnMessage) -> Outcome:
     old, payload = releases.current(), folder if kind_of(folder) == "payload" else None
     if payload is not None:
         check_payload(payload)
@@ -109,20 +109,14 @@ def _put(releases: Releases, folder: Path, service: Service, limit_s: float, hol
         say(f"{new} runs already")
         return Outcome(old, new, False)
     say(f"trying {new} in the place of {old}")
-    _try(releases, Trial(old, new), payload, service, limit_s, hold_s, say)
+    _try(releases, Trial(old, new), payload, service, waits, say)
     removed = releases.remove_old()
     say(f"{new} is healthy" + (f"; removed {', '.join(removed)}" if removed else ""))
     return Outcome(old, new, True)
 
 
 def _try(
-    releases: Releases,
-    trial: Trial,
-    payload: Path | None,
-    service: Service,
-    limit_s: float,
-    hold_s: float,
-    say: OnMessage,
+    releases: Releases, trial: Trial, payload: Path | None, service: Service, waits: tuple[float, float], say: OnMessage
 ) -> None:
     begin(releases, trial)
     try:
@@ -131,7 +125,7 @@ def _try(
         else:
             releases.switch(trial.new)
         service.restart()
-        if why := wait_until_healthy(service, limit_s, hold_s):
+        if why := wait_until_healthy(service, *waits):
             say(f"{trial.new} did not become healthy ({why}); going back to {trial.old}")
             raise GateFailed(
                 f"the update did not become healthy and was taken back: {why}", hint="journalctl -u fer-edge -n 50"
@@ -140,7 +134,7 @@ def _try(
     except BaseException as error:  # Ctrl-C too: nobody is there to see whether the new one is well
         go_back(releases, trial, service)
         if isinstance(error, GateFailed):
-            after = wait_until_healthy(service, limit_s, 0.0)
+            after = wait_until_healthy(service, waits[0], 0.0)
             error.cause = (
                 f"{trial.old} was put back, and is not healthy either: {after}" if after else f"{trial.old} runs again"
             )

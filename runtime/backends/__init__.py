@@ -18,13 +18,8 @@ from numpy.typing import NDArray
 from ...errors import BundleDamaged, DeviceFailed, DeviceNotFound, MissingExtra, UsageError
 
 FILES = {
-    "onnxruntime": "ort",
-    "openvino": "ov",
-    "openvino-2021": "ie",
-    "tflite": "lite",
-    "tensorrt": "trt",
-    "rknn": "rk",
-}
+    "onnxruntime": "ort", "openvino": "ov", "openvino-2021": "ie", "tflite": "lite", "tensorrt": "trt", "rknn": "rk",
+}  # fmt: skip
 """Backend name -> module in this package."""
 GROUP = "fer_edge.backends"
 """Entry points of this group are modules that other packages offer, by the backend's name."""
@@ -54,11 +49,7 @@ class Backend(Protocol):
 
 
 def backend_file(name: str) -> Path:
-    """The file of a backend, for a worker to load; ours, or one that another package offers as an entry point.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
+    """The file of a backend, ours or another package's entry point, for a worker to load; raises UsageError."""
     spec = importlib.util.find_spec(_module_name(name))
     if spec is None or spec.origin is None:
         raise UsageError(f"the backend {name} is no file of Python", hint=f"reinstall the package that offers {name}")

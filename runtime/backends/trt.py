@@ -1,6 +1,7 @@
 """TensorRT 8.2 to 10 on an NVIDIA GPU. Self-contained: Python 3.6, numpy, tensorrt; the CUDA runtime by ctypes."""
 
 import ctypes
+from pathlib import Path
 from typing import Any, Dict, List
 
 import numpy as np
@@ -95,8 +96,7 @@ def open(artifact: str, options: Dict[str, Any]) -> TensorRtBackend:
     import tensorrt as trt
 
     cuda = Cuda(_cuda_runtime())
-    with _file(artifact) as file:
-        plan = file.read()
+    plan = Path(artifact).read_bytes()
     runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
@@ -125,9 +125,3 @@ def _cuda_runtime() -> Any:
         except OSError:
             continue
     raise LookupError("no CUDA runtime: none of {} can be loaded".format(", ".join(CUDA_RUNTIMES)))
-
-
-def _file(path: str) -> Any:
-    import io
-
-    return io.open(path, "rb")

@@ -76,7 +76,7 @@ class ChildProcess:
         folder: Path | None = None,
         gently_s: float = GENTLY_S,
     ) -> None:
-        """Start it.
+        """Start it; raises DeviceNotFound when the interpreter cannot be started.
 
         Args:
             kinds: of the messages it may send; anything else is nonsense.
@@ -84,9 +84,6 @@ class ChildProcess:
             shared: a file in memory that it gets, and that is closed with it.
             folder: where it runs; here when None.
             gently_s: what it is given to end by itself.
-
-        Raises:
-            DeviceNotFound: the interpreter cannot be started.
         """
         self.shared, self._kinds, self._gently_s, self._words = shared, kinds, gently_s, b""
         self.heard_s = monotonic()
@@ -149,14 +146,11 @@ class ChildProcess:
                 raise ValueError("it is no answer to that")
 
     def send(self, kind: bytes, *parts: Any, deadline: float) -> None:
-        """Write one message.
+        """Write one message; raises TimeoutError when the child did not take it in time, EOFError when it has ended.
 
         Args:
             parts: of its body: bytes, or the buffer of a contiguous array.
             deadline: in monotonic seconds.
-
-        Raises:
-            TimeoutError: the child did not take it in time; EOFError: it has ended.
         """
         body = [memoryview(part).cast("B") for part in parts]
         left = [memoryview(HEAD.pack(kind, sum(map(len, body)))), *body]
@@ -174,11 +168,7 @@ class ChildProcess:
                 left[0] = left[0][written:]
 
     def receive(self, deadline: float) -> tuple[bytes, bytes]:
-        """The kind and body of the child's next message.
-
-        Raises:
-            TimeoutError: it did not come in time; EOFError: the child has ended; ValueError: it is no message.
-        """
+        """The kind and body of the child's next message; raises TimeoutError, EOFError at its end, or ValueError."""
         kind, length = HEAD.unpack(self._read(HEAD.size, deadline))
         if kind not in self._kinds or length > MAX_ANSWER:
             raise ValueError("it is no answer")

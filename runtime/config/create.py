@@ -37,10 +37,7 @@ class Declaration:
 
 
 def create_config(path: Path, given: Declaration, *, replace: bool = False, ask: Ask | None = None) -> None:
-    """Write the first file.
-
-    Args:
-        ask: asks a person for what is missing; None when nobody is there.
+    """Write the first file; `ask` asks a person for what is missing, and is None when nobody is there.
 
     Raises:
         UsageError: the file is there and `replace` is not set, something is missing, or the place is refused.

@@ -9,18 +9,7 @@ another thing is not ours to decide, so the kiosk refuses. This is not legal adv
 
 from __future__ import annotations
 
-KINDS = (
-    "public-space",
-    "shop",
-    "museum",
-    "clinic",
-    "research",
-    "home",
-    "event",
-    "workplace",
-    "education",
-    "other",
-)
+KINDS = ("public-space", "shop", "museum", "clinic", "research", "home", "event", "workplace", "education", "other")
 PROHIBITED = ("workplace", "education")
 EXCEPTIONS = ("medical", "safety")
 ARTICLE = (

@@ -52,18 +52,18 @@ class ReadResult:
         return replace(self, problems=(*self.problems, *located))
 
     def _where(self, full: str) -> str:
-        return _where(self.path, self.origins.get(full, Origin()))
+        origin = self.origins.get(full, Origin())
+        if origin.layer == "file":
+            return f"{self.path}, line {origin.line}"
+        return str(self.path) if origin.layer == "default" else str(origin)
 
 
 def load_config(path: Path, environment: Mapping[str, str], flags: Sequence[str] = ()) -> KioskConfig:
-    """The configuration, if it can be started with.
+    """The configuration, if it can be started with; raises UsageError: the first error, its place, and how many more.
 
     Args:
         environment: such as os.environ; FER_EDGE_MQTT_HOST sets `mqtt.host`.
         flags: as `mqtt.host=broker`.
-
-    Raises:
-        UsageError: the first error with its file and line, and how many more there are.
     """
     result = read_config(path, environment, flags)
     if result.config is None or result.errors:
@@ -98,9 +98,3 @@ def read_config(path: Path, environment: Mapping[str, str], flags: Sequence[str]
         return result
     config = make(KioskConfig, values)
     return replace(result, config=config).adding(check_rules(config))
-
-
-def _where(path: Path, origin: Origin) -> str:
-    if origin.layer == "file":
-        return f"{path}, line {origin.line}"
-    return str(path) if origin.layer == "default" else str(origin)

@@ -36,10 +36,7 @@ def effective_json(config: KioskConfig, origins: Mapping[str, Origin]) -> dict[s
         value = _public(config, full)
         plain = value is None or isinstance(value, (bool, int, float, str))
         values[entry.section][entry.name] = value if plain else str(value)
-    return {
-        "values": values,
-        "origins": {full: {k: v for k, v in vars(o).items() if v} for full, o in origins.items()},
-    }
+    return {"values": values, "origins": {full: {k: v for k, v in vars(o).items() if v} for full, o in origins.items()}}
 
 
 def first_toml(place: Place) -> str:

@@ -58,14 +58,11 @@ def capability() -> str:
 
 
 def build(trt: Any, spec: Dict[str, Any]) -> Dict[str, Any]:
-    """Parse an ONNX file, build, and write the engine.
+    """Parse an ONNX file, build and write the engine; its size in bytes. Raises RuntimeError with what TensorRT says.
 
     Args:
         trt: the bindings, 8.2 to 10.
         spec: onnx and engine (paths), precision (float16 or float32), workspace_mib.
-
-    Returns:
-        the engine's size in bytes; raises RuntimeError with what TensorRT says.
     """
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from ...bundle import Artifact, Bundle, cache_folder, locked, sha256_of, write_text, writing
 from ...devices.detect import memory_mib
+from ...devices.doctor.jetson import SMALL_MIB
 from ...devices.doctor.system import MORE_SWAP
 from ...errors import DeviceFailed
 from .tools import EngineTool
 
 NEEDED_MIB = 3072
 """Memory and swap that building a ResNet-50 wants beside its workspace; a Nano without swap is killed half-way."""
-SMALL_BOARD_MIB = 5 * 1024
-"""Boards with more memory than this are not asked."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +99,10 @@ def engine_for(
 
 
 def check_memory(workspace_mib: int, root: Path = Path("/")) -> None:
-    """Refuse to build on a small board whose memory and swap would not do.
-
-    Args:
-        root: where proc/meminfo is; tests have one of their own.
-
-    Raises:
-        DeviceFailed: too little of both; says how to add swap.
-    """
+    """Raise DeviceFailed on a small board whose memory and swap would not do for building; it says how to add swap."""
     mib = memory_mib(root)
     free = mib.get("MemAvailable", 0) + mib.get("SwapFree", 0)
-    if 0 < mib.get("MemTotal", 0) < SMALL_BOARD_MIB and free < NEEDED_MIB + workspace_mib:
+    if 0 < mib.get("MemTotal", 0) < SMALL_MIB and free < NEEDED_MIB + workspace_mib:
         raise DeviceFailed(
             f"building an engine needs about {NEEDED_MIB + workspace_mib} MiB; memory and swap have {free} MiB free",
             cause="a 4 GB board without swap is stopped by the kernel half-way",

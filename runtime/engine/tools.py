@@ -80,14 +80,11 @@ class Trtexec:
 
 
 def find_tool(python: str | None = None, trtexec: str | None = None) -> EngineTool:
-    """The bindings if an interpreter has them, else trtexec.
+    """The bindings if an interpreter has them, else trtexec; raises DeviceNotFound when neither is here.
 
     Args:
         python: the interpreter to ask; None asks this one and the system's.
         trtexec: the program to use; None looks on PATH and where JetPack puts it.
-
-    Raises:
-        DeviceNotFound: neither is here.
     """
     asked = [python] if python else _interpreters()
     if trtexec is None:

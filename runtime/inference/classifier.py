@@ -18,14 +18,11 @@ INT8_TOLERANCE = 0.005
 
 
 def choose_artifact(bundle: Bundle, precision: str = "auto") -> Artifact:
-    """The ONNX artifact to run on the CPU.
+    """The ONNX artifact to run on the CPU; raises BundleError when the bundle has none of that precision.
 
     Args:
         precision: float32, float16 (stored so, computed in float32), int8; auto takes int8 where its accuracy,
             measured on the same set as the float graph's, is within INT8_TOLERANCE.
-
-    Raises:
-        BundleError: the bundle has none of that precision.
     """
     if precision != "auto":
         return bundle.artifact("onnx", precision)
@@ -44,12 +41,7 @@ class Classifier:
     """Runs a bundle's graph on face crops."""
 
     def __init__(
-        self,
-        bundle: Bundle,
-        artifact: Artifact,
-        threads: int = 1,
-        backend: Backend | None = None,
-        connection: str = "",
+        self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: Backend | None = None, connection: str = ""
     ) -> None:
         """Open the artifact and hold its output against the labels.
 

@@ -50,15 +50,12 @@ class SupervisedBackend:
         fallback: Callable[[], Backend] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Open the backend.
+        """Open the backend; raises DeviceNotFound or DeviceFailed when that fails and there is no fallback.
 
         Args:
             make: opens the device's backend.
             fallback: opens the stand-in, the first time it is needed.
             clock: seconds, for the waits.
-
-        Raises:
-            DeviceNotFound, DeviceFailed: it cannot be opened and there is no fallback.
         """
         self._make, self._make_fallback, self._clock = make, fallback, clock
         self._backend: Backend | None = None
@@ -102,11 +99,7 @@ class SupervisedBackend:
         return self._stand_in.infer(batch)
 
     def check(self) -> None:
-        """Between calls: notice a worker that died or hangs, and take the device back when its time has come.
-
-        Raises:
-            DeviceFailed: it is gone, and there is no fallback.
-        """
+        """Between calls: take the device back when its time has come; raises DeviceFailed: gone, without a fallback."""
         backend = self._device()
         if isinstance(backend, Watched):
             try:

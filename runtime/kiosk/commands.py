@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...errors import FerEdgeError
-from ..config import Change, KioskConfig, reloadable
+from ..config import KioskConfig, reloadable
 
 PAUSE, RECORD, RELOAD, TOGGLE = "pause", "record", "reload", "toggle"
 
@@ -50,19 +50,13 @@ def read_again(old: KioskConfig, again: Callable[[], KioskConfig]) -> KioskConfi
         log.error("the configuration was not taken, the old one stays: %s", error)
         return old
     now, later = reloadable(old, new)
+    config = old
     for change in now:
         log.info("%s is now %s", change.key, change.new)
+        section, name = change.key.split(".")
+        config = replace(config, **{section: replace(getattr(config, section), **{name: change.new})})
     for change in later:
         log.warning("%s changed, which needs a restart: systemctl restart fer-edge", change.key)
     if not now and not later:
         log.info("the configuration is what it was")
-    return with_changes(old, now)
-
-
-def with_changes(config: KioskConfig, changes: tuple[Change, ...]) -> KioskConfig:
-    """A configuration with some keys' new values."""
-    for change in changes:
-        section, name = change.key.split(".")
-        part = replace(getattr(config, section), **{name: change.new})
-        config = replace(config, **{section: part})
     return config

@@ -38,15 +38,7 @@ def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
     model = config.model
     built = build_pipeline(
         PipelineOptions(
-            bundle=Path(model.bundle) if model.bundle else None,
-            device=model.device,
-            precision=model.precision,
-            fallback=model.fallback,
-            threads=model.threads,
-            detector=model.detector,
-            detect_width=model.detect_width,
-            smoother=model.smoother,
-            detect_every=model.detect_every,
+            **{**vars(model), "bundle": Path(model.bundle) if model.bundle else None},  # its keys are named alike
             infer_every_s=between_inferences(config),
             max_faces=config.work.max_faces,
             resting_face_s=config.baseline.seconds if config.baseline.on else 0.0,

@@ -34,7 +34,7 @@ OpenCapture = Callable[[KioskConfig, Callable[[State], None]], Capture]
 
 
 class Kiosk:
-    """Opens its parts when it is made; `run` works, `requests` take commands from any thread, `close` ends it."""
+    """Opens its parts when it is made; `daemon` works, `requests` take commands from any thread, `close` ends it."""
 
     def __init__(
         self,
@@ -70,9 +70,8 @@ class Kiosk:
     def _open_parts(self, capture: OpenCapture) -> None:
         """Source, pipeline, history and what keeps the limits."""
         config = self.config
-        self.capture = self._open.enter_context(
-            closing(capture(config, self._log_source))
-        )  # opens while the model is loaded
+        # The source opens while the model is loaded.
+        self.capture = self._open.enter_context(closing(capture(config, self._log_source)))
         self.pipeline, self.classifier, notice = open_pipeline(config)
         self._open.enter_context(closing(self.classifier))
         if notice:
@@ -118,14 +117,6 @@ class Kiosk:
             recording=lambda: self.recorder.active,
             clock_ok=clock_synchronised,
         )
-
-    def run(self) -> int:
-        """Work until stopped; returns the daemon's exit code."""
-        return self.daemon.run()
-
-    def stop(self) -> None:
-        """End soon; from a signal handler or any thread."""
-        self.daemon.stop()
 
     def close(self) -> None:
         """Close every part, whatever the others do; calling it twice is harmless."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import DeviceFailed, InputError, UsageError
 from ..config import KioskConfig
+from ..masking import first_line
 from ..status.prometheus import CONTENT_TYPE
 from ..types import Frame, Observation
 from ..web.server import WebServer
@@ -93,14 +94,7 @@ def token_of(file: Path | None) -> str:
     """The first line of a token's file, empty without one; raises InputError."""
     if file is None:
         return ""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"[web] token_file {file} cannot be read: {getattr(error, 'strerror', error)}",
-            cause="the path is wrong, or the file belongs to somebody else",
-            hint=f"ls -l {file}",
-        ) from error
-    if not lines or not lines[0].strip():
+    token = first_line(file, "[web] token_file").strip()
+    if not token:
         raise InputError(f"[web] token_file {file} is empty", hint=f"head -c 24 /dev/urandom | base64 > {file}")
-    return lines[0].strip()
+    return token

@@ -50,14 +50,11 @@ class PauseButton:
     """A button on a GPIO line that pauses the kiosk and ends the pause; it pulls the line to ground (pull-up on)."""
 
     def __init__(self, place: str, pressed: Callable[[], None]) -> None:
-        """Watch it in a thread.
+        """Watch it in a thread; raises MissingExtra without gpiod, DeviceNotFound: no such line, or it is taken.
 
         Args:
             place: chip and line, such as `gpiochip0:17`.
             pressed: called in the thread at each press; must return at once.
-
-        Raises:
-            MissingExtra: the library gpiod is absent; DeviceNotFound: there is no such line, or it is taken.
         """
         try:
             import gpiod

@@ -55,9 +55,9 @@ def run_kiosk(options: KioskOptions) -> int:
         kiosk = Kiosk(config, read, Notifier())
         try:
             for end in (signal.SIGTERM, signal.SIGINT):  # signals only set flags, which the loop looks at
-                signal.signal(end, lambda number, frame: kiosk.stop())
+                signal.signal(end, lambda number, frame: kiosk.daemon.stop())
             signal.signal(signal.SIGHUP, lambda number, frame: kiosk.requests.ask(RELOAD))
-            return kiosk.run()
+            return kiosk.daemon.run()
         finally:
             kiosk.close()
     finally:

@@ -35,13 +35,10 @@ class Connection:
         trust: ssl.SSLContext | None,
         on_command: Callable[[str, bool], None],
     ) -> None:
-        """Connect.
+        """Connect; raises OSError when there is no broker, or its certificate is not trusted.
 
         Args:
             on_command: called with `pause` or `record` and on or off, from `loop_once`.
-
-        Raises:
-            OSError: there is no broker, or its certificate is not trusted.
         """
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion

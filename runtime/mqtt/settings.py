@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...toml_schema import key
+from ..masking import first_line
 
 
 def topic_of(text: str) -> str:
@@ -60,17 +61,8 @@ class MqttSettings:
 
 def password_of(settings: MqttSettings) -> str | None:
     """The password, or None when none is set; raises InputError."""
-    if settings.password_file is None:
-        return None
-    try:
-        lines = settings.password_file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"[mqtt] password_file {settings.password_file} cannot be read: {getattr(error, 'strerror', error)}",
-            cause="the path is wrong, or the file belongs to somebody else",
-            hint=f"ls -l {settings.password_file}",
-        ) from error
-    return lines[0] if lines else ""
+    file = settings.password_file
+    return None if file is None else first_line(file, "[mqtt] password_file")
 
 
 def trust_of(settings: MqttSettings) -> ssl.SSLContext | None:

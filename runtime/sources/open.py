@@ -36,15 +36,12 @@ def open_source(text: str) -> Source:
 
 
 def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, loop: bool = False) -> Reader:
-    """What reads the source of that name; nothing is opened yet.
+    """What reads the source of that name, not yet opened; raises UsageError for a camera without its number.
 
     Args:
         text: as for `open_source`.
         width, height, fps: asked of a camera, in pixels and frames a second; 0: its own.
         loop: a file begins anew at its end.
-
-    Raises:
-        UsageError: the name of a camera without its number.
     """
     live = live_reader(text, width, height, fps)
     return live or SourceReader(partial(_open_file, text), Path(text).name, loop)

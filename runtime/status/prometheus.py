@@ -45,6 +45,8 @@ def metrics_text(snapshot: Snapshot, more: Iterable[Metric] = ()) -> str:
 def _metrics(s: Snapshot) -> list[Metric]:
     condition = [({"condition": c.value}, float(c is s.health.condition)) for c in Condition]
     latency = None if s.latency_ms is None else s.latency_ms / 1000
+    stages = {name: value / 1000 for name, value in s.stages_ms.items()}
+    device = {k: v for k, v in s.device.items() if isinstance(v, (str, int, float))}
     return [
         Metric("health", "1 for the condition that the kiosk is in.", condition),
         single("faces", "Faces in view; absent when too few to be told of.", s.faces),
@@ -53,12 +55,12 @@ def _metrics(s: Snapshot) -> list[Metric]:
         single("frames_total", "Frames looked at.", s.frames, counter=True),
         single("frames_dropped_total", "Frames replaced by newer ones.", s.dropped, counter=True),
         single("frames_per_second", "Frames looked at, over the last seconds.", s.fps),
-        Metric("stage_seconds", "Mean time of a stage, over the last seconds.", _by("stage", _seconds(s.stages_ms))),
+        Metric("stage_seconds", "Mean time of a stage, over the last seconds.", _by("stage", stages)),
         single("latency_seconds", "From capture to publishing.", latency),
         single("clock_synchronised", "1 when the wall clock is.", float(s.clock_ok)),
         single("paused", "1 while no picture is looked at, on request.", float(s.paused)),
         single("recording", "1 while a session is recorded, on request.", float(s.recording)),
-        Metric("device_info", "What classifies.", [({k: v for k, v in s.device.items() if _plain(v)}, 1.0)]),
+        Metric("device_info", "What classifies.", [(device, 1.0)]),
     ]
 
 
@@ -77,11 +79,3 @@ def _sample(name: str, labels: Mapping[str, object]) -> str:
 
 def _by(key: str, values: Mapping[str, float]) -> list[tuple[Mapping[str, object], float]]:
     return [({key: name}, value) for name, value in values.items()]
-
-
-def _seconds(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: value / 1000 for name, value in values.items()}
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, (str, int, float))

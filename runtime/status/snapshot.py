@@ -120,11 +120,7 @@ class Aggregate:
     """Shares of the labels now and over the last minute."""
 
     def __init__(self, least_group: int = 1, window_s: float = WINDOW_S) -> None:
-        """Begin with nothing.
-
-        Args:
-            least_group: with fewer faces, nothing about them is published.
-        """
+        """Begin with nothing; with fewer faces than `least_group`, nothing about them is published."""
         self.least_group, self.window_s = least_group, window_s
         self._seen: deque[tuple[float, int, str]] = deque()
         self._latest: dict[int, tuple[float, str]] = {}

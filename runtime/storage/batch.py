@@ -26,11 +26,7 @@ INSERT INTO observations (run, wall_ms, label, clock_ok, track, confidence, prob
 
 @dataclass(frozen=True)
 class Event:
-    """Something that is kept beside the observations.
-
-    Attributes:
-        kind: `clock`, `dropped` or `damaged`; amount: milliseconds, or observations.
-    """
+    """What is kept beside the observations: `clock`, `dropped` or `damaged`; the amount in ms, or observations."""
 
     wall_ms: int
     kind: str

@@ -20,15 +20,9 @@ MIN_GROUP = 3
 """Faces in a stretch of time, below which its aggregate is withheld unless told otherwise; as [privacy] least_group."""
 _CHUNK = 5000
 _ROW_COLUMNS = {
-    "seq": "int64",
-    "time": "string",
-    "clock_ok": "bool_",
-    "run": "int64",
-    "track": "int64",
-    "label": "string",
-    "confidence": "float64",
-    "probabilities": "string",
-}
+    "seq": "int64", "time": "string", "clock_ok": "bool_", "run": "int64", "track": "int64", "label": "string",
+    "confidence": "float64", "probabilities": "string",
+}  # fmt: skip
 _GROUP_COLUMNS = {"from": "string", "to": "string", "clock_ok": "bool_", "faces": "int64", "observations": "int64"}
 
 Columns = Mapping[str, str]

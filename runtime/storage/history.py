@@ -34,7 +34,8 @@ class HistoryState:
     Attributes:
         trouble: why nothing can be written at present, in a sentence; empty when all is well.
         run: number of this run in the store, 0 before the first commit.
-        acknowledged, waiting, dropped: observations of this run on disk, in memory, and lost because neither had room.
+        acknowledged, waiting, dropped: observations of this run that are on disk, and stay there when power fails; in
+            memory; and lost because neither had room.
         set_aside: name of the damaged file that this run found, empty when it found none.
     """
 
@@ -102,10 +103,6 @@ class History:
             row = struct.pack(f"<{len(o.probabilities)}f", *o.probabilities) if self._keep else None
             self._waiting.add((now.wall_ms, o.label, int(now.ok), o.track, round(o.confidence, 4), row))
 
-    def acknowledged(self) -> int:
-        """Observations of this run that are on disk, and stay there when power fails."""
-        return self._acknowledged
-
     def state(self) -> HistoryState:
         """How it is, without waiting for the disk."""
         waiting, dropped = self._waiting.counts()
@@ -149,11 +146,7 @@ class History:
                 return False
 
     def close(self) -> None:
-        """Write what waits and close.
-
-        Raises:
-            OutputError: the last observations cannot be written.
-        """
+        """Write what waits and close; raises OutputError when the last observations cannot be written."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()

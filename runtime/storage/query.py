@@ -87,11 +87,7 @@ class Summary:
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can only read; damage found on the way becomes InputError.
-
-    Raises:
-        InputError: there is no store, or it cannot be read.
-    """
+    """A connection that can only read; raises InputError when there is no store, or it cannot be read, also later."""
     path = kiosk_path(folder).resolve()
     if not path.is_file():
         raise InputError(
@@ -145,13 +141,10 @@ WHERE seq > ? AND wall_ms >= ? AND wall_ms < ? ORDER BY seq LIMIT ?
 def groups(
     database: sqlite3.Connection, minutes: float, least: int, span: tuple[int, int] = FOREVER
 ) -> tuple[list[Group], int]:
-    """Aggregates over stretches of time.
+    """Aggregates over stretches of time, in their order, and how many stretches were withheld.
 
     Args:
         minutes: length of a stretch; least: stretches with fewer faces are withheld.
-
-    Returns:
-        The stretches in order of time, and how many were withheld.
     """
     length = round(minutes * 60_000)
     faces = {tuple(key): count for *key, count in database.execute(_FACES, (length, *span))}

@@ -38,11 +38,7 @@ class StoreSink:
     """Writes observations to `observations.db` in a session folder."""
 
     def __init__(
-        self,
-        folder: Path,
-        facts: Mapping[str, Any],
-        replace: bool = False,
-        clock: Callable[[], float] = monotonic,
+        self, folder: Path, facts: Mapping[str, Any], replace: bool = False, clock: Callable[[], float] = monotonic
     ) -> None:
         """Create the store.
 

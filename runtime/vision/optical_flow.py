@@ -34,11 +34,7 @@ class OpticalFlow:
         self._grey, self._tracks = _grey(image)[0] if tracks else None, list(tracks)
 
     def step(self, image: Image) -> list[Track] | None:
-        """The same tracks in the next picture, their boxes moved and scaled; None when one was lost.
-
-        Args:
-            image: uint8 H x W x 3, of the size of the one before.
-        """
+        """The same tracks in the next picture of that size, their boxes moved and scaled; None when one was lost."""
         if self._grey is None:
             return list(self._tracks)
         grey, scale = _grey(image)

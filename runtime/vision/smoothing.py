@@ -1,4 +1,4 @@
-"""From a probability a frame to a label a person can read: the published way and the default."""
+"""From a probability a frame to a label a person can read: the published pipeline and the default."""
 
 from __future__ import annotations
 
@@ -106,10 +106,7 @@ class ExponentialSmoother:
 
 def open_smoother(name: str, labels: Sequence[str]) -> Smoother:
     """A smoother by name, `exponential` or `majority`; raises UsageError."""
-    kinds: dict[str, type[MajoritySmoother] | type[ExponentialSmoother]] = {
-        "exponential": ExponentialSmoother,
-        "majority": MajoritySmoother,
-    }
-    if name not in kinds:
-        raise UsageError(f"there is no smoother {name!r}", cause="smoothers: " + ", ".join(kinds))
-    return kinds[name](labels)
+    for kind in (ExponentialSmoother, MajoritySmoother):
+        if name == kind.name:
+            return kind(labels)
+    raise UsageError(f"there is no smoother {name!r}", cause="smoothers: exponential, majority")

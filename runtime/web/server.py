@@ -28,11 +28,7 @@ class WebServer:
     """Serves from when it is made until it is closed."""
 
     def __init__(self, settings: WebSettings, control: KioskControl | None = None) -> None:
-        """Start to serve.
-
-        Raises:
-            MissingExtra: aiohttp is not installed; UsageError: the address is taken or not of this machine.
-        """
+        """Start to serve; raises MissingExtra without aiohttp, UsageError for an address taken or not ours."""
         settings.check()
         try:
             import aiohttp  # noqa: F401

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder
+from fer_edge.devices.flash.payload.wheel_closure import Target
 from fer_edge.devices.flash.payload.wheels import Wheelhouse, open_wheelhouse
 
 ARM = "cp311-cp311-manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -69,7 +70,7 @@ def small_wheelhouse(folder: Path) -> Wheelhouse:
     place = folder / "cp311-aarch64-glibc2.36"
     small_wheels(place)
     write_manifest(place)
-    return open_wheelhouse(folder, "3.11", "aarch64", "2.36")
+    return open_wheelhouse(folder, Target("3.11"))
 
 
 def small_bundle(folder: Path) -> Path:

@@ -65,11 +65,7 @@ SECRET_KEYS = {"mqtt": ("password", "mqtt-password"), "web": ("token", "web-toke
 
 
 def load_card(path: Path) -> Card:
-    """Read card.toml.
-
-    Raises:
-        InputError: it cannot be read, is no TOML, or a key or value of it is wrong; the first one is named.
-    """
+    """Read card.toml; raises InputError when it cannot be read, is no TOML, or for the first key that is wrong."""
 
     def wrong(fault: Fault) -> InputError:
         what = fault.what
@@ -123,7 +119,7 @@ def _wrong(where: str, key: str, what: str) -> InputError:
     return InputError(f"{where}: {key} {what}", hint="fer-edge flash init NEW.toml, which explains each key")
 
 
-_TEXT = """\
+FIRST_CARD = """\
 # A card, for `fer-edge flash --config card.toml`. A line that begins with # is an example; take the # away to use it.
 # Keep this file to yourself once it holds a pass phrase or password: chmod 600.
 
@@ -171,13 +167,8 @@ hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 """
 
 
-def first_card_toml() -> str:
-    """A card.toml to begin with."""
-    return _TEXT
-
-
 def write_first_card(path: Path, replace: bool = False) -> None:
     """Write a first card.toml; raises UsageError when it is there and not to be replaced, OutputError."""
     if path.exists() and not replace:
         raise UsageError(f"{path} is there already", hint=f"fer-edge flash init {path} --replace")
-    write_text(path, first_card_toml())
+    write_text(path, FIRST_CARD)

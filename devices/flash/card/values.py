@@ -12,22 +12,17 @@ HOSTNAME = r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?"
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 """What useradd of Debian takes without --badname (useradd(8), "CAVEATS")."""
 TAKEN = ("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "proxy", "www-data", "backup")
-"""Some that every Debian has; others are seen on the image."""
+"""Accounts of every Debian; those of the image itself are checked on the image."""
 COUNTRY = r"([A-Za-z]{2})?"
 ZONE = r"([A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2})?"
-"""Whether the image has it is seen on the image."""
+"""Whether the image knows it is checked on the image."""
 HASH_WORDS = "a hash that a login takes; make one with: openssl passwd -6"
 HASH = r"(\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{20,240})?"
 """Methods that Debian's libcrypt has and that are no longer broken (crypt(5)): yescrypt, scrypt, bcrypt, SHA-2."""
 KEY_KINDS = (
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
+    "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+)  # fmt: skip
 
 
 def hidden(value: str) -> str:

@@ -38,11 +38,7 @@ def psk_of(passphrase: str, ssid: str) -> str:
 
 
 def with_key(wifi: Wifi) -> Wifi:
-    """The network with its psk, and without the pass phrase.
-
-    Raises:
-        ValueError: with the key and the end of a sentence, never with a secret.
-    """
+    """The network with its psk, without the pass phrase; raises ValueError: key and end of a sentence, no secret."""
     size = len(wifi.ssid.encode("utf-8"))
     if size > 32:
         raise ValueError("wifi.ssid", f"has {size} bytes; 32 is the most")

@@ -1,4 +1,4 @@
-"""The machine's disks, from sysfs and /proc: which of them is a card, and which must never be written."""
+"""The machine's disks, from /sys and /proc below a root: which is a card, and which must never be written."""
 
 from __future__ import annotations
 
@@ -58,7 +58,6 @@ def list_disks(root: Path = Path("/"), loops: bool = False) -> list[Disk]:
     """Every disk that the kernel knows, by name.
 
     Args:
-        root: of the file system to read; tests give recorded trees.
         loops: files that `losetup` shows as disks are listed too, and count as removable: for trying things out. One
             over another disk does not count.
     """
@@ -102,11 +101,7 @@ def look_again(disk: Disk, root: Path = Path("/"), loops: bool = False) -> Disk:
 
 
 def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
-    """Why a disk must not be written, as the error to raise; None when it may.
-
-    Args:
-        size: bytes of what is to be written.
-    """
+    """Why `size` bytes must not be written to a disk, as the error to raise; None when they may."""
     if disk.uses:
         first = disk.uses[0]
         system = any(use.endswith((" at /", "swap")) or " at /boot" in use for use in disk.uses)

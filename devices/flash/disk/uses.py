@@ -10,20 +10,16 @@ from ...detect import text_of
 
 
 def uses_of_disks(root: Path) -> dict[str, list[str]]:
-    """Kernel name of a disk or partition -> what uses it, such as `sdb1 mounted at /media/card`.
-
-    Args:
-        root: of the file system to read; tests give recorded trees.
-    """
+    """Kernel name of a disk or partition -> what uses it, such as `sdb1 mounted at /media/card`."""
     above: dict[str, list[str]] = {}
     for below, holder in [*_holders(root), *_looped(root)]:
         above.setdefault(below, []).append(holder)
     direct: dict[str, list[str]] = {}
     for name, use in [*_mounted(root), *_swapped(root)]:
         direct.setdefault(name, []).append(use)
-    names = {*above, *direct}
-    return {
-        name: [f"{n} {use}" for n in _and_above(name, above) for use in direct.get(n, _held(n, name))] for name in names
+    return {  # a holder that nothing is mounted from still has the disk open
+        name: [f"{n} {use}" for n in _with(name, above) for use in direct.get(n, [] if n == name else ["holds it"])]
+        for name in {*above, *direct}
     }
 
 
@@ -47,15 +43,10 @@ def _looped(root: Path) -> Iterator[tuple[str, str]]:
             yield behind, loop.name
 
 
-def _held(name: str, below: str) -> list[str]:
-    """A holder that nothing is mounted from still has the disk open."""
-    return [] if name == below else ["holds it"]
-
-
-def _and_above(name: str, above: dict[str, list[str]]) -> Iterator[str]:
+def _with(name: str, above: dict[str, list[str]]) -> Iterator[str]:
     yield name
     for holder in above.get(name, []):
-        yield from _and_above(holder, above)
+        yield from _with(holder, above)
 
 
 def _mounted(root: Path) -> Iterator[tuple[str, str]]:

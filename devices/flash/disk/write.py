@@ -17,7 +17,7 @@ BLOCK = 4 << 20
 ALIGNED = 4096
 """What O_DIRECT wants of lengths and places; no disk has larger sectors. The first such block is written last."""
 SYNC_EVERY = 64 << 20
-"""After so many bytes the disk must have them: progress would tell of memory otherwise, and the end take minutes."""
+"""Bytes between two syncs; otherwise progress would count what is only in memory, and the end would take minutes."""
 
 OnProgress = Callable[[str, int, int], None]
 """Called with `write` or `compare`, bytes done, bytes in all."""

@@ -18,16 +18,11 @@ BATCH = 500
 
 
 def apply_changes(system: Ext4, changes: Iterable[Change], on_progress: OnProgress) -> None:
-    """Carry out every change meant for the root file system.
-
-    Args:
-        on_progress: called with how many are done, and of how many.
+    """Carry out every change meant for the root file system; `on_progress` hears how many are done, and of how many.
 
     Raises:
-        OutputError: the file system is full.
-        UsageError: a folder is where a file is to be, or the other way round.
-        InputError: a file that is to be copied is not there.
-        DeviceFailed: debugfs complains.
+        OutputError: the file system is full; UsageError: a folder is where a file is to be, or the other way round.
+        InputError: a file that is to be copied is not there; DeviceFailed: debugfs complains.
     """
     singles = [change for change in expand(changes) if change.place is Place.ROOT]
     for start in range(0, len(singles), BATCH):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ....errors import InputError
 from ....files import sha256_of
-from ..tools import run_tool
+from ..tools import damaged_image, run_tool
 from .debugfs import Session, quoted, session
 from .superblock import Superblock, read_super
 
@@ -50,13 +50,10 @@ class Ext4:
     """One ext2, ext3 or ext4 file system in an image. Work on a copy: nothing here is safe against a power cut."""
 
     def __init__(self, image: Path, offset: int, size: int) -> None:
-        """Read the superblock.
+        """Read the superblock; raises InputError when there is no such file system.
 
         Args:
             offset, size: of the partition, bytes.
-
-        Raises:
-            InputError: there is no such file system.
         """
         self.image, self.offset, self.size = image, offset, size
         self._folders: dict[str, dict[str, Node] | None] = {}
@@ -145,11 +142,7 @@ class Ext4:
         with session(self.image, self.offset) as debugfs:
             content, wrong = debugfs.ask(f"cat {quoted(place)}")
         if wrong or len(content) != node.size:
-            raise InputError(
-                f"{path} of the image cannot be read: {wrong[0] if wrong else 'its size is another'}",
-                cause="the image is damaged",
-                hint="download it again, and give its checksum with --sha256",
-            )
+            raise damaged_image(f"{path} of the image cannot be read: {wrong[0] if wrong else 'its size is another'}")
         return content
 
     def digests(self, paths: Sequence[str]) -> dict[str, str]:

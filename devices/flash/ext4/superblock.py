@@ -21,7 +21,6 @@ class Superblock:
     Attributes:
         block: bytes a block.
         blocks, free: how many there are, and free of them; the part kept for root is free too.
-        free_inodes: files that can still be made.
         clean: it was unmounted, and has no errors noted.
         label: of the volume.
     """
@@ -29,7 +28,6 @@ class Superblock:
     block: int
     blocks: int
     free: int
-    free_inodes: int
     clean: bool
     label: str
 
@@ -45,7 +43,7 @@ def read_super(file: BinaryIO, offset: int) -> Superblock | None:
     raw = file.read(1024)
     if len(raw) < 1024 or struct.unpack_from("<H", raw, 0x38)[0] != MAGIC:
         return None
-    _, blocks, _, free, inodes, _, size = struct.unpack_from("<7I", raw)
+    _, blocks, _, free, _, _, size = struct.unpack_from("<7I", raw)
     state = struct.unpack_from("<H", raw, 0x3A)[0]
     incompatible = struct.unpack_from("<I", raw, 0x60)[0]
     if incompatible & WIDE:
@@ -53,4 +51,4 @@ def read_super(file: BinaryIO, offset: int) -> Superblock | None:
         free |= struct.unpack_from("<I", raw, 0x158)[0] << 32
     clean = bool(state & 1) and not state & 2 and not incompatible & RECOVER
     label = raw[0x78:0x88].split(b"\0")[0].decode("utf-8", "replace")
-    return Superblock(1024 << size, blocks, free, inodes, clean, label)
+    return Superblock(1024 << size, blocks, free, clean, label)

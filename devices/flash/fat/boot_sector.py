@@ -33,14 +33,7 @@ def looks_like_fat(sector: bytes) -> bool:
 
 
 def read_boot_sector(sector: bytes, size: int) -> BootSector:
-    """Read a boot sector of 512 bytes.
-
-    Args:
-        size: bytes of the partition.
-
-    Raises:
-        InputError: it is no FAT, a FAT12, or larger than its partition.
-    """
+    """Read a boot sector, 512 bytes; raises InputError for no FAT, a FAT12, or one larger than the partition's size."""
     if not looks_like_fat(sector):
         raise damaged("holds no FAT file system")
     _, _, width, per, reserved, copies, entries, short, _, small, _, _, _, long = BOOT.unpack_from(sector)

@@ -31,13 +31,10 @@ class Fat:
     """
 
     def __init__(self, image: Path, offset: int, size: int) -> None:
-        """Read the boot sector.
+        """Read the boot sector; raises InputError when it is no FAT16 or FAT32, or one that mtools cannot read.
 
         Args:
             offset, size: of the partition, bytes.
-
-        Raises:
-            InputError: it is no FAT16 or FAT32, or one that mtools cannot read.
         """
         self.image, self.offset, self.size = image, offset, size
         with image.open("rb") as file:
@@ -89,10 +86,7 @@ class Fat:
             return sha256_of(copy)
 
     def write(self, path: str, content: bytes | Path) -> None:
-        """Make a file, or put other content into one; missing folders are made.
-
-        Args:
-            content: its bytes, or a file of this machine.
+        """Make a file of bytes or of a file of this machine, or put them into one; missing folders are made.
 
         Raises:
             OutputError: the partition or a folder is full.
@@ -132,13 +126,6 @@ class Fat:
                     f"{name} in {path} of the boot partition is a file", hint="give the folder another name"
                 )
             made = place
-
-    def remove(self, path: str) -> None:
-        """Remove a file, or an empty folder; raises InputError when there is none, or it is not empty."""
-        folder = self.is_folder(path)
-        if not self.exists(path) or (folder and self.listing(path)):
-            raise _missing(path, "no file or empty folder")
-        self._change("mrd" if folder else "mdel", [f"::{self._real(path)}"])
 
     def check(self) -> list[str]:
         """What fsck.vfat says is wrong, of a copy beside the image; raises DeviceNotFound without it, OutputError."""

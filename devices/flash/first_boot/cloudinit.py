@@ -21,7 +21,7 @@ ARM = f"[ ! -f {SCRIPT_PATH} ] || sh {SCRIPT_PATH} --arm"
 
 
 def user_data() -> str:
-    """YAML without anything of the card in it. `users: []`: first-boot.sh makes the user; nor may it name the host."""
+    """YAML without any of the card's settings: first-boot.sh makes the user and names the host, not cloud-init."""
     command = json.dumps(["sh", "-c", ARM])  # a JSON list is YAML
     return f"#cloud-config\npreserve_hostname: true\nusers: []\nbootcmd:\n  - {command}\n"
 
@@ -32,11 +32,7 @@ def meta_data(identity: str) -> str:
 
 
 def changes(card: Card, payload: Path, contents: Contents) -> tuple[Change, ...]:
-    """What goes onto the boot partition; user-data comes last, for it is what sets the rest off.
-
-    Raises:
-        InputError: the image has no cmdline.txt.
-    """
+    """What goes onto the boot partition, last user-data, which sets the rest off; raises InputError: no cmdline.txt."""
     identity = folder_id(settings_of(card), payload)
     words = (f"ds=nocloud;i=fer-edge-{identity}",)
     return (

@@ -49,10 +49,7 @@ def stage(payload: Path, into: Path) -> Path:
 
 
 def changes(card: Card, staged: Path, contents: Contents) -> tuple[Change, ...]:
-    """What goes into the root file system, and the radio's country into cmdline.txt of a Raspberry Pi.
-
-    Args:
-        staged: as `stage` made it.
+    """What goes into the root file system from what `stage` made, and the country into a Raspberry Pi's cmdline.txt.
 
     Raises:
         InputError: the image has no account files, or does not know the card's time zone.

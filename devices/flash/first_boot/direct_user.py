@@ -18,7 +18,7 @@ GROUPS = (
 SSH = "/lib/systemd/system/ssh.service"
 NOPASSWD = "/etc/sudoers.d/010_pi-nopasswd"
 HOST_KEYS = "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n"
-"""Makes the board's own host keys where none are, before the server starts: an image has none, and may have none."""
+"""Makes the board's own host keys before the server starts; an image must not bring any."""
 
 
 def with_card_user(accounts: Accounts, card: Card, contents: Contents, groups: tuple[str, ...] = GROUPS) -> Accounts:

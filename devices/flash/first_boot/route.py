@@ -13,16 +13,13 @@ from . import cloudinit, direct, firstrun, jetson
 def changes_for(
     route: str, card: Card, payload: Path, contents: Contents, scratch: Path, engine: bool = True
 ) -> tuple[Change, ...]:
-    """What a way changes.
+    """What a way changes; raises InputError, UsageError, DeviceFailed as the ways themselves do.
 
     Args:
         route: cloud-init, firstrun, direct or jetson.
         payload: as `build_payload` made it.
         scratch: a folder that stays until the changes were applied and verified.
         engine: for a Jetson, whether the bundle has a TensorRT artifact.
-
-    Raises:
-        InputError, UsageError, DeviceFailed: as the ways themselves do.
     """
     if route == "cloud-init":
         return cloudinit.changes(card, payload, contents)

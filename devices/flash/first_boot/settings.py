@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,12 +28,8 @@ class Setting:
     secret: bool = False
 
 
-def settings_of(card: Card) -> tuple[Setting, ...]:
+def settings_of(card: Card) -> Iterator[Setting]:
     """What the card says beyond the kiosk's configuration; names as packaging/first-boot.sh reads them."""
-    return tuple(_settings(card))
-
-
-def _settings(card: Card) -> Iterator[Setting]:
     for name in ("hostname", "time_zone"):
         if value := getattr(card, name):
             yield Setting(name, f"{value}\n".encode())
@@ -55,13 +51,11 @@ def first_boot_folder(card: Card, payload: Path) -> tuple[Change, ...]:
     Args:
         payload: as `build_payload` makes it; its packaging files are taken from it.
     """
-    settings = settings_of(card)
-    changes: list[Change] = [
-        WriteFile(
-            Place.BOOT, f"{FOLDER}/settings/{s.name}", s.content, 0o600, secret=s.secret, why=f"the card's {s.name}"
-        )
-        for s in settings
-    ]
+    settings = tuple(settings_of(card))
+    changes: list[Change] = []
+    for s in settings:
+        place, why = f"{FOLDER}/settings/{s.name}", f"the card's {s.name}"
+        changes.append(WriteFile(Place.BOOT, place, s.content, 0o600, secret=s.secret, why=why))
     for path in sorted(p for p in payload.rglob("*") if p.is_file()):
         name = path.relative_to(payload).as_posix()
         secret = name == "config.toml"  # a camera's URL may hold a password
@@ -72,7 +66,7 @@ def first_boot_folder(card: Card, payload: Path) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def folder_id(settings: tuple[Setting, ...], payload: Path) -> str:
+def folder_id(settings: Iterable[Setting], payload: Path) -> str:
     """A name for this very first boot, so that steps of another one do not count as done; 16 hex digits."""
     digest = hashlib.sha256((payload / "SHA256SUMS").read_bytes())
     for setting in settings:

@@ -13,18 +13,10 @@ from .probe import Probed
 
 BOOT_TEXTS = ("/cmdline.txt", "/meta-data")
 ROOT_TEXTS = (
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/shadow",
-    "/etc/gshadow",
-    "/etc/hosts",
-    "/etc/sudoers.d/010_pi-nopasswd",
-    "/etc/gdm3/custom.conf",
-    "/var/lib/NetworkManager/NetworkManager.state",
-    "/etc/skel/.bashrc",
-    "/etc/skel/.profile",
-    "/etc/skel/.bash_logout",
-)
+    "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/hosts", "/etc/sudoers.d/010_pi-nopasswd",
+    "/etc/gdm3/custom.conf", "/var/lib/NetworkManager/NetworkManager.state",
+    "/etc/skel/.bashrc", "/etc/skel/.profile", "/etc/skel/.bash_logout",
+)  # fmt: skip
 MARKERS = (
     "/lib/systemd/system/ssh.service",
     "/lib/systemd/system/userconfig.service",
@@ -41,7 +33,7 @@ class Contents:
     """What one image holds.
 
     Attributes:
-        board, first_boot, architecture, python, glibc: as `Probed` has them.
+        board: as `Probed` has it.
         boot, root: path -> text, for those of the files above that are there.
         markers: those of the paths above that are there.
         switches: files in which systemd keeps that a Wi-Fi radio is off.
@@ -49,10 +41,6 @@ class Contents:
     """
 
     board: str
-    first_boot: str
-    architecture: str = "aarch64"
-    python: str = ""
-    glibc: str = ""
     boot: Mapping[str, str] = field(default_factory=dict)
     root: Mapping[str, str] = field(default_factory=dict, repr=False)
     markers: frozenset[str] = frozenset()
@@ -61,10 +49,7 @@ class Contents:
 
 
 def read_contents(image: Path, probed: Probed, time_zone: str = "") -> Contents:
-    """Read them from an image; it is not changed.
-
-    Args:
-        time_zone: of the card.
+    """Read them from an image, which is not changed, and look for the card's time zone.
 
     Raises:
         InputError: the image is damaged; DeviceNotFound: debugfs or mtools is not installed.
@@ -79,10 +64,6 @@ def read_contents(image: Path, probed: Probed, time_zone: str = "") -> Contents:
     zone = f"/usr/share/zoneinfo/{time_zone}"
     return Contents(
         board=probed.board,
-        first_boot=probed.first_boot,
-        architecture=probed.architecture,
-        python=probed.python,
-        glibc=probed.glibc,
         boot=boot,
         root=root,
         markers=frozenset(path for path in MARKERS if system.exists(path)),

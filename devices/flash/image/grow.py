@@ -21,11 +21,7 @@ UNITS = {"": 1, "M": 10**6, "MB": 10**6, "MIB": MIB, "G": 10**9, "GB": 10**9, "G
 
 
 def read_size(text: str) -> int:
-    """Bytes that a text such as 8G, 4GiB or 6000M means, rounded down to whole MiB.
-
-    Raises:
-        UsageError: it is no size.
-    """
+    """Bytes that a text such as 8G, 4GiB or 6000M means, rounded down to whole MiB; raises UsageError for any other."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     if found is None or found[2].upper() not in UNITS:
         raise UsageError(f"{text!r} is no size of an image", cause="a size is like 8G, 4GiB or 6000M", hint="--grow 8G")
@@ -53,8 +49,7 @@ def grow(image: Path, probed: Probed, size: int) -> None:
 
     Raises:
         UsageError, InputError: as `check_growth`; or the file system is damaged.
-        OutputError: the disk of this computer is full.
-        DeviceNotFound: e2fsck or resize2fs is not installed.
+        OutputError: the disk of this computer is full; DeviceNotFound: e2fsck or resize2fs is not installed.
     """
     check_growth(probed, size)
     with image.open("r+b") as file:

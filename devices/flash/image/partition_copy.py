@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ....errors import InputError
-from ..tools import run_tool
+from ..tools import damaged_image, run_tool
 
 BLOCK = 1 << 20
 
@@ -40,26 +39,11 @@ def partition_copy(image: Path, offset: int, size: int, back: bool) -> Iterator[
         copy.unlink()
 
 
-def repair(image: Path, offset: int, size: int) -> None:
-    """Have e2fsck carry out the journal and mend what it can; it cannot do that inside an image.
-
-    Raises:
-        InputError: it could not mend it all.
-        DeviceNotFound: without e2fsck.
-    """
-    with partition_copy(image, offset, size, back=True) as copy:
-        mend(copy)
-
-
 def mend(system: Path) -> None:
-    """`e2fsck -fy` of a file system in a file of its own; raises as `repair` does."""
+    """`e2fsck -fy` of a file system in a file of its own, also for the journal; raises InputError, DeviceNotFound."""
     done = run_tool("e2fsck", ["-f", "-y", system.name], system.parent)
     if done.returncode & ~3:  # 1 and 2: all was mended (e2fsck(8), "Exit code")
-        raise InputError(
-            f"the root file system cannot be mended: {_last(done.stdout) or _last(done.stderr)}",
-            cause="the image is damaged",
-            hint="download it again, and give its checksum with --sha256",
-        )
+        raise damaged_image(f"the root file system cannot be mended: {_last(done.stdout) or _last(done.stderr)}")
 
 
 def _last(text: bytes) -> str:

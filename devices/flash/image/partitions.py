@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ....errors import InputError
+from ..tools import damaged_image
 
 SECTOR = 512
 PROTECTIVE = 0xEE
@@ -66,9 +67,8 @@ def read_table(image: Path) -> tuple[Partition, ...]:
             first = file.read(SECTOR)
             if len(first) < SECTOR or first[510:512] != b"\x55\xaa":
                 raise _no_image(image, first)
-            rows = [row for row in mbr_rows(first) if row[2]]
-            protective = any(row[2] == PROTECTIVE for row in rows)
-            found = _gpt(image, file) if protective else [_of_mbr(n, row) for n, row in _numbered(first)]
+            protective = any(row[2] == PROTECTIVE for row in mbr_rows(first))
+            found = _gpt(image, file) if protective else _mbr(first)
     except OSError as error:
         raise InputError(f"{image} cannot be read ({error.strerror})", hint=f"ls -l {image}") from None
     _check(image, found)
@@ -81,11 +81,7 @@ def mbr_rows(sector: bytes | bytearray) -> list[tuple[int, bytes, int, bytes, in
 
 
 def read_gpt(file: BinaryIO, sector: int = 1) -> tuple[list[int | bytes], bytes]:
-    """A GPT's header as its fields, and its rows as they lie there.
-
-    Raises:
-        ValueError: its signature or one of its two checksums is wrong.
-    """
+    """A GPT's header as its fields, and its rows as they lie there; raises ValueError for a wrong signature or sum."""
     file.seek(sector * SECTOR)
     raw = file.read(SECTOR)
     if len(raw) < SECTOR or raw[:8] != b"EFI PART":
@@ -103,23 +99,17 @@ def read_gpt(file: BinaryIO, sector: int = 1) -> tuple[list[int | bytes], bytes]
     return fields, rows
 
 
-def _numbered(sector: bytes) -> list[tuple[int, tuple[int, bytes, int, bytes, int, int]]]:
-    return [(n, row) for n, row in enumerate(mbr_rows(sector), 1) if row[2] and row[2] not in EXTENDED and row[5]]
-
-
-def _of_mbr(number: int, row: tuple[int, bytes, int, bytes, int, int]) -> Partition:
-    return Partition(number, row[4] * SECTOR, row[5] * SECTOR, f"{row[2]:02x}")
+def _mbr(sector: bytes) -> list[Partition]:
+    rows = [(n, *row) for n, row in enumerate(mbr_rows(sector), 1) if row[2] and row[2] not in EXTENDED and row[5]]
+    return [Partition(n, first * SECTOR, size * SECTOR, f"{kind:02x}") for n, _, _, kind, _, first, size in rows]
 
 
 def _gpt(image: Path, file: BinaryIO) -> list[Partition]:
     try:
         fields, rows = read_gpt(file)
     except ValueError as error:
-        raise InputError(
-            f"{image} has a damaged partition table: {error}",
-            cause="the download was cut short or altered",
-            hint="download it again, and give its checksum with --sha256",
-        ) from None
+        what = f"{image} has a damaged partition table: {error}"
+        raise damaged_image(what, "the download was cut short or altered") from None
     found = []
     size = int(fields[12])
     for number, at in enumerate(range(0, len(rows), size), 1):
@@ -141,11 +131,8 @@ def _check(image: Path, found: list[Partition]) -> None:
     size = image.stat().st_size
     last = max(found, key=lambda p: p.end)
     if last.end > size or last.size <= 0:
-        raise InputError(
-            f"{image} ends at byte {size}, its partition {last.number} at byte {last.end}",
-            cause="the image was cut short",
-            hint="download it again, and give its checksum with --sha256",
-        )
+        what = f"{image} ends at byte {size}, its partition {last.number} at byte {last.end}"
+        raise damaged_image(what, "the image was cut short")
     places = sorted(found, key=lambda p: p.start)
     for one, other in pairwise(places):
         if other.start < one.end:

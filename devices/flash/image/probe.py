@@ -15,7 +15,7 @@ from ..ext4.superblock import read_super
 from ..fat.boot_sector import looks_like_fat, read_boot_sector
 from ..fat.filesystem import Fat
 from ..options import OnProgress, silent
-from .partition_copy import repair
+from .partition_copy import mend, partition_copy
 from .partitions import Partition, read_table
 from .system import architecture, c_library, first_boot, os_release, python_version
 from .unpack import packing, unpack
@@ -74,8 +74,7 @@ def probe(image: Path) -> Probed:
     """Find out what an image is; nothing in it is changed.
 
     Raises:
-        InputError: it is no image, or has no root file system.
-        DeviceNotFound: debugfs or mtools is not installed.
+        InputError: it is no image, or has no root file system; DeviceNotFound: debugfs or mtools is not installed.
     """
     table = read_table(image)
     boot = _boot(image, table)
@@ -108,10 +107,7 @@ def probe(image: Path) -> Probed:
 
 @contextmanager
 def opened_image(source: Path, sha256: str = "", on_progress: OnProgress = silent) -> Iterator[tuple[Path, Probed]]:
-    """An image to look at, and what it is: itself when it is raw, else unpacked into a temporary file.
-
-    Args:
-        sha256: what it must have, see `unpack`.
+    """An image to look at, and what it is: itself when it is raw, else unpacked and checked in a temporary file.
 
     Raises:
         InputError, MissingExtra: as `unpack`; DeviceNotFound: as `probe`.
@@ -130,7 +126,8 @@ def make_clean(image: Path, probed: Probed) -> bool:
         found = read_super(file, probed.root.start)
     if found is None or found.clean:
         return False
-    repair(image, probed.root.start, probed.root.size)
+    with partition_copy(image, probed.root.start, probed.root.size, back=True) as copy:  # e2fsck knows no offset
+        mend(copy)
     return True
 
 

@@ -16,11 +16,7 @@ PYTHON = re.compile(r"python(3\.\d+)$")
 LIBC = re.compile(r"libc-(\d+\.\d+)\.so$")
 RELEASE = re.compile(rb"GNU C Library[^\n]*release version (\d+\.\d+)")
 PACKAGE = re.compile(r"^Package: libc6$.*?^Version: (?:\d+:)?(\d+\.\d+)", re.MULTILINE | re.DOTALL)
-LIBRARIES = (
-    "/lib/aarch64-linux-gnu/libc.so.6",
-    "/lib/arm-linux-gnueabihf/libc.so.6",
-    "/lib/x86_64-linux-gnu/libc.so.6",
-)
+LIBRARIES = [f"/lib/{kind}/libc.so.6" for kind in ("aarch64-linux-gnu", "arm-linux-gnueabihf", "x86_64-linux-gnu")]
 SEED = "/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg"
 """Raspberry Pi OS from 2025-11-24 on: has cloud-init read the boot partition."""
 HELPERS = ("/usr/lib/raspberrypi-sys-mods/firstboot", "/usr/lib/raspberrypi-sys-mods/imager_custom")
@@ -38,11 +34,7 @@ def os_release(system: Ext4) -> dict[str, str]:
 
 
 def architecture(system: Ext4) -> str:
-    """Of which processor its shell is: a 64 bit kernel above 32 bit programs counts as 32 bit.
-
-    Raises:
-        InputError: it has no shell.
-    """
+    """Of which processor its shell is, whatever the kernel is for; raises InputError when it has no shell."""
     for path in PROGRAMS:
         if system.exists(path):
             head = system.read(path)[:20]

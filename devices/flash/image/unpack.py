@@ -18,6 +18,7 @@ from typing import IO, Any
 from ....errors import InputError, MissingExtra
 from ....files import writing
 from ..options import OnProgress, silent
+from ..tools import damaged_image
 
 BLOCK = 1 << 20
 """Bytes read at a time; a block of zeros becomes a hole of the target."""
@@ -26,11 +27,7 @@ ZSTD_BLOCK = 4096
 
 
 def packing(source: Path) -> str:
-    """How a file is packed, by its first bytes: xz, zst, gz, zip, or raw.
-
-    Raises:
-        InputError: it cannot be read, or is empty.
-    """
+    """How a file is packed, by its first bytes: xz, zst, gz, zip, raw; raises InputError: it is empty or unreadable."""
     try:
         with source.open("rb") as file:
             head = file.read(6)
@@ -68,7 +65,8 @@ def unpack(source: Path, target: Path, sha256: str = "", on_progress: OnProgress
                         out.write(block)
                 out.truncate(out.tell())
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, _Damaged) as error:
-            raise _damaged(source, error) from None
+            what = f"{source} cannot be unpacked: {str(error) or 'it ends in the middle'}"
+            raise damaged_image(what, "the download was cut short or altered") from None
         watched.finish()
         found = {packed.hexdigest(), plain.hexdigest()}
         if sha256 and sha256.strip().lower() not in found:
@@ -170,11 +168,3 @@ def _zip(file: _Watched, source: Path) -> Iterator[bytes]:
             )
         with closing(archive.open(images[0])) as member:
             yield from _read(member)
-
-
-def _damaged(source: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{source} cannot be unpacked: {str(error) or 'it ends in the middle'}",
-        cause="the download was cut short or altered",
-        hint="download it again, and give its checksum with --sha256",
-    )

@@ -19,6 +19,7 @@ from ..image.probe import Probed, opened_image
 from ..options import CardOptions, FetchOptions, Listener
 from ..plan import Plan, check_room, choose_route
 from .payload import build_payload, packaging_folder
+from .wheel_closure import Target
 from .wheels import Wheelhouse, fetch, open_wheelhouse
 
 CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
@@ -29,11 +30,7 @@ OWN_PYTHON = "3.11"
 
 @dataclass(frozen=True)
 class Parts:
-    """What was given, opened and found right.
-
-    Attributes:
-        config: the kiosk's configuration as TOML; empty without --config.
-    """
+    """What was given, opened and found right; `config` is the kiosk's configuration as TOML, empty without --config."""
 
     options: CardOptions
     listener: Listener
@@ -104,18 +101,16 @@ def board_of(profile: Profile) -> str:
 def fetch_packages(options: FetchOptions, listener: Listener) -> Wheelhouse:
     """Fill a wheelhouse for an image, or for a Python and C library that are named; raises as `fetch`, `probe` do."""
     if options.os_image is None:
-        wanted = (options.python, "aarch64", options.glibc)
-        return fetch(*wanted, options.folder, constraints=CONSTRAINTS, say=listener.on_message)
+        wanted = Target(options.python, glibc=options.glibc)
+        return fetch(wanted, options.folder, CONSTRAINTS, listener.on_message)
     with opened_image(options.os_image, options.sha256, listener.on_progress("unpack")) as (_, probed):
-        wanted = (_python(options, probed), probed.architecture, probed.glibc)
-        return fetch(*wanted, options.folder, constraints=CONSTRAINTS, say=listener.on_message)
+        return fetch(_target(options, probed), options.folder, CONSTRAINTS, listener.on_message)
 
 
-def _python(options: CardOptions | FetchOptions, probed: Probed) -> str:
-    """The Python that the daemon will run under, such as 3.11."""
-    if options.own_python is not None or probed.board == "jetson":
-        return options.python or OWN_PYTHON
-    return probed.python
+def _target(options: CardOptions | FetchOptions, probed: Probed) -> Target:
+    """The Python that the daemon will run under."""
+    own = options.own_python is not None or probed.board == "jetson"
+    return Target((options.python or OWN_PYTHON) if own else probed.python, probed.architecture, probed.glibc)
 
 
 def _wheelhouse(options: CardOptions, probed: Probed, say: Callable[[str], None]) -> Wheelhouse:
@@ -126,14 +121,14 @@ def _wheelhouse(options: CardOptions, probed: Probed, say: Callable[[str], None]
             cause="its package list and its library are not where Debian has them",
             hint="fer-edge flash probe IMAGE",
         )
-    wanted = (_python(options, probed), probed.architecture, probed.glibc)
+    target = _target(options, probed)
     if options.wheelhouse is not None:
-        return open_wheelhouse(options.wheelhouse, *wanted)
+        return open_wheelhouse(options.wheelhouse, target)
     folder = cache_folder() / "wheelhouse"
     try:
-        return open_wheelhouse(folder, *wanted)
+        return open_wheelhouse(folder, target)
     except InputError:
-        return fetch(*wanted, folder, constraints=CONSTRAINTS, say=say)
+        return fetch(target, folder, CONSTRAINTS, say)
 
 
 def detector_weights() -> list[Path]:

@@ -16,15 +16,9 @@ from .own_python import check_python
 from .wheels import Wheelhouse
 
 FILES = (
-    "install.sh",
-    "fer-edge.service",
-    "60-fer-edge.rules",
-    "modules-load.conf",
-    "first-boot.sh",
-    "fer-edge-first-boot.service",
-    "settle.sh",
-    "fer-edge-settle.service",
-)
+    "install.sh", "fer-edge.service", "60-fer-edge.rules", "modules-load.conf",
+    "first-boot.sh", "fer-edge-first-boot.service", "settle.sh", "fer-edge-settle.service",
+)  # fmt: skip
 
 
 def packaging_folder() -> Path:
@@ -96,27 +90,21 @@ LEVEL = 6
 """Of gzip: 9 takes three times as long for 1 % less."""
 
 
-def write_site(wheels: Sequence[Path], target: Path) -> int:
-    """Write a .tar.gz with every wheel's files; how many.
+def write_site(wheels: Sequence[Path], target: Path) -> None:
+    """Write a .tar.gz with every wheel's files; raises InputError for what is no wheel or leads out of it.
 
     Times are zero, owners root, order is that of the names, so that equal wheels give equal bytes.
-
-    Raises:
-        InputError: a file is no wheel, or has a path that leads out of it.
     """
-    count = 0
     with (
         target.open("wb") as raw,
         gzip.GzipFile("", "wb", LEVEL, raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for wheel in wheels:
-            count += _add(wheel, tar)
-    return count
+            _add(wheel, tar)
 
 
-def _add(wheel: Path, tar: tarfile.TarFile) -> int:
-    count = 0
+def _add(wheel: Path, tar: tarfile.TarFile) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for item in sorted(archive.infolist(), key=lambda i: i.filename):
@@ -128,10 +116,8 @@ def _add(wheel: Path, tar: tarfile.TarFile) -> int:
                 entry.size = len(content)
                 entry.mode = 0o755 if item.external_attr >> 16 & 0o111 else 0o644
                 tar.addfile(entry, io.BytesIO(content))
-                count += 1
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{wheel} is no wheel: {error}", hint="fer-edge flash fetch") from None
-    return count
 
 
 def _place(name: str, wheel: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.parser import Parser
 from pathlib import Path
@@ -102,9 +102,10 @@ def missing(wheels: Sequence[Path], target: Target, extras: Sequence[str]) -> li
         from packaging.version import Version
     except ImportError:
         raise MissingExtra("packaging", "flash") from None
-    known: dict[str, tuple[Version, Path]] = {
-        canonicalize_name(name): (Version(version), wheel) for name, version, wheel in _names(wheels)
-    }
+    known: dict[str, tuple[Version, Path]] = {}
+    for wheel in wheels:
+        name, version, *_ = wheel.name.split("-")
+        known[canonicalize_name(name)] = Version(version), wheel
     if "fer-edge" not in known:
         raise InputError("fer-edge's own wheel is not in the wheelhouse", hint="fer-edge flash fetch")
     lacking: dict[str, None] = {}
@@ -147,12 +148,6 @@ def check_python(wheel: Path, target: Target) -> None:
 def requirements(wheel: Path) -> list[str]:
     """The Requires-Dist of a wheel; raises InputError when it is none."""
     return Parser().parsestr(_metadata(wheel)).get_all("Requires-Dist") or []
-
-
-def _names(wheels: Iterable[Path]) -> Iterable[tuple[str, str, Path]]:
-    for wheel in wheels:
-        name, version, *_ = wheel.name.split("-")
-        yield name, version, wheel
 
 
 def _metadata(wheel: Path) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ....errors import DeviceNotFound, InputError
@@ -26,11 +26,7 @@ LACKING = re.compile(r"No matching distribution found for (\S+)|satisfies the re
 
 @dataclass(frozen=True)
 class Wheelhouse:
-    """Checked wheels in a folder.
-
-    Attributes:
-        wheels: their paths, sorted.
-    """
+    """Checked wheels in a folder; their paths, sorted."""
 
     folder: Path
     target: Target
@@ -38,18 +34,11 @@ class Wheelhouse:
 
 
 def fetch(
-    python: str,
-    machine: str,
-    glibc: str,
-    into: Path,
-    extras: Sequence[str] = EXTRAS,
-    constraints: Path | None = None,
-    say: Callable[[str], None] = print,
+    target: Target, into: Path, constraints: Path | None = None, say: Callable[[str], None] = print
 ) -> Wheelhouse:
     """Bring our wheel and all it needs from the package index into a folder of `into`; what was there is replaced.
 
     Args:
-        python, machine, glibc: of the board, such as 3.11, aarch64, 2.36.
         constraints: a file for pip that says which versions.
 
     Raises:
@@ -57,29 +46,27 @@ def fetch(
         DeviceNotFound: pip is missing, or the network is; MissingExtra: without the extra `flash`.
         OutputError: the folder cannot be written.
     """
-    target = Target(python, machine, glibc)
     with writing_folder(into / target.name) as folder:
         own = own_wheel(folder)
         check_python(own, target)
-        wanted = [f"{own.resolve()}[{','.join(extras)}]" if extras else str(own.resolve())]
+        wanted = [f"{own.resolve()}[{','.join(EXTRAS)}]"]
         for _ in range(MAX_ROUNDS):
             say(f"pip: wheels for {target.words()}")
             _download(wanted, target, folder, constraints)
-            lacking = missing(sorted(folder.glob("*.whl")), target, extras)
+            lacking = missing(sorted(folder.glob("*.whl")), target, EXTRAS)
             if not lacking:
                 break
             wanted = [*wanted, *lacking]
-        _write_manifest(folder, target, extras)
-    return open_wheelhouse(into, python, machine, glibc, extras)
+        _write_manifest(folder, target)
+    return open_wheelhouse(into, target)
 
 
-def open_wheelhouse(folder: Path, python: str, machine: str, glibc: str, extras: Sequence[str] = EXTRAS) -> Wheelhouse:
+def open_wheelhouse(folder: Path, target: Target) -> Wheelhouse:
     """Check a wheelhouse that `fetch` filled; no network is asked.
 
     Raises:
         InputError: there is none for this Python, a wheel was altered, or one is missing; it is named.
     """
-    target = Target(python, machine, glibc)
     place = _place(folder, target)
     listed = _manifest(place)
     for name, digest in listed.items():
@@ -92,7 +79,7 @@ def open_wheelhouse(folder: Path, python: str, machine: str, glibc: str, extras:
             )
     wheels = tuple(place / name for name in sorted(listed))
     unfit = [wheel.name for wheel in wheels if not target.takes(wheel.name)]
-    lacking = [*unfit, *missing(wheels, target, extras)]
+    lacking = [*unfit, *missing(wheels, target, EXTRAS)]
     if lacking:
         raise _no_wheel(lacking, target)
     return Wheelhouse(place, target, wheels)
@@ -153,10 +140,10 @@ def _no_wheel(names: Sequence[str], target: Target) -> InputError:
     )
 
 
-def _write_manifest(folder: Path, target: Target, extras: Sequence[str]) -> None:
+def _write_manifest(folder: Path, target: Target) -> None:
     wheels = {path.name: sha256_of(path) for path in sorted(folder.glob("*.whl"))}
-    data = {"python": target.python, "machine": target.machine, "glibc": target.glibc, "extras": list(extras)}
-    write_text(folder / MANIFEST, json.dumps({**data, "wheels": wheels}, indent=2) + "\n")
+    data = {**asdict(target), "extras": EXTRAS, "wheels": wheels}
+    write_text(folder / MANIFEST, json.dumps(data, indent=2) + "\n")
 
 
 def _manifest(place: Path) -> dict[str, str]:

@@ -20,18 +20,14 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
     Raises:
         UsageError: no such detector; DeviceNotFound: YuNet's file is not here; BundleDamaged: it is not the right one.
     """
-    if name == "haar":
-        from .haar import HaarDetector
-
-        return HaarDetector(width), ""
     if name not in NAMES:
         raise UsageError(f"there is no detector {name!r}", cause="detectors: " + ", ".join(NAMES))
-    model = find_model("yunet", required=name == "yunet")
-    if model is None:
-        from .haar import HaarDetector
+    model = None if name == "haar" else find_model("yunet", required=name == "yunet")
+    if model is not None:
+        from .yunet import YuNetDetector
 
-        notice = "YuNet is not in the cache; using the Haar detector, which misses more faces: fer-edge models fetch"
-        return HaarDetector(width), notice
-    from .yunet import YuNetDetector
+        return YuNetDetector(model, width), ""
+    from .haar import HaarDetector
 
-    return YuNetDetector(model, width), ""
+    notice = "YuNet is not in the cache; using the Haar detector, which misses more faces: fer-edge models fetch"
+    return HaarDetector(width), "" if name == "haar" else notice

@@ -104,11 +104,7 @@ def add_model(file: Path, name: str | None = None) -> Path:
 
 
 def fetch_model(name: str, say: Callable[[str], None] = print) -> Path:
-    """Bring a model into the cache from the first source that gives the right bytes.
-
-    Raises:
-        DeviceNotFound: no source did; the message names each and why.
-    """
+    """Bring a model into the cache from the first source with the right bytes; raises DeviceNotFound when none has."""
     model = lookup(name)
     if model_path(model).is_file() and sha256_of(model_path(model)) == model.sha256:
         return model_path(model)

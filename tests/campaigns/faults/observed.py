@@ -68,8 +68,8 @@ def main(config_path: Path, out: Path, seconds: float) -> int:
     try:
         noting = Noting(kiosk)
         kiosk.daemon.frames, kiosk.daemon.publish = noting, [noting.publish, *kiosk.daemon.publish]
-        threading.Timer(seconds, kiosk.stop).start()
-        code = kiosk.run()
+        threading.Timer(seconds, kiosk.daemon.stop).start()
+        code = kiosk.daemon.run()
     finally:
         kiosk.close()
     out.write_text("".join(json.dumps(line) + "\n" for line in noting.lines), encoding="utf-8")

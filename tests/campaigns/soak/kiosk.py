@@ -31,7 +31,7 @@ def main(config_path: Path, clip: Path, width: int, count: int) -> int:
     start_log(config.log.level)
     kiosk = Kiosk(config, read, Notifier(), capture)
     try:
-        code = kiosk.run()
+        code = kiosk.daemon.run()
     finally:
         kiosk.close()
     tally = kiosk.pipeline.tally

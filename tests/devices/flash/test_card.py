@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.flash.card.card import Card, first_card_toml, load_card
+from fer_edge.devices.flash.card.card import FIRST_CARD, Card, load_card
 from fer_edge.devices.flash.card.kiosk_config import config_toml
 from fer_edge.devices.flash.card.wifi import keyfile, psk_of
 from fer_edge.errors import InputError
@@ -143,10 +143,8 @@ def test_a_card_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_first_page_is_a_card_and_its_examples_are_too(tmp_path: Path) -> None:
-    assert card(tmp_path, first_card_toml()).hostname == "fer-edge"
-    lines = [
-        line[1:] if line[:1] == "#" and line[1:2] not in (" ", "") else line for line in first_card_toml().split("\n")
-    ]
+    assert card(tmp_path, FIRST_CARD).hostname == "fer-edge"
+    lines = [line[1:] if line[:1] == "#" and line[1:2] not in (" ", "") else line for line in FIRST_CARD.split("\n")]
     text = "\n".join(line for line in lines if not line.startswith(("psk", "passphrase")))
     text = text.replace("$6$...", HASH).replace("ssh-ed25519 AAAA...", KEY)
     read = card(tmp_path, text)

@@ -203,12 +203,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
             fat.read(path)
     with pytest.raises(InputError, match="no folder /none"):
         fat.listing("/none")
-    with pytest.raises(InputError, match="empty folder"):
-        fat.remove("/a")
     assert not fat.exists("/a/b/c")
-    fat.remove("/a/b")
-    fat.remove("/A")
-    assert fat.listing() == {}
 
 
 def test_fat12_and_other_things_are_refused(tmp_path: Path) -> None:
@@ -300,11 +295,6 @@ def test_many_random_edits_by_two_hands(image: Path, tmp_path: Path, seed: int) 
 
 
 def _one_edit(fat: Fat, truth: dict[str, bytes], chance: random.Random) -> None:
-    if truth and chance.random() < 0.3:
-        path = chance.choice(sorted(truth))
-        fat.remove(path)
-        del truth[path]
-        return
     if truth and chance.random() < 0.3:
         path = chance.choice(sorted(truth))
     else:

@@ -31,8 +31,8 @@ CARD = Card(
     secrets={"mqtt-password": "geheim'$(id)\"1"},
 )
 LINE = "console=tty1 root=PARTUUID=11223344-02 rootwait init=/usr/lib/raspberrypi-sys-mods/firstboot"
-BOOKWORM = Contents("raspberrypi", "firstrun", boot={"/cmdline.txt": LINE + "\n"})
-TRIXIE = Contents("raspberrypi", "cloud-init", boot={"/cmdline.txt": LINE.rpartition(" ")[0] + "\n"})
+BOOKWORM = Contents("raspberrypi", boot={"/cmdline.txt": LINE + "\n"})
+TRIXIE = Contents("raspberrypi", boot={"/cmdline.txt": LINE.rpartition(" ")[0] + "\n"})
 SECRETS = (HASH, PSK, "geheim", "rtsp://u:pw@cam/")
 CONFIG = '# a kiosk\n[source]\nwhat = "rtsp://u:pw@cam/"\n'
 FIRMWARE = "/boot/firmware"
@@ -237,12 +237,10 @@ def test_user_data_and_plans_hold_no_secret(payload: Path) -> None:
 
 
 def test_another_first_boot_that_waits_is_not_overwritten() -> None:
-    contents = Contents("raspberrypi", "firstrun", boot={"/cmdline.txt": f"{LINE} systemd.run=/boot/other.sh\n"})
+    contents = Contents("raspberrypi", boot={"/cmdline.txt": f"{LINE} systemd.run=/boot/other.sh\n"})
     with pytest.raises(InputError, match=r"another first boot waits in the image's cmdline.txt"):
         cmdline(contents, "DE")
-    again = Contents(
-        "raspberrypi", "firstrun", boot={"/cmdline.txt": cmdline(BOOKWORM, "DE", ("systemd.unit=x",)).decode()}
-    )
+    again = Contents("raspberrypi", boot={"/cmdline.txt": cmdline(BOOKWORM, "DE", ("systemd.unit=x",)).decode()})
     assert cmdline(again, "FR").decode().count("regdom=") == 1
 
 

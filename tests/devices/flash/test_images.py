@@ -20,7 +20,7 @@ from fer_edge.devices.flash.image.grow import grow, read_size
 from fer_edge.devices.flash.image.partitions import read_table
 from fer_edge.devices.flash.image.probe import Probed, make_clean, probe
 from fer_edge.devices.flash.image.unpack import unpack
-from fer_edge.devices.flash.verify import verify
+from fer_edge.devices.flash.verify import expected, verify
 from fer_edge.errors import DeviceNotFound, GateFailed, InputError, OutputError, UsageError
 from support.card_images import (
     BOOKWORM,
@@ -247,7 +247,7 @@ def test_changes_are_there_afterwards(copy: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     apply(copy, probed, changes, lambda done, total: told.append((done, total)))
     assert told[-1] == (78, 78)
-    assert verify(copy, probed, changes) == 77
+    assert verify(copy, probed, expected(changes)) == 77
     system = Ext4(copy, probed.root.start, probed.root.size)
     assert system.check() == []
     assert system.read("/etc/hostname") == b"kiosk-2\n"
@@ -258,7 +258,7 @@ def test_changes_are_there_afterwards(copy: Path, tmp_path: Path) -> None:
     plain.write_bytes(copy.read_bytes()[probed.root.start : probed.root.end])
     run("e2fsck", "-f", "-n", plain)
     apply(copy, probed, changes)  # again: nothing stands in the way of a second time
-    assert verify(copy, probed, changes) == 77
+    assert verify(copy, probed, expected(changes)) == 77
 
 
 def _alias(image: Path) -> Path:
@@ -282,7 +282,7 @@ def test_verify_finds_each_kind_of_difference(copy: Path, tmp_path: Path) -> Non
     ]
     for change in other:
         with pytest.raises(GateFailed, match=f"{change.path} of the"):
-            verify(copy, probed, [change])
+            verify(copy, probed, expected([change]))
     with copy.open("r+b") as file:
         file.seek(probed.root.start + 4096 * 1000)
         file.truncate(probed.root.end)

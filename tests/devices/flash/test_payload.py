@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from support.wheelhouses import (
 )
 
 pytest.importorskip("packaging", reason="needs the flash extra")
-BOOKWORM = ("3.11", "aarch64", "2.36")
+BOOKWORM = Target("3.11")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ BOOKWORM = ("3.11", "aarch64", "2.36")
     ],
 )
 def test_which_wheels_bookworm_takes(name: str, fits: bool) -> None:
-    assert Target(*BOOKWORM).takes(name) is fits
+    assert BOOKWORM.takes(name) is fits
 
 
 @pytest.fixture
@@ -75,15 +76,17 @@ def test_pip_brings_what_the_board_takes_and_no_network_is_needed_again(index: P
         wheel(index, "numpy", "2.4.6", tags)
     wheel(index, "numpy", "2.5.0", "cp311-cp311-manylinux_2_39_aarch64")  # newer, for a newer C library
     wheel(index, "paho_mqtt", "2.2.0", ANY)
-    house = fetch(*BOOKWORM, tmp_path / "house", say=lambda text: None)
+    house = fetch(BOOKWORM, tmp_path / "house", say=lambda text: None)
     assert [w.name for w in house.wheels] == [
         "fer_edge-0.1.0-py3-none-any.whl",
         f"numpy-2.4.6-{ARM}.whl",
         "paho_mqtt-2.2.0-py3-none-any.whl",
     ]
     shutil.rmtree(index)
-    assert open_wheelhouse(tmp_path / "house", *BOOKWORM) == house
-    newer = open_wheelhouse(tmp_path / "house", "3.11", "aarch64", "2.41")  # an older C library's wheels run there
+    assert open_wheelhouse(tmp_path / "house", BOOKWORM) == house
+    newer = open_wheelhouse(
+        tmp_path / "house", replace(BOOKWORM, glibc="2.41")
+    )  # an older C library's wheels run there
     assert newer.wheels == house.wheels
 
 
@@ -91,7 +94,7 @@ def test_markers_are_asked_about_the_board_and_not_about_this_computer(index: Pa
     wheel(index, "numpy", "2.2.6", "cp310-cp310-manylinux_2_17_aarch64")
     wheel(index, "paho_mqtt", "2.2.0", ANY)
     wheel(index, "tomli", "2.3.0", ANY)
-    house = fetch("3.10", "aarch64", "2.35", tmp_path / "house", say=lambda text: None)
+    house = fetch(Target("3.10", glibc="2.35"), tmp_path / "house", say=lambda text: None)
     assert "tomli-2.3.0-py3-none-any.whl" in [
         w.name for w in house.wheels
     ]  # pip here, on a newer Python, leaves it out
@@ -101,13 +104,13 @@ def test_a_wheel_that_nobody_makes_is_named_with_its_python(index: Path, tmp_pat
     wheel(index, "numpy", "2.4.6", "cp313-cp313-manylinux_2_17_aarch64")
     wheel(index, "paho_mqtt", "2.2.0", ANY)
     with pytest.raises(InputError, match=r"no wheel of numpy\S* for Python 3\.11 on aarch64 with glibc 2\.36"):
-        fetch(*BOOKWORM, tmp_path / "house", say=lambda text: None)
-    assert not (tmp_path / "house" / Target(*BOOKWORM).name).exists()
+        fetch(BOOKWORM, tmp_path / "house", say=lambda text: None)
+    assert not (tmp_path / "house" / BOOKWORM.name).exists()
 
 
 def test_a_python_that_is_too_old_is_refused_before_pip_is_asked(index: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"needs Python >=3\.10, the image has 3\.6"):
-        fetch("3.6", "aarch64", "2.27", tmp_path / "house", say=lambda text: None)
+        fetch(Target("3.6", glibc="2.27"), tmp_path / "house", say=lambda text: None)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_a_spoilt_wheelhouse(spoil: object, says: str, tmp_path: Path) -> None:
     assert callable(spoil)
     spoil(house.folder)
     with pytest.raises(InputError, match=says):
-        open_wheelhouse(tmp_path, *BOOKWORM)
+        open_wheelhouse(tmp_path, BOOKWORM)
 
 
 def test_a_wheelhouse_that_lacks_something_says_what_and_for_which_python(tmp_path: Path) -> None:
@@ -132,16 +135,15 @@ def test_a_wheelhouse_that_lacks_something_says_what_and_for_which_python(tmp_pa
     (place / "paho_mqtt-2.2.0-py3-none-any.whl").unlink()
     write_manifest(place)
     with pytest.raises(InputError, match=r"no wheel of paho-mqtt>=2 for Python 3\.11"):
-        open_wheelhouse(tmp_path, *BOOKWORM)
-    assert open_wheelhouse(tmp_path, *BOOKWORM, extras=()).wheels
+        open_wheelhouse(tmp_path, BOOKWORM)
 
 
 def test_wheels_of_another_machine_are_refused_by_name(tmp_path: Path) -> None:
-    place = tmp_path / Target(*BOOKWORM).name
+    place = tmp_path / BOOKWORM.name
     small_wheels(place, numpy="cp311-cp311-manylinux_2_17_x86_64")
     write_manifest(place)
     with pytest.raises(InputError, match=r"no wheel of numpy-2\.4\.6-cp311-cp311-manylinux_2_17_x86_64\.whl for"):
-        open_wheelhouse(tmp_path, *BOOKWORM)
+        open_wheelhouse(tmp_path, BOOKWORM)
 
 
 def test_the_payload_is_what_install_sh_takes_and_the_same_every_time(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_the_payload_is_what_install_sh_takes_and_the_same_every_time(tmp_path: 
     assert {p.name for p in site.iterdir()} >= {"fer_edge", "numpy.py", "paho", "numpy-2.4.6.dist-info"}
     assert (root / "opt/fer-edge/current/bundle/model.onnx").read_bytes() == b"graph"
     before = sums(payload)
-    house = open_wheelhouse(tmp_path / "wheelhouse", *BOOKWORM)
+    house = open_wheelhouse(tmp_path / "wheelhouse", BOOKWORM)
     again = build_payload(house, tmp_path / "bundle", "# a kiosk\n", packaging_folder(), payload)
     assert sums(again) == before
 

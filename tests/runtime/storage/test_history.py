@@ -62,9 +62,9 @@ def test_gives_back_what_it_took_and_no_more(folder: Path) -> None:
     time.passes(0.25)
     time.ok = False
     sink.write(FRAME, [seen(2, "uncertain")])
-    assert sink.acknowledged() == 0
+    assert sink.state().acknowledged == 0
     assert sink.commit()
-    assert sink.acknowledged() == 3
+    assert sink.state().acknowledged == 3
     sink.close()
     first, second, third = kept(folder)
     assert first == HistoryRow(1, round(NOON * 1000), True, 1, 1, "happy", 0.7, None)
@@ -100,7 +100,7 @@ def test_only_the_owner_may_read(folder: Path) -> None:
 def test_the_thread_commits_by_itself_and_readers_see_it(folder: Path) -> None:
     with closing(History(folder, commit_s=0.01)) as sink:
         sink.write(FRAME, [seen()])
-        until(lambda: sink.acknowledged() == 1)
+        until(lambda: sink.state().acknowledged == 1)
         assert len(kept(folder)) == 1
         assert summary(folder).closed is False
     assert summary(folder).closed is True
@@ -177,8 +177,8 @@ for track in range(10**9):
     while store.state().waiting > 1000:
         time.sleep(0.0001)  # what is dropped because the disk is slow is no part of this test
     store.write(FRAME, [seen(track)])
-    if store.acknowledged() > said:
-        said = store.acknowledged()
+    if store.state().acknowledged > said:
+        said = store.state().acknowledged
         print(said, flush=True)
 """
 
@@ -277,7 +277,7 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     while sink.commit():
         for _ in range(200):
             sink.write(FRAME, [seen(track := track + 1)])
-    before = sink.acknowledged()
+    before = sink.state().acknowledged
     for _ in range(1000):
         sink.write(FRAME, [seen(track := track + 1)])
         assert sink.state().waiting <= 500
