@@ -8,27 +8,7 @@ from .manifest import Artifact, InputSpec, Manifest
 from .preprocess import Image, face_crop, whole_image
 
 __all__ = [
-    "LABELS",
-    "Artifact",
-    "Bundle",
-    "Image",
-    "InputSpec",
-    "Logits",
-    "Manifest",
-    "add_artifacts",
-    "cache_folder",
-    "default_bundle",
-    "describe_file",
-    "face_crop",
-    "find_bundle",
-    "locked",
-    "open_bundle",
-    "parity",
-    "save_bundle",
-    "sha256_of",
-    "softmax",
-    "whole_image",
-    "write_text",
-    "writing",
-    "writing_folder",
-]
+    "LABELS", "Artifact", "Bundle", "Image", "InputSpec", "Logits", "Manifest", "add_artifacts", "cache_folder",
+    "default_bundle", "describe_file", "face_crop", "find_bundle", "locked", "open_bundle", "parity", "save_bundle",
+    "sha256_of", "softmax", "whole_image", "write_text", "writing", "writing_folder",
+]  # fmt: skip

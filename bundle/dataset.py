@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,16 +185,20 @@ def _class_folders(root: Path, split: str) -> list[Sample]:
     return samples
 
 
+def shuffled_by_label(samples: Iterable[Sample], seed: int) -> dict[int | None, list[Sample]]:
+    """The samples of each label, in an order that depends on their paths and the seed alone."""
+    groups: dict[int | None, list[Sample]] = {}
+    for sample in sorted(samples, key=lambda s: (str(s.label), str(s.path))):
+        groups.setdefault(sample.label, []).append(sample)
+    for label, members in groups.items():
+        random.Random(f"{seed} {label}").shuffle(members)
+    return groups
+
+
 def stratified_split(samples: Sequence[Sample], seed: int, valid_share: float = 0.2) -> list[Sample]:
     """Move a fifth of each label's training samples to `valid`; the same seed gives the same split."""
-    groups: dict[int | None, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        if sample.split == "train":
-            groups[sample.label].append(sample)
     chosen: set[Path] = set()
-    for label in sorted(groups, key=str):
-        members = sorted(groups[label], key=lambda s: str(s.path))
-        random.Random(f"{seed} {label}").shuffle(members)
+    for members in shuffled_by_label((s for s in samples if s.split == "train"), seed).values():
         chosen.update(s.path for s in members[: round(len(members) * valid_share)])
     return [replace(s, split="valid") if s.path in chosen else s for s in samples]
 
@@ -207,16 +211,10 @@ def counts(samples: Iterable[Sample]) -> dict[str, int]:
 
 def balanced(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
     """Up to `count` labelled samples with as equal a share of each label as there are; the same for the same seed."""
-    groups: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        if sample.label is not None:
-            groups[sample.label].append(sample)
-    for label, members in groups.items():
-        members.sort(key=lambda s: str(s.path))
-        random.Random(f"{seed} {label}").shuffle(members)
+    groups = shuffled_by_label((s for s in samples if s.label is not None), seed)
     chosen: list[Sample] = []
     while len(chosen) < count and any(groups.values()):
-        chosen += [members.pop() for _, members in sorted(groups.items()) if members]
+        chosen += [members.pop() for members in groups.values() if members]
     return chosen[:count]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .main import INTERRUPTED
-from .output import StatusLine, aligned, watch
+from .output import StatusLine, aligned, options_of, watch
 
 if TYPE_CHECKING:
     from ..benchmarks.measure.run import Outcome
@@ -66,22 +66,9 @@ def run(args: argparse.Namespace) -> int:
     from ..benchmarks.measure.run import measure
     from ..export.labelled import calibration_faces, evaluation
 
-    options = MeasureOptions(
-        devices=args.device or (),
-        models=args.model or (),
-        scope=args.scope,
-        mode="quick" if args.quick else "strict" if args.strict else "default",
-        threads=args.threads,
-        precision=args.precision,
-        size=args.input,
-        fallback=args.fallback,
-        clip=args.clip,
-        detector=args.detector,
-        matrix=args.matrix,
-        simulate=args.simulate,
-        out=args.out,
-        replace=args.replace,
-    )
+    mode = "quick" if args.quick else "strict" if args.strict else "default"
+    chosen = {"devices": args.device or (), "models": args.model or (), "mode": mode, "size": args.input}
+    options = options_of(MeasureOptions, vars(args), **chosen)
     status, note = StatusLine(), partial(print, file=sys.stderr, flush=True)
     outcome = measure(
         options,

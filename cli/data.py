@@ -56,12 +56,8 @@ def _check(action: str, given: Mapping[str, Any]) -> None:
         for name in names:
             if action != owner and given[name] is not None:
                 raise UsageError(f"--{name} belongs to data {owner}", hint="fer-edge data --help")
-    again, least, minutes, before = (
-        f"fer-edge data {action} {given['folder']}",
-        given["least"],
-        given["aggregate"],
-        given["before"],
-    )
+    again = f"fer-edge data {action} {given['folder']}"
+    least, minutes, before = (given[name] for name in ("least", "aggregate", "before"))
     if action == "export" and given["out"] is None:
         raise UsageError("data export needs a file to write to", hint=f"{again} --out observations.{given['format']}")
     if least is not None and (minutes is None or least < 1):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .output import watch
+from .output import options_of, watch
 
 if TYPE_CHECKING:
     from ..train.evaluation.live_check import Take
@@ -53,17 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from ..train.evaluation.run import EvaluateOptions, evaluate, write_evaluation
 
-    options = EvaluateOptions(
-        args.data,
-        args.bundle,
-        args.precision,
-        args.checkpoint,
-        args.split,
-        args.label,
-        args.groups,
-        args.corrupt,
-        args.threads,
-    )
+    options = options_of(EvaluateOptions, vars(args))
     found = evaluate(options, (lambda line: None) if args.json else print, watch)
     if not args.json:
         print(_text(found, args.threads))
@@ -99,9 +89,7 @@ def _cross_validate(args: argparse.Namespace) -> int:
     from ..train.evaluation.cross_validation import CrossValidationOptions, cross_validate, table
 
     work = (args.out or Path("runs")) / "work"
-    options = CrossValidationOptions(
-        args.data, args.recipe, work, _seeds(args.seeds), args.folds, args.init, args.label
-    )
+    options = options_of(CrossValidationOptions, vars(args), work=work, seeds=_seeds(args.seeds))
     result = cross_validate(options, (lambda line: None) if args.json else partial(print, flush=True), watch)
     if args.out:
         write_text(args.out / "repeats.json", json.dumps(result, indent=1) + "\n")

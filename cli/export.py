@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import aligned, watch
+from .output import aligned, options_of, watch
 
 if TYPE_CHECKING:
     from ..export.run import ExportResult
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Build, measure, add; nothing is added unless everything passes."""
     from ..export.run import ExportOptions, export_bundle
 
-    options = ExportOptions(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json")})
+    options = options_of(ExportOptions, vars(args))
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
     result = export_bundle(options, say, watch)
     if args.json:

@@ -6,12 +6,11 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .output import StatusLine
+from .output import StatusLine, options_of
 
 if TYPE_CHECKING:
     from ..devices.flash.disk.disks import Disk
@@ -67,8 +66,7 @@ def _make(args: argparse.Namespace) -> int:
         raise UsageError("flash needs --os-image", cause="it makes a card from a stock image", hint=example)
     if not args.dry_run and args.out is None and args.to is None:
         raise UsageError("flash needs --out FILE or --to DISK, or --dry-run", hint=example)
-    given = {name: getattr(args, name) for name in (field.name for field in fields(CardOptions))}
-    options = CardOptions(**{name: value for name, value in given.items() if value is not None})
+    options = options_of(CardOptions, {name: value for name, value in vars(args).items() if value is not None})
     steps = _steps(args.json)
     if args.dry_run:
         with planned_card(options, steps) as plan:

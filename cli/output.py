@@ -1,13 +1,21 @@
-"""What a verb shows: progress of long work on a terminal or when piped, and tables."""
+"""What verbs share: options for their jobs, progress of long work on a terminal or when piped, and tables."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import fields
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 LINE_EVERY_S = 10.0
+T = TypeVar("T")
+
+
+def options_of(kind: type[T], given: Mapping[str, Any], **more: Any) -> T:
+    """A job's options: those of the verb that are named like the fields of their dataclass, and `more` instead."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    return kind(**{**{name: given[name] for name in names if name in given}, **more})
 
 
 def watch(loop: Iterable[Any], total: int | None = None, desc: str = "") -> Iterable[Any]:

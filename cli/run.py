@@ -90,13 +90,7 @@ def _refuse_session_options(given: Mapping[str, object]) -> None:
 
 
 def _options(
-    set: list[str],
-    source: str,
-    out: Path | None,
-    video: bool,
-    replace: bool,
-    seconds: float | None,
-    **pipeline: Any,
+    set: list[str], source: str, out: Path | None, video: bool, replace: bool, seconds: float | None, **pipeline: Any
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
     from ..runtime.build import PipelineOptions

@@ -7,17 +7,11 @@ import json
 from functools import partial
 from pathlib import Path
 
-from .output import watch
+from .output import options_of, watch
 
 BACKBONES = (
-    "resnet18",
-    "efficientnet_b0",
-    "mobilenetv3_rw",
-    "mobilenetv3_large_100",
-    "mobilenetv3_small_100",
-    "mobilenetv2_100",
-    "tf_efficientnetv2_b0",
-    "resnet50",
+    *("resnet18", "efficientnet_b0", "mobilenetv3_rw", "mobilenetv3_large_100", "mobilenetv3_small_100"),
+    *("mobilenetv2_100", "tf_efficientnetv2_b0", "resnet50"),
 )
 """The study's and the device table's."""
 
@@ -41,8 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from ..bundle import write_text
     from ..train.sweep import SweepOptions, run_sweep
 
-    given = {k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json", "backbones")}
-    options = SweepOptions(**given, backbones=tuple(args.backbones.split(",")))
+    options = options_of(SweepOptions, vars(args), backbones=tuple(args.backbones.split(",")))
     found = run_sweep(options, (lambda line: None) if args.json else partial(print, flush=True), watch)
     write_text(args.out / "summary.json", json.dumps(found, indent=1) + "\n")
     if args.json:

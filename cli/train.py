@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..train.options import LICENCE, TrainOptions
-from .output import watch
+from .output import options_of, watch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
     from ..train.run import train
 
-    options = TrainOptions(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json")})
+    options = options_of(TrainOptions, vars(args))
     trained = train(options, partial(print, file=sys.stderr if args.json else sys.stdout, flush=True), watch)
     if trained is None:
         return 0

@@ -84,15 +84,12 @@ class Gate:
             lost = -100 * a.metrics["accuracy_change"]
             found.append(f"its accuracy is {lost:.2f} points lower (limit {100 * limits.accuracy_loss:.1f})")
         if found:
-            raise GateFailed(
-                f"{a.target} {a.precision} does not agree with the model: {'; '.join(found)}",
-                cause="the calibration pictures are unlike the faces it was trained on"
-                if a.precision == "int8"
-                else "the converter changed the graph",
-                hint="fer-edge export … --calibration DIR with more and more varied faces"
-                if a.precision == "int8"
-                else "the same command with --debug, and send us what it prints",
-            )
+            cause, hint = "the converter changed the graph", "the same command with --debug, and send us what it prints"
+            if a.precision == "int8":
+                cause = "the calibration pictures are unlike the faces it was trained on"
+                hint = "fer-edge export … --calibration DIR with more and more varied faces"
+            what = f"{a.target} {a.precision} does not agree with the model: {'; '.join(found)}"
+            raise GateFailed(what, cause=cause, hint=hint)
 
 
 def _ran_on(classifier: Classifier) -> str:

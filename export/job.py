@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..bundle import Artifact, Bundle, Image, describe_file
-from ..errors import MissingExtra
 from ..runtime.backends import Backend
 from .graph import Stem, load_float32, read_stem, without_stem
 
@@ -78,15 +76,16 @@ class Built:
 
 
 class Target(Protocol):
-    """A module of this package that makes one kind of artifact."""
+    """A module of this package that makes one kind of artifact.
+
+    It says what it needs: `EXTRA`, fer-edge's extra and the modules in it; or, where its tools are no such modules,
+    `missing(options)`, how to get them or an empty string, and `prepare(options, say)`, which gets them.
+    """
 
     PRECISIONS: tuple[str, ...]
     """What it can make. A module may also have `CHIPS`, each with a file of its own."""
     USUAL: tuple[str, ...]
     """What it makes when nothing is asked for."""
-
-    def missing(self, options: Mapping[str, Any]) -> str:
-        """How to get what is missing here, or an empty string."""
 
     def build(self, job: Job, precision: str, chip: str) -> Built:
         """Write the files into the job's folder; `chip` is empty for targets without CHIPS."""
@@ -127,9 +126,3 @@ def version_of(package: str) -> str:
         except PackageNotFoundError:
             continue
     return "unknown"
-
-
-def missing_packages(extra: str, *modules: str) -> str:
-    """The install command for modules that cannot be found, or an empty string."""
-    absent = [m for m in modules if importlib.util.find_spec(m) is None]
-    return MissingExtra(absent[0], extra).hint if absent else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtra
+from ..bundle.extras import load
 
 OPSET = 13
 """The newest that TensorRT 8.x and OpenVINO 2021.4 both read."""
@@ -20,11 +20,7 @@ SMALL = 1024
 
 def import_onnx() -> Any:
     """The onnx package; raises MissingExtra."""
-    try:
-        import onnx
-    except ImportError:
-        raise MissingExtra("onnx", "export") from None
-    return onnx
+    return load("onnx", "export")
 
 
 def export_network(network: Any, size: int, path: Path) -> None:
@@ -33,24 +29,13 @@ def export_network(network: Any, size: int, path: Path) -> None:
     Raises:
         MissingExtra: torch or onnx is absent.
     """
-    onnx = import_onnx()
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "train") from None
+    onnx, torch = import_onnx(), load("torch", "train")
     example = torch.zeros((1, size, size, 3), dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the old exporter is deprecated; the new one writes opset 18 and later
         raw = os.path.join(folder, "raw.onnx")
-        torch.onnx.export(
-            network.eval(),
-            (example,),
-            raw,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["pictures"],
-            output_names=["logits"],
-        )
+        names = {"input_names": ["pictures"], "output_names": ["logits"]}
+        torch.onnx.export(network.eval(), (example,), raw, dynamo=False, opset_version=OPSET, **names)
         model = folded(raw)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))

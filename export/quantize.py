@@ -48,21 +48,10 @@ def quantize_int8(source: Path, target: Path, pictures: Sequence[Image]) -> dict
         with tempfile.TemporaryDirectory() as folder:
             shaped = Path(folder) / "shaped.onnx"
             q.quant_pre_process(str(source), str(shaped), skip_symbolic_shape=True)
-            q.quantize_static(
-                str(shaped),
-                str(target),
-                Reader(),
-                quant_format=q.QuantFormat.QDQ,
-                activation_type=q.QuantType.QUInt8,
-                weight_type=q.QuantType.QInt8,
-                per_channel=True,
-                reduce_range=True,
-            )
+            kinds = {"activation_type": q.QuantType.QUInt8, "weight_type": q.QuantType.QInt8}
+            form = {"quant_format": q.QuantFormat.QDQ, "per_channel": True, "reduce_range": True}
+            q.quantize_static(str(shaped), str(target), Reader(), **kinds, **form)
     finally:
         noisy.setLevel(level)
-    return {
-        "pictures": len(pictures),
-        "activations": "uint8",
-        "weights": "int8 per channel, 7 bits",
-        "method": "min-max",
-    }
+    settings = {"activations": "uint8", "weights": "int8 per channel, 7 bits", "method": "min-max"}
+    return {"pictures": len(pictures), **settings}

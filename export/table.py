@@ -38,11 +38,6 @@ def table(bundle: Bundle) -> str:
     return "\n".join([title, "", head, *rows_of(bundle)])
 
 
-def write_into(page: str, tables: str) -> str:
-    """The page with what stands between its marks replaced; raises UsageError when it has none."""
-    return between_marks(page, BEGIN, END, tables)
-
-
 def _ran(a: Artifact) -> str:
     """What computed the figures, and what the target's own tool said."""
     words = [str(a.parity.get("ran_on", "-"))]
@@ -56,9 +51,9 @@ def _ran(a: Artifact) -> str:
 
 
 def show(tables: str, page: Path | None) -> None:
-    """Write the tables into a page, or print them."""
+    """Write the tables between the marks of a page, or print them; raises UsageError where it has none."""
     if page:
-        write_text(page, write_into(page.read_text(encoding="utf-8"), tables))
+        write_text(page, between_marks(page.read_text(encoding="utf-8"), BEGIN, END, tables))
     else:
         print(tables)
 

@@ -18,14 +18,7 @@ class Progress:
     """What a resumed run needs, and where it is kept."""
 
     def __init__(
-        self,
-        work: Path,
-        recipe: Recipe,
-        network: Any,
-        optimizer: Any,
-        schedule: Any,
-        average: Any,
-        writes: bool = True,
+        self, work: Path, recipe: Recipe, network: Any, optimizer: Any, schedule: Any, average: Any, writes: bool = True
     ) -> None:
         self.work, self.recipe, self.writes = work, recipe, writes
         self.parts = {"network": network, "optimizer": optimizer, "schedule": schedule}

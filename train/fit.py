@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.dataset import Dataset, Watch, unwatched
-from ..errors import MissingExtra, TrainingDiverged, UsageError
+from ..bundle.extras import load
+from ..errors import TrainingDiverged, UsageError
 from ..export.metrics import fit_temperature
 from .checkpoint import Progress
 from .data.batches import EpochLoader, draw_order
@@ -168,12 +169,8 @@ def is_main_process() -> bool:
 
 def _accelerator(recipe: Recipe) -> Any:
     """Hugging Face Accelerate, which knows whether there are other processes or a GPU; raises MissingExtra."""
-    try:
-        from accelerate import Accelerator
-        from accelerate.utils import DataLoaderConfiguration
-    except ImportError:
-        raise MissingExtra("accelerate", "train") from None
-    crew = Accelerator(dataloader_config=DataLoaderConfiguration(split_batches=True))
+    accelerate = load("accelerate", "train")
+    crew = accelerate.Accelerator(dataloader_config=accelerate.DataLoaderConfiguration(split_batches=True))
     if recipe.batch % crew.num_processes:
         raise UsageError(f"a batch of {recipe.batch} cannot be shared among {crew.num_processes} processes")
     return crew

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..bundle import LABELS
-from ..errors import MissingExtra, UsageError
+from ..bundle.extras import load
+from ..errors import UsageError
 from .distillation import inherit
 from .recipe import Recipe
 from .torch_import import import_torch
@@ -36,10 +37,7 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
         UsageError: unknown backbone, or weights that do not fit it; MissingExtra: torch or timm is absent.
     """
     import_torch()
-    try:
-        import timm
-    except ImportError:
-        raise MissingExtra("timm", "train") from None
+    timm = load("timm", "train")
     channels = 1 if recipe.color == "luma" else 3
     try:
         body = timm.create_model(

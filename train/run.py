@@ -19,7 +19,7 @@ from .options import TrainOptions
 from .pack import pack
 from .recipe import Recipe, load_recipe
 from .torch_import import import_torch
-from .tracking import MlflowTracker, NoTracker, Tracker
+from .tracking import MlflowTracker, Tracker
 
 MAX_NAMED = 20
 """So many unreadable pictures are named; the rest is counted."""
@@ -48,7 +48,6 @@ def train(
     Raises:
         UsageError, DatasetError: recipe, data or weights cannot be used; and as `fit` and `pack` do.
     """
-
     recipe = load_recipe(options.recipe)
     torch = import_torch()
     if options.threads:
@@ -122,7 +121,7 @@ def _teacher(options: TrainOptions, recipe: Recipe) -> Teacher | None:
 def _tracker(options: TrainOptions, recipe: Recipe, work: Path) -> Tracker:
     """The tracker asked for; a resumed run goes on in the MLflow run that it began."""
     if not options.track or not is_main_process():
-        return NoTracker()
+        return Tracker()
     note = work / "mlflow_run"
     known = note.read_text() if options.resume and note.is_file() else ""
     tracker = MlflowTracker(options.track, options.name or recipe.name, recipe, known)

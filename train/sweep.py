@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.dataset import Dataset, Watch, read_dataset, unwatched
-from ..errors import MissingExtra, UsageError
+from ..bundle.extras import load
+from ..errors import UsageError
 from .fit import fit
 from .recipe import Recipe, load_recipe
-from .tracking import MlflowTracker, NoTracker, Tracker
+from .tracking import MlflowTracker, Tracker
 
 PUBLISHED_GRID: dict[str, tuple[Any, ...]] = {
     "learning_rate": (1e-3, 5e-4, 1e-4, 5e-5),
@@ -96,17 +97,15 @@ def _trial(
 ) -> float:
     """One trial: goes on from its checkpoint if it was cut off; returns the best validation accuracy."""
     place = options.out / name
-    tracker: Tracker = MlflowTracker(options.track, name, recipe) if options.track else NoTracker()
+    resume = (place / "last.pt").exists()
+
+    def tell(line: str) -> None:
+        say(f"  {line}")
+
+    tracker = MlflowTracker(options.track, name, recipe) if options.track else Tracker()
     try:
         fitted = fit(
-            recipe,
-            dataset,
-            place,
-            init=options.init,
-            resume=(place / "last.pt").exists(),
-            watch=watch,
-            say=lambda line: say(f"  {line}"),
-            on_epoch=tracker.epoch,
+            recipe, dataset, place, init=options.init, resume=resume, watch=watch, say=tell, on_epoch=tracker.epoch
         )
     except BaseException:
         tracker.fail()
@@ -147,10 +146,7 @@ def sweep(
     Raises:
         MissingExtra: Optuna is absent; UsageError: a key the recipe does not have, or a storage of another grid.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtra("optuna", "train") from None
+    optuna = load("optuna", "train")
     unknown = [k for k in grid if not hasattr(base, k)]
     if unknown:
         raise UsageError(f"a recipe has no key {', '.join(unknown)} to sweep over")

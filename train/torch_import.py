@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import MissingExtra
+from ..bundle.extras import load
 
 
 def import_torch() -> Any:
     """torch, with the two torchvision operators declared that a CPU build of torch lacks; raises MissingExtra."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "train") from None
+    torch = load("torch", "train")
     if not hasattr(torch.ops.torchvision, "nms"):
         # timm imports torchvision, whose CUDA-built wheel stops on a CPU torch without these schemas; none is called
         library = torch.library.Library("torchvision", "FRAGMENT")

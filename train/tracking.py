@@ -7,16 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ..errors import MissingExtra
+from ..bundle.extras import load
 from .recipe import Recipe
 
 EXPERIMENT = "fer-edge"
 
 
-class Tracker(Protocol):
-    """Takes what a run wants remembered."""
+class Tracker:
+    """Takes what a run wants remembered; this one remembers nothing."""
 
     def epoch(self, row: Mapping[str, float], timing: Mapping[str, float]) -> None:
         """One epoch's figures."""
@@ -28,20 +28,7 @@ class Tracker(Protocol):
         """End the run as failed."""
 
 
-class NoTracker:
-    """Remembers nothing."""
-
-    def epoch(self, row: Mapping[str, float], timing: Mapping[str, float]) -> None:
-        """See Tracker."""
-
-    def finish(self, figures: Mapping[str, Any], files: list[Path]) -> None:
-        """See Tracker."""
-
-    def fail(self) -> None:
-        """See Tracker."""
-
-
-class MlflowTracker:
+class MlflowTracker(Tracker):
     """One MLflow run."""
 
     def __init__(self, uri: str, name: str, recipe: Recipe, resume_id: str = "") -> None:
@@ -53,16 +40,13 @@ class MlflowTracker:
         """
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
-        try:
-            from mlflow.tracking import MlflowClient
-        except ImportError:
-            raise MissingExtra("mlflow", "train") from None
+        client_class = load("mlflow.tracking", "train").MlflowClient
         artifacts: str | None = None
         if "://" not in uri:
             folder = Path(uri).resolve()
             folder.mkdir(parents=True, exist_ok=True)
             uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
-        self._client = MlflowClient(tracking_uri=uri)
+        self._client = client_class(tracking_uri=uri)
         known = self._client.get_experiment_by_name(EXPERIMENT)
         experiment = known.experiment_id if known else self._client.create_experiment(EXPERIMENT, artifacts)
         self.run_id: str = resume_id or self._client.create_run(experiment, run_name=name).info.run_id

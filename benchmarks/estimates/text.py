@@ -31,7 +31,8 @@ def _lines(e: Estimate) -> list[str]:
     whole = sum(e.parts.values())
     shares = [f"{name} {milliseconds(ms)} ms ({ms / whole:.0%})" for name, ms in e.parts.items() if ms > 0]
     lines.append("of which, by the fit: " + ", ".join(shares))
-    lines.append(f"leave-one-out error {e.error:.0%} in the mean, {e.worst:.0%} at worst, {_rests_on(e)}")
+    basis = f"{e.figures} published figures of {e.models} models"
+    lines.append(f"leave-one-out error {e.error:.0%} in the mean, {e.worst:.0%} at worst, {basis}")
     lines += [e.reason] if e.reason else []
     return [*lines, *(f"from {source}" for source in e.sources)]
 
@@ -39,7 +40,3 @@ def _lines(e: Estimate) -> list[str]:
 def milliseconds(value: float) -> str:
     """Three digits; never an exponent."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _rests_on(e: Estimate) -> str:
-    return f"{e.figures} published figures of {e.models} models"

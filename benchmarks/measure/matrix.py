@@ -14,7 +14,7 @@ from ...runtime.inference.open_device import artifact_for
 from ..estimates.estimates import find_workload, fits, predict
 from ..published.literature import PublishedResult
 from ..published.verdicts import Measured, compare, expected_cells, host_of, table_name
-from ..results.results import ABSENT, ResultRow, Results
+from ..results.results import ABSENT, ResultRow, Results, reason_of
 from .model_row import INTERRUPTED
 from .models import TABLE_SIZE
 
@@ -52,18 +52,11 @@ def against_published(row: ResultRow, published: Sequence[PublishedResult], root
 
     Only scope `model` is compared: nobody published a whole pipeline.
     """
-    if row.scope != "model" or (row.device, table_name(row.model)) not in _published_pairs(published):
+    known = {*((f.device, f.model) for f in published), *expected_cells()}
+    if row.scope != "model" or (row.device, table_name(row.model)) not in known:
         return row
-    measured = Measured(
-        row.device,
-        row.model,
-        row.size,
-        row.precision,
-        host_of(text_of(root / "proc/device-tree/model")),
-        row.figures.get("mean_ms"),
-        row.degraded,
-        row.simulated,
-    )
+    host, mean_ms = host_of(text_of(root / "proc/device-tree/model")), row.figures.get("mean_ms")
+    measured = Measured(row.device, row.model, row.size, row.precision, host, mean_ms, row.degraded, row.simulated)
     return replace(row, published=compare(measured, published).as_mapping())
 
 
@@ -107,9 +100,5 @@ def not_here(profile: Profile, model: str, scope: str) -> ResultRow:
 
 def absent_row(profile: Profile, model: str, scope: str, error: FerEdgeError) -> ResultRow:
     """A row of what could not be measured, with the error that says why."""
-    reason = error.message + (f" ({error.cause})" if error.cause else "")
-    return ResultRow(profile.name, model, 0, scope, ABSENT, profile.title, reason=reason, hint=error.hint)
-
-
-def _published_pairs(published: Sequence[PublishedResult]) -> set[tuple[str, str]]:
-    return {*((f.device, f.model) for f in published), *expected_cells()}
+    reason, hint = reason_of(error), error.hint
+    return ResultRow(profile.name, model, 0, scope, ABSENT, profile.title, reason=reason, hint=hint)

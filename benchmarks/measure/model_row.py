@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +13,7 @@ from ...errors import BundleError, DeviceFailed, DeviceNotFound, FerEdgeError
 from ...runtime.inference.acceptance import golden_crops
 from ...runtime.inference.classifier import Classifier
 from ..results.metrics import latency_metrics
-from ..results.results import ABSENT, FAILED, MEASURED, PARTIAL, ResultRow
+from ..results.results import ABSENT, FAILED, MEASURED, PARTIAL, ResultRow, reason_of
 from . import board
 from .processes import forget_peaks, peak_mib
 from .singlestream import Query, Rules, Watch, measure, warm_up
@@ -48,19 +48,11 @@ class Judge:
         return self._known[key]
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A classifier, and the milliseconds from asking for it to its first answer."""
-
-    classifier: Classifier
-    first_ms: float
-
-
-def open_system(system: SystemUnderTest) -> Opened:
-    """Open the device; `Classifier` infers once on the way, which is the first answer."""
+def open_system(system: SystemUnderTest) -> tuple[Classifier, float]:
+    """The classifier, and milliseconds to its first answer: it infers once while it is opened."""
     start = perf_counter()
     classifier = system.open()
-    return Opened(classifier, 1000 * (perf_counter() - start))
+    return classifier, 1000 * (perf_counter() - start)
 
 
 def model_row(
@@ -72,21 +64,17 @@ def model_row(
     """
     forget_peaks()
     try:
-        opened = open_system(system)
+        classifier, first_ms = open_system(system)
     except (DeviceNotFound, BundleError, DeviceFailed) as error:
         return unopened_row(system, "model", error)
-    classifier = opened.classifier
     crops = golden_crops(classifier.size)
+
+    def query(number: int) -> object:
+        return classifier.logits(crops[number % len(crops)][None])
+
     try:
-        row = timed(
-            system.row("model", MEASURED),
-            classifier,
-            lambda i: classifier.logits(crops[i % len(crops)][None]),
-            rules,
-            watch,
-        )
-        row = replace(row, first_ms=opened.first_ms)
-        return with_accuracy(row, system, classifier, judge)
+        row = timed(system.row("model", MEASURED), classifier, query, rules, watch)
+        return with_accuracy(replace(row, first_ms=first_ms), system, classifier, judge)
     finally:
         classifier.close()
 
@@ -110,24 +98,14 @@ def timed(row: ResultRow, classifier: Classifier, query: Query, rules: Rules, wa
     if warmup is not None and not warmup.settled:
         doubts.append(f"the times had not settled after {warmup.queries} queries")
     row = replace(row, state=state, reason=reason, hint=hint, board=seen, warnings=tuple(doubts))
-    return _described(
-        replace(
-            row,
-            warmup=asdict(warmup) if warmup else {},
-            samples_ns=tuple(samples),
-            figures=latency_metrics(samples) if samples else {},
-            peak_mib=peak_mib(),
-        ),
-        classifier,
-    )
+    row = replace(row, warmup=asdict(warmup) if warmup else {}, samples_ns=tuple(samples), peak_mib=peak_mib())
+    return _described(replace(row, figures=latency_metrics(samples) if samples else {}), classifier)
 
 
 def unopened_row(system: SystemUnderTest, scope: str, error: FerEdgeError) -> ResultRow:
     """The row of something that could not be opened."""
     state = FAILED if isinstance(error, DeviceFailed) else ABSENT
-    row = system.row(scope, state)
-    cause = f" ({error.cause})" if error.cause else ""
-    return replace(row, reason=f"{error.message}{cause}", hint=error.hint)
+    return replace(system.row(scope, state), reason=reason_of(error), hint=error.hint)
 
 
 def with_accuracy(row: ResultRow, system: SystemUnderTest, classifier: Classifier, judge: Judge | None) -> ResultRow:

@@ -43,20 +43,20 @@ def pipeline_row(
     loop = Loop(clip)
     forget_peaks()
     try:
-        opened = open_system(system)
+        classifier, first_ms = open_system(system)
     except (DeviceNotFound, BundleError, DeviceFailed) as error:
         return unopened_row(system, "pipeline", error)
     with tempfile.TemporaryDirectory(prefix="fer-edge-benchmark-") as folder:
-        pipeline = pipeline_around(opened.classifier, PipelineOptions(detector=detector))
+        pipeline = pipeline_around(classifier, PipelineOptions(detector=detector))
         line = Line(pipeline, loop, Path(folder))
         try:
-            row = timed(system.row("pipeline", MEASURED), opened.classifier, line.frame, rules, watch)
-            row = replace(row, first_ms=opened.first_ms, stages=line.stages(len(row.samples_ns)))
+            row = timed(system.row("pipeline", MEASURED), classifier, line.frame, rules, watch)
+            row = replace(row, first_ms=first_ms, stages=line.stages(len(row.samples_ns)))
             row = replace(row, backend={**row.backend, "detector": pipeline.detector.name, "clip": loop.name})
             return with_camera(row, line, loop, min(PACED_S, rules.seconds))
         finally:
             line.close()
-            opened.classifier.close()
+            classifier.close()
 
 
 class Loop:

@@ -7,7 +7,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ...errors import MissingExtra, UnsupportedGraph
+from ...errors import UnsupportedGraph
+from ...export.onnx import import_onnx
 
 BYTES = {"int8": 1, "float16": 2, "float32": 4}
 """Bytes of one weight or one element of a tensor at a precision."""
@@ -111,16 +112,6 @@ def count_layers(model: Any, size: int | None = None) -> tuple[int, list[Layer],
                     hint="pip install -U onnx",
                 ) from None
     return side, layers, prod(shapes.get(model.graph.output[0].name, (0,)))
-
-
-def import_onnx() -> Any:
-    """The onnx module; raises MissingExtra."""
-    try:
-        import onnx
-        import onnx.shape_inference
-    except ImportError:
-        raise MissingExtra("onnx", "export") from None
-    return onnx
 
 
 def _shapes(model: Any, size: int | None) -> dict[str, tuple[int, ...]]:

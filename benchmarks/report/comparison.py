@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from ...errors import InputError
+from ..results.metrics import half_medians_ms
 from ..results.results import ResultRow, Results
 from .bootstrap import LEVEL, RESAMPLES, Interval, block_length, ratio_intervals
 from .tables import label, lines_of, tags_of
@@ -109,7 +108,7 @@ def as_dict(found: Sequence[Comparison], different: Sequence[str]) -> dict[str, 
 
 def drift_of(row: ResultRow) -> float:
     """How far the medians of a run's two halves are apart: the larger over the smaller, 1 for none."""
-    low, high = sorted(float(np.median(half)) for half in np.array_split(np.asarray(row.samples_ns, np.float64), 2))
+    low, high = sorted(half_medians_ms(row.samples_ns))
     return high / low
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..results.metrics import half_medians_ms
 from ..results.results import ResultRow, Results
 from .canvas import COLORS, Drawing, is_wide, literal, name_of, new_figure, plain_ticks
 from .tables import label
@@ -125,12 +126,5 @@ def _more(rows: Sequence[ResultRow], shown: Sequence[ResultRow]) -> str:
 
 
 def _halves(row: ResultRow) -> str:
-    first, second = (float(np.median(half)) / 1e6 for half in halves(row.samples_ns))
+    first, second = half_medians_ms(row.samples_ns)
     return f"median {first:.4g} ms in the first half, {second:.4g} ms in the second"
-
-
-def halves(samples_ns: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The first and the second half of a run's samples; both the same single sample where there is one."""
-    ns = np.asarray(samples_ns, np.float64)
-    middle = max(1, len(ns) // 2)
-    return ns[:middle], ns[middle:] if len(ns) > 1 else ns

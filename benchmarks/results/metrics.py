@@ -59,6 +59,12 @@ def percentile(ordered: NDArray[np.float64], percent: int) -> float:
     return float(ordered[int(len(ordered) * (percent / 100))])
 
 
+def half_medians_ms(samples_ns: Sequence[int]) -> tuple[float, float]:
+    """Median of the first and of the second half of a run; both the same where there is one sample."""
+    first, second = np.array_split(np.asarray(samples_ns, np.float64) / 1e6, 2)
+    return float(np.median(first)), float(np.median(second if len(second) else first))
+
+
 def _milliseconds(samples_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
     ms = np.asarray(samples_ns, np.float64) / 1e6
     if ms.ndim != 1 or not len(ms):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...bundle import write_text
-from ...errors import InputError
+from ...errors import FerEdgeError, InputError
 from .validation import validate
 
 SCHEMA = 1
@@ -100,6 +100,11 @@ class Results:
     complete: bool = True
     ended: str = "done"
     schema: int = SCHEMA
+
+
+def reason_of(error: FerEdgeError) -> str:
+    """Why something was not measured, as a row says it."""
+    return f"{error.message} ({error.cause})" if error.cause else error.message
 
 
 def save_results(path: Path, results: Results) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError, MissingExtra
+from ...bundle.extras import load
+from ...errors import InputError
 from .metrics import latency_metrics
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
@@ -25,12 +26,9 @@ def validate(data: object, file: Path) -> None:
         InputError: the first thing that is wrong, with its place, such as rows[3].figures.p50_ms.
         MissingExtra: the validator is absent.
     """
-    try:
-        from jsonschema import Draft202012Validator
-    except ImportError:
-        raise MissingExtra("jsonschema", "report") from None
+    validator = load("jsonschema", "report").Draft202012Validator
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    found = next(Draft202012Validator(schema).iter_errors(_without_good_samples(data)), None)
+    found = next(validator(schema).iter_errors(_without_good_samples(data)), None)
     if found is not None:
         raise _wrong(file, found.json_path.removeprefix("$").removeprefix("."), _shortened(found.message))
     assert isinstance(data, dict)  # the schema says so

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtra
+from ...export.onnx import import_onnx
 from ...runtime.backends import Backend, backend_file, open_backend
 from ...runtime.inference.worker_client import RemoteBackend
 from .spread import Spread, medians_in_turn
@@ -28,22 +28,19 @@ WAYS = ("in process", "pipe", "shared memory")
 
 def small_graph(path: Path, side: int = SIDE) -> None:
     """Write an ONNX graph uint8 (1, S, S, 3) -> float32 (1, 7) that does next to nothing; raises MissingExtra."""
-    try:
-        import onnx
-        from onnx import TensorProto, helper
-    except ImportError:
-        raise MissingExtra("onnx", "export") from None
+    onnx = import_onnx()
+    helper, kinds = onnx.helper, onnx.TensorProto
     weights = np.random.default_rng(0).normal(size=(3, 7)).astype(np.float32)
     nodes = [
-        helper.make_node("Cast", ["picture"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["picture"], ["real"], to=kinds.FLOAT),
         helper.make_node("ReduceMean", ["real"], ["mean"], axes=[1, 2], keepdims=0),
         helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
     ]
     graph = helper.make_graph(
         nodes,
         "small",
-        [helper.make_tensor_value_info("picture", TensorProto.UINT8, (1, side, side, 3))],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (1, 7))],
+        [helper.make_tensor_value_info("picture", kinds.UINT8, (1, side, side, 3))],
+        [helper.make_tensor_value_info("logits", kinds.FLOAT, (1, 7))],
         [onnx.numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)

@@ -60,18 +60,15 @@ def int8_against_float32() -> str:
     medians = medians_in_turn(ways, ROUNDS, CALLS)
     small.close()
     plain.close()
-    rows = [f"| {name} | {Spread.of(medians[name]).told()} |" for name in ("float32", "int8")]
+    float32, int8 = (Spread.of(medians[name]).told() for name in ("float32", "int8"))
     times = ratios(medians["float32"], medians["int8"]).told()
-    return "\n".join(
-        [
-            f"ONNX Runtime, one thread, {small.size} x {small.size} pixels, {ROUNDS} interleaved rounds of {CALLS}",
-            f"calls: **int8 is {times} times as fast.** What it costs in accuracy is the column `points` above.",
-            "",
-            "| graph | p50 ms, median (range over rounds) |",
-            "|---|---|",
-            *rows,
-        ]
-    )
+    return f"""ONNX Runtime, one thread, {small.size} x {small.size} pixels, {ROUNDS} interleaved rounds of {CALLS}
+calls: **int8 is {times} times as fast.** What it costs in accuracy is the column `points` above.
+
+| graph | p50 ms, median (range over rounds) |
+|---|---|
+| float32 | {float32} |
+| int8 | {int8} |"""
 
 
 def _head(results: Results) -> str:

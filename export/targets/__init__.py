@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
-from ...errors import DeviceNotFound, UsageError
+from ...errors import DeviceNotFound, MissingExtra, UsageError
 from ..job import Target
 
 TARGETS = {
@@ -26,6 +26,16 @@ def target_module(name: str) -> Target:
     return cast(Target, importlib.import_module(f"{__name__}.{TARGETS[name]}"))
 
 
+def missing(name: str, options: Mapping[str, object]) -> str:
+    """How to get what a target lacks here, or an empty string."""
+    module: Any = target_module(name)
+    if not hasattr(module, "EXTRA"):
+        return str(module.missing(options))
+    extra, *modules = module.EXTRA
+    absent = next((m for m in modules if importlib.util.find_spec(m) is None), "")
+    return MissingExtra(absent, extra).hint if absent else ""
+
+
 def choose(wanted: str, precision: str | None, chip: str | None, options: Mapping[str, object]) -> list[str]:
     """Names of the targets to make, in order; for `all`, those whose tools are here.
 
@@ -33,7 +43,7 @@ def choose(wanted: str, precision: str | None, chip: str | None, options: Mappin
         UsageError: there is no such target, or it has no such precision or chip; DeviceNotFound: its tools are absent.
     """
     if wanted == ALL:
-        return [name for name in _fitting(precision) if not target_module(name).missing(options)]
+        return [name for name in _fitting(precision) if not missing(name, options)]
     if wanted not in TARGETS:
         raise UsageError(f"there is no target {wanted!r}", cause="there are " + ", ".join((*TARGETS, ALL)))
     module = target_module(wanted)
@@ -45,14 +55,14 @@ def choose(wanted: str, precision: str | None, chip: str | None, options: Mappin
     if chip and not chips:
         raise UsageError(f"--chip says nothing to {wanted}", hint="leave --chip out")
     prepare = getattr(module, "prepare", None)
-    if prepare is None and (how := module.missing(options)):
+    if prepare is None and (how := missing(wanted, options)):
         raise DeviceNotFound(f"the tools for {wanted} are not installed here", cause="they are optional", hint=how)
     return [wanted]
 
 
 def left_out(precision: str | None, options: Mapping[str, object]) -> dict[str, str]:
     """Targets that `all` cannot make here -> how to get their tools."""
-    absent = {name: target_module(name).missing(options) for name in _fitting(precision)}
+    absent = {name: missing(name, options) for name in _fitting(precision)}
     return {name: how for name, how in absent.items() if how}
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from ...bundle import Artifact, Bundle, add_artifacts, describe_file
 from ...errors import ConversionFailed, GateFailed, InputError
-from ..job import Built, Job, entry, missing_packages
+from ..job import Built, Job, entry
 from ..tflite import edgetpu_rules
 from ..tflite.convert import int8_file
 from ..tflite.flatbuffer import read_tflite
 
+EXTRA = ("edgetpu", "tensorflow", "ai_edge_litert")
 PRECISIONS = USUAL = ("int8",)
 PLAIN, COMPILED = "edgetpu/model_int8.tflite", "edgetpu/model_int8_edgetpu.tflite"
 COMPILER = "edgetpu_compiler"
@@ -30,11 +31,6 @@ MEMORY = {
     "on_chip_left_bytes": "On-chip memory remaining for caching model parameters",
     "off_chip_bytes": "Off-chip memory used for streaming uncached model parameters",
 }
-
-
-def missing(options: Mapping[str, Any]) -> str:
-    """How to get what is missing, or an empty string."""
-    return missing_packages("edgetpu", "tensorflow", "ai_edge_litert")
 
 
 def build(job: Job, precision: str, chip: str) -> Built:

@@ -7,24 +7,19 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConversionFailed, GateFailed
-from ..job import Built, Job, entry, missing_packages
+from ..job import Built, Job, entry
 from ..tflite.convert import int8_file
 
+EXTRA = ("ethos-u", "tensorflow", "ai_edge_litert", "ethosu")
 PRECISIONS = USUAL = ("int8",)
 CHIPS = ("ethos-u65-256",)
 """The NPU of NXP's i.MX 93."""
 MIN_MAPPED = 0.95
 TIMEOUT_S = 600
-
-
-def missing(options: Mapping[str, Any]) -> str:
-    """How to get what is missing, or an empty string."""
-    return missing_packages("ethos-u", "tensorflow", "ai_edge_litert", "ethosu")
 
 
 def build(job: Job, precision: str, chip: str) -> Built:

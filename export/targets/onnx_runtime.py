@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from typing import Any
 
 from ..consumers import check_graph
-from ..job import Built, Job, entry, missing_packages
+from ..job import Built, Job, entry
 from ..onnx import store_float16
 from ..quantize import quantize_int8
 
+EXTRA = ("export", "onnx", "onnxruntime")
 PRECISIONS = ("float16", "float32", "int8")
 USUAL = ("float16", "int8")
-
-
-def missing(options: Mapping[str, Any]) -> str:
-    """How to get what is missing, or an empty string."""
-    return missing_packages("export", "onnx", "onnxruntime")
 
 
 def build(job: Job, precision: str, chip: str) -> Built:

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...bundle import Image
-from ...errors import ConversionFailed, MissingExtra
-from ..job import Built, Job, entry, missing_packages
+from ...bundle.extras import load
+from ...errors import ConversionFailed
+from ..job import Built, Job, entry
 
+EXTRA = ("openvino", "openvino", "nncf")
 PRECISIONS = ("float16", "int8")
 USUAL = PRECISIONS
 
 
-def missing(options: Mapping[str, Any]) -> str:
-    """How to get what is missing, or an empty string."""
-    return missing_packages("openvino", "openvino", "nncf")
-
-
 def build(job: Job, precision: str, chip: str) -> Built:
     """Write openvino/model_<precision>.xml and .bin."""
-    openvino = import_openvino()
+    openvino = load("openvino", "openvino")
     stem = f"openvino/model_{precision}"
     model = read_graph(openvino, job)
     settings: dict[str, Any] = {}
     if precision == "int8":
         model, settings = quantise(openvino, model, job.pictures)
     openvino.save_model(model, str(job.file(f"{stem}.xml")), compress_to_fp16=precision == "float16")
-    artifact = entry(
-        job,
-        f"{stem}.xml",
-        "openvino",
-        precision,
-        "uint8",
-        settings,
-        ("openvino", "nncf") if settings else ("openvino",),
-        companions=(f"{stem}.bin",),
-    )
-    return Built(artifact)
-
-
-def import_openvino() -> Any:
-    """openvino; raises MissingExtra."""
-    try:
-        import openvino
-    except ImportError:
-        raise MissingExtra("openvino", "openvino") from None
-    return openvino
+    tools, weights = ("openvino", "nncf") if settings else ("openvino",), (f"{stem}.bin",)
+    return Built(entry(job, f"{stem}.xml", "openvino", precision, "uint8", settings, tools, companions=weights))
 
 
 def read_graph(openvino: Any, job: Job) -> Any:
@@ -68,10 +47,7 @@ def read_graph(openvino: Any, job: Job) -> Any:
 def quantise(openvino: Any, model: Any, pictures: Sequence[Image]) -> tuple[Any, dict[str, Any]]:
     """The graph in int8 and the settings, for the manifest; raises MissingExtra, ConversionFailed."""
     os.environ["NNCF_CI"] = "1"  # NNCF otherwise reports each call to Intel without asking
-    try:
-        import nncf
-    except ImportError:
-        raise MissingExtra("nncf", "openvino") from None
+    nncf = load("nncf", "openvino")
     logging.getLogger("nncf").setLevel(logging.ERROR)
     dataset = nncf.Dataset(list(pictures), lambda picture: picture[None])
     try:
@@ -80,12 +56,8 @@ def quantise(openvino: Any, model: Any, pictures: Sequence[Image]) -> tuple[Any,
     except Exception as error:  # NNCF raises kinds of its own
         raise ConversionFailed(f"NNCF cannot quantise the graph: {str(error).splitlines()[0]}") from error
     method = "NNCF: min-max weights, averaged min-max activations, fast bias correction"
-    return result, {
-        "pictures": len(pictures),
-        "activations": "int8 per tensor",
-        "weights": "int8 per channel",
-        "method": method,
-    }
+    kinds = {"activations": "int8 per tensor", "weights": "int8 per channel"}
+    return result, {"pictures": len(pictures), **kinds, "method": method}
 
 
 class _QuietProgress:

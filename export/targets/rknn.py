@@ -6,9 +6,7 @@ prepares once in the user's cache, or in one that --rknn-python names.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bundle import cache_folder, locked
+from ...bundle import cache_folder
 from ...errors import ConversionFailed, DeviceNotFound, FerEdgeError, UsageError
 from ...runtime.backends import backend_file
 from ...runtime.inference.worker_client import RemoteBackend
 from ..job import Built, Job, entry
+from .environment import base_python, make, python_steps, ready
 
 PRECISIONS = USUAL = ("int8",)
 CHIPS = ("rk3588", "rk3566")
@@ -29,6 +28,7 @@ VERSIONS = ((3, 11), (3, 12), (3, 10))
 """Pythons that the toolkit has wheels for and that have the packages it needs, the one it was tried with first."""
 LIMIT_S = 3600.0
 """For compiling, and for a whole set of pictures: the simulator takes its time."""
+IMPORT = ("-c", "from rknn.api import RKNN")
 TOOLKIT = "rknn-toolkit2==2.5.0"
 NEEDS = (
     "numpy<2",
@@ -49,7 +49,7 @@ NEEDS = (
 
 def missing(options: Mapping[str, Any]) -> str:
     """How to get what is missing, or an empty string."""
-    there = options.get("rknn_python") or _ready(prepared())
+    there = options.get("rknn_python") or ready(prepared())
     return "" if there else "fer-edge export … --target rknn (prepares an environment of about 1.5 GB)"
 
 
@@ -64,12 +64,24 @@ def prepare(options: Mapping[str, Any], say: Callable[[str], None]) -> None:
                 hint="leave --rknn-python out, and an environment is prepared",
             )
         return
-    folder = prepared()
-    if not _ready(folder):
-        say(f"preparing an environment for {TOOLKIT}, about 1.5 GB, in {folder}")
-        with locked(folder):
-            if not _ready(folder):
-                _install(folder)
+    folder, python = prepared(), base_python(VERSIONS)
+    if ready(folder):
+        return
+    if not python:
+        raise DeviceNotFound(
+            "rknn-toolkit2 needs Python 3.8 to 3.12, and there is none here",
+            cause="its maker offers no wheel for newer ones",
+            hint="fer-edge export … --target rknn --rknn-python PATH",
+        )
+    steps = [*python_steps(python, folder, TOOLKIT, NEEDS), (folder / "bin" / "python", *IMPORT)]
+    try:
+        make(folder, steps, say, f"preparing an environment for {TOOLKIT}, about 1.5 GB, in", LIMIT_S)
+    except DeviceNotFound as error:
+        raise ConversionFailed(
+            f"the environment for rknn-toolkit2 could not be made in {folder}",
+            cause=error.cause,
+            hint="make one by hand and give it with --rknn-python PATH",
+        ) from error
 
 
 def prepared() -> Path:
@@ -82,16 +94,9 @@ def build(job: Job, precision: str, chip: str) -> Built:
     path = f"rknn/model_int8_{chip}.rknn"
     python = Path(job.options.get("rknn_python") or prepared() / "bin" / "python")
     simulator = Simulator(job, python, job.file(path), chip)
-    artifact = entry(
-        job,
-        path,
-        "rknn",
-        precision,
-        "uint8",
-        {"pictures": len(job.pictures), "method": "rknn-toolkit2: per channel, normal"},
-        (),
-        report={"chip": chip, "compiled": True, "parity_by": "the vendor's simulator, not a board"},
-    )
+    settings = {"pictures": len(job.pictures), "method": "rknn-toolkit2: per channel, normal"}
+    report = {"chip": chip, "compiled": True, "parity_by": "the vendor's simulator, not a board"}
+    artifact = entry(job, path, "rknn", precision, "uint8", settings, (), report)
     artifact.built_with["rknn-toolkit2"] = simulator.version  # type: ignore[index]
     return Built(artifact, backend=simulator)
 
@@ -150,56 +155,9 @@ def _dataset(job: Job, work: Path) -> Path:
     return path
 
 
-def _ready(folder: Path) -> bool:
-    return (folder / "ready").is_file()
-
-
 def _imports(python: Path) -> bool:
     try:
-        done = subprocess.run([python, "-c", "from rknn.api import RKNN"], capture_output=True, timeout=120)
+        done = subprocess.run([python, *IMPORT], capture_output=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
-
-
-def _install(folder: Path) -> None:
-    """A virtual environment with the toolkit; removed again when a step fails."""
-    python = _base_python()
-    shutil.rmtree(folder, ignore_errors=True)
-    inside = folder / "bin" / "python"
-    pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    try:
-        for command in ([python, "-m", "venv", folder], [*pip, "--no-deps", TOOLKIT], [*pip, *NEEDS]):
-            done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-            if done.returncode:
-                raise _not_prepared(folder, done.stderr)
-        if not _imports(inside):
-            raise _not_prepared(folder, "from rknn.api import RKNN fails")
-        (folder / "ready").touch()
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _base_python() -> str:
-    """An interpreter that the toolkit has wheels for: this one, else one on PATH."""
-    if sys.version_info[:2] in VERSIONS:
-        return sys.executable
-    for major, minor in VERSIONS:
-        found = shutil.which(f"python{major}.{minor}")
-        if found:
-            return found
-    raise DeviceNotFound(
-        "rknn-toolkit2 needs Python 3.8 to 3.12, and there is none here",
-        cause="its maker offers no wheel for newer ones",
-        hint="fer-edge export … --target rknn --rknn-python PATH",
-    )
-
-
-def _not_prepared(folder: Path, words: str) -> ConversionFailed:
-    lines = [line for line in words.strip().splitlines() if line.strip()]
-    return ConversionFailed(
-        f"the environment for rknn-toolkit2 could not be made in {folder}",
-        cause=lines[-1] if lines else "no network, or no room on the disk",
-        hint="make one by hand and give it with --rknn-python PATH",
-    )

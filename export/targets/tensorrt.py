@@ -6,22 +6,17 @@ An engine fits one GPU and one TensorRT version only, so none is made here; `fer
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from ..consumers import check_graph
 from ..graph import INPUT, with_float_input
-from ..job import Built, Job, entry, missing_packages
+from ..job import Built, Job, entry
 
+EXTRA = ("export", "onnx")
 PRECISIONS = ("float16", "float32")
 USUAL = ("float16",)
 WORKSPACE_MIB = 256
 """Scratch memory the builder may use; enough for a ResNet-50, and leaves room on a Nano with 4 GB for all."""
-
-
-def missing(options: Mapping[str, Any]) -> str:
-    """How to get what is missing, or an empty string."""
-    return missing_packages("export", "onnx")
 
 
 def build(job: Job, precision: str, chip: str) -> Built:
@@ -38,15 +33,6 @@ def build(job: Job, precision: str, chip: str) -> Built:
         "workspace_mib": WORKSPACE_MIB,
     }
     job.file(recipe_path).write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
-    artifact = entry(
-        job,
-        path,
-        "tensorrt",
-        precision,
-        "float32",
-        {},
-        ("onnx",),
-        report={"engine": "to be built on the device", "recipe": recipe},
-        companions=(recipe_path,),
-    )
+    report, beside = {"engine": "to be built on the device", "recipe": recipe}, (recipe_path,)
+    artifact = entry(job, path, "tensorrt", precision, "float32", {}, ("onnx",), report, beside)
     return Built(artifact, notes=("the engine is built on the device: fer-edge build-engine BUNDLE",))

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Image
-from ...errors import ConversionFailed, MissingExtra, UnsupportedGraph
+from ...bundle.extras import load
+from ...errors import ConversionFailed, UnsupportedGraph
 from ..graph import NORMALISED, Stem
 from ..job import Job
 from ..onnx import import_onnx
@@ -27,11 +28,7 @@ def import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its notice cannot be silenced otherwise
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    try:
-        import tensorflow
-    except ImportError:
-        raise MissingExtra("tensorflow", "edgetpu") from None
-    return tensorflow
+    return load("tensorflow", "edgetpu")
 
 
 def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path) -> None:
@@ -76,13 +73,8 @@ def int8_file(job: Job) -> tuple[Path, dict[str, Any]]:
     path = job.work / "shared" / "model_int8.tflite"
     if not path.is_file():
         convert_int8(job.headless, job.stem, job.pictures, job.file("shared/model_int8.tflite"))
-    return path, settings_for(job.pictures)
-
-
-def settings_for(pictures: Sequence[Image]) -> dict[str, Any]:
-    """How `convert_int8` quantises, for the manifest."""
-    return {
-        "pictures": len(pictures),
+    return path, {
+        "pictures": len(job.pictures),
         "activations": "int8 per tensor",
         "weights": "int8 per channel, fully-connected per tensor",
         "method": "min-max",

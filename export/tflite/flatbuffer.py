@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError, MissingExtra
+from ...bundle.extras import load
+from ...errors import InputError
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor: `dtype` in TFLite's words (INT8 …), scales (1, or one a channel along `axis`), constant bytes."""
+    """A tensor: `dtype` in TFLite's words (INT8 …), scales (1, or one a channel), constant bytes."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    axis: int
     constant_bytes: int
     """Bytes stored in the file; 0 for what is computed."""
     dynamic: bool
-
-    @property
-    def elements(self) -> int:
-        """How many numbers it holds."""
-        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -60,10 +54,7 @@ def read_tflite(path: Path) -> Flat:
     Raises:
         InputError: it is none, or cut short; MissingExtra: ai-edge-litert, which knows the format, is absent.
     """
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError:
-        raise MissingExtra("ai_edge_litert", "edgetpu") from None
+    schema = load("ai_edge_litert.schema_py_generated", "edgetpu")
     data = path.read_bytes()
     try:
         if data[4:8] != b"TFL3":
@@ -108,7 +99,6 @@ def _tensor(t: Any, dtype: str, buffer: Any) -> Tensor:
         dtype=dtype,
         scales=tuple(float(s) for s in q.scale) if q is not None and q.scale is not None else (),
         zero_points=tuple(int(z) for z in q.zeroPoint) if q is not None and q.zeroPoint is not None else (),
-        axis=int(q.quantizedDimension) if q is not None else 0,
         constant_bytes=len(stored) if stored is not None else 0,
         dynamic=t.shapeSignature is not None and any(n < 0 for n in t.shapeSignature),
     )

@@ -20,7 +20,8 @@ from fer_edge.benchmarks.published.workload import Workload, count_file, count_l
 from fer_edge.benchmarks.studies.estimates_page import main, page_tables
 from fer_edge.bundle import default_bundle, find_bundle
 from fer_edge.errors import DeviceNotFound, MissingExtra, UnsupportedGraph, UsageError
-from fer_edge.export.table import BEGIN, END, write_into
+from fer_edge.export.table import BEGIN, END
+from fer_edge.files import between_marks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "estimates.md"
 CHIP = Chip("int8", on_chip=4e6)
@@ -286,8 +287,8 @@ def test_wrong_names_and_sizes() -> None:
 
 def test_the_page_holds_what_the_command_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnx")
-    tables = page_tables()
-    assert write_into(PAGE.read_text(), tables) == PAGE.read_text(), "run the command that docs/estimates.md names"
+    page, tables = PAGE.read_text(), page_tables()
+    assert between_marks(page, BEGIN, END, tables) == page, "run the command that docs/estimates.md names"
     for spec in SPECS:
         assert f"| {spec.device} |" in tables
     assert all(TERMS[name].unit in tables for spec in SPECS for name in spec.terms)
@@ -296,7 +297,7 @@ def test_the_page_holds_what_the_command_writes(tmp_path: Path, capsys: pytest.C
     assert (tmp_path / "page.md").read_text() == f"a\n{BEGIN}\n{tables}\n{END}\nb\n"
     assert not capsys.readouterr().out
     with pytest.raises(UsageError, match="has no"):
-        write_into("no marks", tables)
+        between_marks("no marks", BEGIN, END, tables)
 
 
 @pytest.mark.parametrize("name", ["default", "edgetpu"])

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fer_edge.benchmarks.studies.peers import environment
 from fer_edge.benchmarks.studies.peers.__main__ import main, spread
 from fer_edge.benchmarks.studies.peers.child import CHUNK, ChildSession
 from fer_edge.benchmarks.studies.peers.compare import PeerResult, ask_all, measure
@@ -24,11 +23,12 @@ from fer_edge.benchmarks.studies.peers.fer import FER, FER_KERAS
 from fer_edge.benchmarks.studies.peers.known import ELSEWHERE, NO_WEIGHTS, PEERS
 from fer_edge.benchmarks.studies.peers.npm import FACE_API_PEER, HUMAN_PEER
 from fer_edge.benchmarks.studies.peers.ours import DEFAULT, DEFAULT_FLOAT, STUDENT
-from fer_edge.benchmarks.studies.peers.peer import About, Peer, Session
+from fer_edge.benchmarks.studies.peers.peer import About, Peer, Session, folder_of
 from fer_edge.benchmarks.studies.peers.table import COLUMNS, markdown
 from fer_edge.bundle import LABELS
 from fer_edge.bundle.dataset import Sample, read_dataset, read_image
 from fer_edge.errors import DatasetError, DeviceFailed, DeviceNotFound, UsageError
+from fer_edge.export.targets import environment
 
 A_LABEL = 8
 """Test pictures of each label, disgust has seven."""
@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_no_environment_and_a_row_with_the_reason(
 
 
 def test_an_environment_is_made_once(own_cache: Path) -> None:
-    folder = environment.folder_of("some")
+    folder = folder_of("some")
     lines: list[str] = []
     step = [sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir(parents=True)", folder]
     environment.make(folder, [step], lines.append)
@@ -219,7 +219,7 @@ def test_an_environment_is_made_once(own_cache: Path) -> None:
 
 
 def test_a_step_that_fails_is_quoted_and_undone() -> None:
-    folder = environment.folder_of("some")
+    folder = folder_of("some")
     script = "import sys; sys.exit('WARNING: old\\nERROR: no such package\\nA log is kept somewhere')"
     with pytest.raises(DeviceNotFound, match="the environment some could not be made") as caught:
         environment.make(

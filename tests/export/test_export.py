@@ -189,9 +189,10 @@ def test_the_ncs2s_openvino_reads_our_onnx(bundle: Bundle, crops: np.ndarray, ke
 
 @pytest.mark.campaign
 def test_rockchips_own_simulator_agrees(bundle: Bundle, calibration: Path, kept: Path, tmp_path: Path) -> None:
-    from fer_edge.export.targets.rknn import _base_python
+    from fer_edge.export.targets.environment import base_python
+    from fer_edge.export.targets.rknn import VERSIONS
 
-    assert _base_python()
+    assert base_python(VERSIONS)
     command = [sys.executable, "-m", "fer_edge", "export", "default", "--target", "rknn", "--chip", "rk3566"]
     done = subprocess.run(
         [*command, "--calibration", calibration, "--pictures", "200", "--out", tmp_path / "b"],

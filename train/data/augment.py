@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...bundle import Image
-from ...errors import MissingExtra
+from ...bundle.extras import load
 
 Augment = Callable[[Image, int], Image]
 """(uint8 RGB S x S x 3, random seed) -> the same shape."""
@@ -24,10 +24,7 @@ def build_augment(name: str) -> Augment | None:
     import os
 
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version
-    try:
-        import albumentations as A
-    except ImportError:
-        raise MissingExtra("albumentations", "train") from None
+    A = load("albumentations", "train")
     compose = A.Compose({"v1": _published_v1, "v2": _published_v2, "wild": _wild}[name](A))
 
     def augment(image: Image, seed: int) -> Image:
@@ -39,12 +36,7 @@ def build_augment(name: str) -> Augment | None:
 
 def _published_v1(A: Any) -> list[Any]:
     """The thesis's first 75 runs (resizing happens before, in face_crop)."""
-    return [
-        A.Rotate(limit=45, p=0.6),
-        A.HorizontalFlip(p=0.6),
-        A.CoarseDropout(p=0.3),
-        A.RandomBrightnessContrast(),
-    ]
+    return [A.Rotate(limit=45, p=0.6), A.HorizontalFlip(p=0.6), A.CoarseDropout(p=0.3), A.RandomBrightnessContrast()]
 
 
 def _published_v2(A: Any) -> list[Any]:

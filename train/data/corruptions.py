@@ -12,46 +12,30 @@ Corruption = Callable[[Image, int], Image]
 """(uint8 RGB H x W x 3, seed of the picture) -> the same shape and dtype; the same for the same seed."""
 
 
-def low_resolution(side: int) -> Corruption:
+def low_resolution(image: Image, side: int) -> Image:
     """Scaled down to `side` pixels and back up."""
+    import cv2
 
-    def corrupt(image: Image, seed: int) -> Image:
-        import cv2
-
-        small = whole_image(image, side)
-        return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
-
-    return corrupt
+    small = whole_image(image, side)
+    return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def blur(share: float) -> Corruption:
+def blur(image: Image, share: float) -> Image:
     """Gaussian blur, sigma as a share of the width."""
+    import cv2
 
-    def corrupt(image: Image, seed: int) -> Image:
-        import cv2
-
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), share * image.shape[1]), np.uint8)
-
-    return corrupt
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), share * image.shape[1]), np.uint8)
 
 
-def noise(deviation: float) -> Corruption:
+def noise(image: Image, seed: int, deviation: float) -> Image:
     """Gaussian noise, deviation in grey levels, alike in all channels."""
-
-    def corrupt(image: Image, seed: int) -> Image:
-        grain = np.random.default_rng(seed).normal(0, deviation, image.shape[:2])[:, :, None]
-        return np.clip(image + grain, 0, 255).astype(np.uint8)
-
-    return corrupt
+    grain = np.random.default_rng(seed).normal(0, deviation, image.shape[:2])[:, :, None]
+    return np.clip(image + grain, 0, 255).astype(np.uint8)
 
 
-def light(gain: float, gamma: float = 1.0) -> Corruption:
+def light(image: Image, gain: float, gamma: float = 1.0) -> Image:
     """Brightness multiplied by `gain` after the curve x ** gamma (x in 0..1)."""
-
-    def corrupt(image: Image, seed: int) -> Image:
-        return np.clip(255 * gain * (image / 255.0) ** gamma, 0, 255).astype(np.uint8)
-
-    return corrupt
+    return np.clip(255 * gain * (image / 255.0) ** gamma, 0, 255).astype(np.uint8)
 
 
 def side_light(image: Image, seed: int) -> Image:
@@ -60,29 +44,21 @@ def side_light(image: Image, seed: int) -> Image:
     return np.clip(image * ramp[None, :, None], 0, 255).astype(np.uint8)
 
 
-def jpeg(quality: int) -> Corruption:
+def jpeg(image: Image, quality: int) -> Image:
     """Compressed and decompressed."""
+    import cv2
 
-    def corrupt(image: Image, seed: int) -> Image:
-        import cv2
-
-        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-
-    return corrupt
+    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
-def framing(scale: float, angle: float) -> Corruption:
+def framing(image: Image, seed: int, scale: float, angle: float) -> Image:
     """Nearer or farther by `scale`, turned by `angle` degrees, to a side that the seed decides."""
+    import cv2
 
-    def corrupt(image: Image, seed: int) -> Image:
-        import cv2
-
-        height, width = image.shape[:2]
-        move = cv2.getRotationMatrix2D((width / 2, height / 2), angle * (1 if seed % 2 else -1), scale)
-        return np.asarray(cv2.warpAffine(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-    return corrupt
+    height, width = image.shape[:2]
+    move = cv2.getRotationMatrix2D((width / 2, height / 2), angle * (1 if seed % 2 else -1), scale)
+    return np.asarray(cv2.warpAffine(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def hand(image: Image, seed: int) -> Image:
@@ -96,16 +72,16 @@ def hand(image: Image, seed: int) -> Image:
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "24 pixels": low_resolution(24),
-    "16 pixels": low_resolution(16),
-    "blur": blur(0.03),
-    "noise": noise(20),
-    "JPEG 15": jpeg(15),
-    "dark": light(0.35, 1.3),
-    "glare": light(1.5),
+    "24 pixels": lambda image, seed: low_resolution(image, 24),
+    "16 pixels": lambda image, seed: low_resolution(image, 16),
+    "blur": lambda image, seed: blur(image, 0.03),
+    "noise": lambda image, seed: noise(image, seed, 20),
+    "JPEG 15": lambda image, seed: jpeg(image, 15),
+    "dark": lambda image, seed: light(image, 0.35, 1.3),
+    "glare": lambda image, seed: light(image, 1.5),
     "side light": side_light,
-    "near, tilted": framing(1.2, 12),
-    "far, tilted": framing(0.8, 12),
+    "near, tilted": lambda image, seed: framing(image, seed, 1.2, 12),
+    "far, tilted": lambda image, seed: framing(image, seed, 0.8, 12),
     "hand": hand,
 }
 """Name -> corruption; strengths chosen so that a person still sees the expression."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import statistics
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...bundle import LABELS
-from ...bundle.dataset import Dataset, Sample, Watch, unwatched
+from ...bundle.dataset import Dataset, Watch, shuffled_by_label, unwatched
 from ...errors import UsageError
 from ..fit import fit
 from ..recipe import load_recipe
@@ -71,17 +69,13 @@ def cross_validate(
 
     def one(index: int) -> dict[str, Any]:
         name, changed, part = cases[index]
+
+        def tell(line: str) -> None:
+            on_notice(f"{name}: {line}")
+
         place = options.work / name.replace(" ", "_")
         resume = (place / "last.pt").exists()
-        fitted = fit(
-            changed,
-            part,
-            place,
-            init=options.init,
-            resume=resume,
-            watch=watch,
-            say=lambda line: on_notice(f"{name}: {line}"),
-        )
+        fitted = fit(changed, part, place, init=options.init, resume=resume, watch=watch, say=tell)
         split = "valid" if options.folds or not part.split("test") else "test"
         samples, truth = truth_of(part, split, options.label, options.data)
         return evaluation.evaluate(predict(fitted.network, samples, changed.size), truth, LABELS)
@@ -97,21 +91,12 @@ def folds(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
     """
     if count < 2:
         raise UsageError(f"--folds must be at least 2, not {count}")
-    groups: dict[Any, list[Sample]] = defaultdict(list)
-    for sample in dataset.samples:
-        if sample.split != "test":
-            groups[sample.label].append(sample)
-    fold_of = {}
-    for label, members in groups.items():
-        members.sort(key=lambda s: str(s.path))
-        random.Random(f"{seed} {label}").shuffle(members)
-        fold_of.update({s.path: i % count for i, s in enumerate(members)})
-    rest = dataset.split("test")
-    shared = [s for s in dataset.samples if s.split != "test"]
+    rest, shared = dataset.split("test"), [s for s in dataset.samples if s.split != "test"]
+    groups = shuffled_by_label(shared, seed).values()
+    fold_of = {s.path: i % count for members in groups for i, s in enumerate(members)}
     return [
         replace(
-            dataset,
-            samples=(*(replace(s, split="valid" if fold_of[s.path] == f else "train") for s in shared), *rest),
+            dataset, samples=(*(replace(s, split="valid" if fold_of[s.path] == f else "train") for s in shared), *rest)
         )
         for f in range(count)
     ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...bundle import Image, Logits, softmax, whole_image, writing
 from ...bundle.dataset import Sample, read_image
-from ...errors import MissingExtra
+from ...bundle.extras import load
 from ...export.metrics import Classes, report
 
 SHEET_COLUMNS, SHEET_ROWS, CELL = 8, 5, 112
@@ -125,11 +125,7 @@ def plot_history(history: Sequence[dict[str, float]], path: Path) -> None:
 
 
 def _figure(size: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "train") from None
-    return Figure(figsize=size, layout="constrained")
+    return load("matplotlib.figure", "train").Figure(figsize=size, layout="constrained")
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -16,6 +16,7 @@ from ....bundle.dataset import Sample, read_image
 from ....errors import DatasetError, FerEdgeError, UsageError
 from ....export.metrics import report
 from ...results.metrics import stage_metrics
+from ...results.results import reason_of
 from .peer import Answers, Peer, Say, Session
 
 ROUNDS, PICTURES = 5, 200
@@ -74,7 +75,7 @@ class Entrant:
             self._peer.prepare(say)
             self._session = self._peer.open()
         except FerEdgeError as error:
-            self.absent = _reason(error)
+            self.absent = reason_of(error)
 
     def ask(self, images: Sequence[Image]) -> Answers | None:
         """Its answers, or None when it is out."""
@@ -83,7 +84,7 @@ class Entrant:
         try:
             return ask_all(self._session, images)
         except FerEdgeError as error:
-            self.absent = _reason(error)
+            self.absent = reason_of(error)
             return None
 
     def leave(self) -> None:
@@ -164,7 +165,3 @@ def _accuracies(entrants: Sequence[Entrant], images: Sequence[Image], truth: NDA
         if answers := entrant.ask(images):
             entrant.metrics = report(answers.probabilities, truth, LABELS)
             say(f"accuracy: {entrant.about.name}, {len(images)} pictures")
-
-
-def _reason(error: FerEdgeError) -> str:
-    return f"{error.message} ({error.cause})" if error.cause else error.message

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import DeviceNotFound
+from ....export.targets.environment import base_python, make, python_steps, ready
 from .child import ChildSession
-from .environment import base_python, folder_of, make, ready
-from .peer import About, Say
+from .peer import About, Say, folder_of
 
 VERSION = "25.10.3"
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 10))
@@ -21,13 +21,8 @@ NEEDS = (
 )
 """What its expression net runs on. The package itself is installed without its list, which has MTCNN, torch and moviepy
 in it for its face detector and its videos."""
-PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "30")
 CHILD = Path(__file__).with_name("fer_child.py")
-SETTINGS = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "",
-    "OMP_NUM_THREADS": "1",
-}
+SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 """For the child; its thread pools are limited by itself, too."""
 INPUT = "grey, OpenCV's bilinear to 64, -1..1; without the margin that it adds to a detector's box"
 
@@ -54,13 +49,8 @@ class FerPeer:
         folder, python = _folder(), base_python(PYTHONS)
         if not ready(folder) and not python:
             raise DeviceNotFound(self.missing(), hint="pyenv install 3.11")
-        inside = folder / "bin" / "python"
-        steps = (
-            (python, "-m", "venv", folder),
-            (inside, *PIP, "--no-deps", f"fer=={VERSION}"),
-            (inside, *PIP, *NEEDS),
-        )
-        make(folder, steps, say)
+        patience = ("--retries", "1", "--timeout", "30")
+        make(folder, python_steps(python, folder, f"fer=={VERSION}", NEEDS, *patience), say)
 
     def open(self) -> ChildSession:
         """See Peer."""

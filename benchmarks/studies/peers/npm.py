@@ -9,9 +9,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ....export.targets.environment import make, ready
 from .child import ChildSession
-from .environment import folder_of, make, ready
-from .peer import About, Say
+from .peer import About, Say, folder_of
 
 TFJS = "4.22.0"
 FACE_API = "1.7.15"
@@ -63,23 +63,7 @@ def _folder() -> Path:
     return folder_of(f"npm-face-api-{FACE_API}-human-{HUMAN}-tfjs-{TFJS}")
 
 
-FACE_API_PEER = NpmPeer(
-    About(
-        "@vladmandic/face-api",
-        FACE_API,
-        "MIT",
-        112,
-        "`faceExpressionNet.predictExpressions`; RGB, its own bilinear to 112",
-    ),
-    "face-api",
-)
-HUMAN_PEER = NpmPeer(
-    About(
-        "@vladmandic/human",
-        HUMAN,
-        "MIT",
-        64,
-        "its `emotion` model (a mini-Xception); grey, its own bilinear to 64, -1..1",
-    ),
-    "human",
-)
+NET = "`faceExpressionNet.predictExpressions`; RGB, its own bilinear to 112"
+MODEL = "its `emotion` model (a mini-Xception); grey, its own bilinear to 64, -1..1"
+FACE_API_PEER = NpmPeer(About("@vladmandic/face-api", FACE_API, "MIT", 112, NET), "face-api")
+HUMAN_PEER = NpmPeer(About("@vladmandic/human", HUMAN, "MIT", 64, MODEL), "human")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .... import __version__
 from ....bundle import LABELS, Artifact, Bundle, default_bundle, open_bundle, whole_image
 from ....runtime.inference.classifier import Classifier, choose_artifact
-from .peer import About, Answers, Say
+from .peer import About, Answers, Peer
 
 
 class OwnSession:
@@ -40,7 +40,7 @@ class OwnSession:
 
 
 @dataclass(frozen=True)
-class Ours:
+class Ours(Peer):
     """One artifact of a bundle that ships.
 
     Attributes:
@@ -64,13 +64,6 @@ class Ours:
             side,
             f"{artifact.path}{', weights stored as float16' if stored else ''}; RGB, our bilinear to {side}",
         )
-
-    def missing(self) -> str:
-        """See Peer; nothing ever is."""
-        return ""
-
-    def prepare(self, say: Say) -> None:
-        """See Peer; there is nothing to do."""
 
     def open(self) -> OwnSession:
         """See Peer."""

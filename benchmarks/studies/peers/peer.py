@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ....bundle import cache_folder
 from ....errors import DeviceNotFound
 
 Say = Callable[[str], None]
 """Takes a line of progress."""
+
+
+def folder_of(name: str) -> Path:
+    """Where a peer's environment of that name is, or would be."""
+    return cache_folder() / "peers" / name
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,11 @@ class Peer(Protocol):
 
     def missing(self) -> str:
         """Why it cannot run here, in a clause; empty if it can, perhaps after `prepare`."""
+        return ""
 
     def prepare(self, say: Say) -> None:
         """Install what it needs, once, in the user's cache; raises DeviceNotFound, OutputError."""
+        return
 
     def open(self) -> Session:
         """Load its net; raises DeviceNotFound, DeviceFailed."""
