@@ -12,7 +12,7 @@ PYTEST  = $(BIN)/python -m pytest
 BESIDE  = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 QUICK   = not (slow or train or campaign or old_python or peers)
 
-.PHONY: demo quick test test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak wheel \
+.PHONY: demo quick test cases test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak wheel \
 	benchmark export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
@@ -34,6 +34,9 @@ define tested
 	@$(BIN)/mypy > build/types.txt 2>&1 & types=$$!; $(PYTEST) $(BESIDE) $(1); code=$$?; \
 		wait $$types || { cat build/types.txt; code=1; }; exit $$code
 endef
+
+cases: $(VENV)/.dev ## every fault that strangers met, by their own files
+	$(PYTEST) tests/cases
 
 test-all: $(VENV)/.dev ## every test, campaigns too; `make faults`, `make soak` and `make test-boot` are longer still
 	$(PYTEST) $(BESIDE)
