@@ -21,20 +21,8 @@ from .cpio import archive
 from .rootfs import Rootfs
 
 DRIVERS = (
-    *("virtio_pci", "virtio_blk", "virtio_console", "virtio_rng"),
-    *(
-        "crc32c_generic",
-        "ext4",
-        "vfat",
-        "nls_cp437",
-        "nls_iso8859-1",
-        "nls_ascii",
-        "nls_utf8",
-        "autofs4",
-        "configfs",
-        "binfmt_misc",
-    ),
-    "vivid",
+    *("virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "crc32c_generic", "ext4", "vfat", "nls_cp437"),
+    *("nls_iso8859-1", "nls_ascii", "nls_utf8", "autofs4", "configfs", "binfmt_misc", "vivid"),
 )
 """In the order in which they are loaded, each after those it depends on."""
 SETTINGS = {"vivid": "n_devs=1 node_types=0x101 num_inputs=1 input_types=3 num_outputs=1 output_types=1"}
