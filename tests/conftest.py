@@ -46,7 +46,6 @@ SLOW = (
     "tests/cli/test_cli.py::test_truncated_video",
     "tests/devices/flash/test_command.py",
     "tests/devices/flash/test_direct.py",
-    "tests/devices/flash/test_fat.py::test_many",
     "tests/devices/flash/test_first_boot.py",
     "tests/devices/flash/test_images.py::test_changes_are_there",
     "tests/devices/flash/test_payload.py::test_markers_are_asked",

@@ -113,15 +113,6 @@ def test_we_read_what_mtools_writes(image: Path, tmp_path: Path) -> None:
         assert fat.read(f"/OVERLAYS/deep FOLDER/{path.name}") == path.read_bytes()
 
 
-def test_lower_case_bits_of_windows_are_read(image: Path) -> None:
-    opened(image).write("/BOOT.INI", b"x")
-    raw = bytearray(image.read_bytes())
-    raw[raw.index(b"BOOT    INI") + 12] = 0x18
-    image.write_bytes(raw)
-    assert opened(image).listing() == {"boot.ini": False}
-    assert opened(image).read("/Boot.ini") == b"x"
-
-
 def test_a_file_in_anothers_place_keeps_its_name(image: Path) -> None:
     """cmdline.txt must still be called so, and the clusters of the old one must be free again."""
     fat = opened(image)
@@ -173,15 +164,6 @@ def test_a_full_root_folder_of_fat16_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="folder of it, is full"):
         fill()
     assert 30 < len(fat.listing()) < 112
-    fsck(image)
-
-
-def test_many_short_names_that_look_alike(image: Path) -> None:
-    fat, names = opened(image), [f"configuration {i}.text" for i in range(60)]
-    for name in names:
-        fat.write(f"/many/{name}", name.encode())
-    assert list(fat.listing("/many")) == names
-    assert [fat.read(f"/many/{name}") for name in names] == [name.encode() for name in names]
     fsck(image)
 
 
