@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,59 +26,56 @@ from fer_edge.runtime.mqtt.settings import MqttSettings, topic_of
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
 from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot, state_json
 from support.brokers import MOSQUITTO, Broker, Listener
-from support.snapshots import SEEN, moment
+from support.snapshots import SEEN, moment, publish
 from support.waiting import until
 
-
-@pytest.fixture
-def cleanup() -> Iterator[list[Callable[[], object]]]:
-    """Called at the end, the last one first."""
-    steps: list[Callable[[], object]] = []
-    yield steps
-    for step in reversed(steps):
-        step()
+Make = Callable[..., Any]
 
 
 @pytest.fixture
-def broker(tmp_path: Path, cleanup: list[Callable[[], object]]) -> Broker:
+def cleanup() -> Iterator[ExitStack]:
+    with ExitStack() as steps:
+        yield steps
+
+
+@pytest.fixture
+def broker(tmp_path: Path, cleanup: ExitStack) -> Broker:
     if not MOSQUITTO.is_file():
         pytest.skip("needs mosquitto")
     pytest.importorskip("paho.mqtt.client", reason="needs the kiosk extra")
     broker = Broker(tmp_path / "broker")
-    cleanup.append(broker.stop)
+    cleanup.callback(broker.stop)
     return broker
 
 
 @pytest.fixture
-def listen(broker: Broker, cleanup: list[Callable[[], object]]) -> Callable[..., Listener]:
+def listen(broker: Broker, cleanup: ExitStack) -> Make:
+    """Somebody who listens; the broker is started for the first."""
+
     def make(**more: Any) -> Listener:
-        listener = Listener(broker, **more)
-        cleanup.append(listener.close)
-        return listener
+        if broker.process is None:
+            broker.start()
+        return cleanup.enter_context(closing(Listener(broker, **more)))
 
     return make
 
 
 @pytest.fixture
-def publisher(broker: Broker, tmp_path: Path, cleanup: list[Callable[[], object]]) -> Callable[..., MqttPublisher]:
-    """One that publishes everything and tries again soon."""
+def publisher(broker: Broker, tmp_path: Path, cleanup: ExitStack) -> Make:
+    """A started one that publishes everything and tries again soon."""
 
     def make(on_command: Callable[[str, bool], None] = lambda n, o: None, **more: Any) -> MqttPublisher:
         settings = {"host": "127.0.0.1", "port": broker.port, "topic": "kiosk", "interval_s": 0, **more}
         made = MqttPublisher(MqttSettings(**settings), tmp_path / "queue.db", on_command, waits_s=(0.05, 0.2))
-        cleanup.append(made.stop)
+        cleanup.callback(made.stop)
+        made.start()
         return made
 
     return make
 
 
-Make = Callable[..., Any]
-
-
-def test_birth_state_and_farewell(broker: Broker, listen: Make, publisher: Make) -> None:
-    broker.start()
+def test_birth_state_and_farewell(listen: Make, publisher: Make) -> None:
     early, kiosk = listen(), publisher()
-    kiosk.start()
     kiosk.publish(SEEN)
     until(lambda: early.of("kiosk/state"))
     assert early.of("kiosk/status") == ["online"]
@@ -99,12 +97,11 @@ _KIOSK = """
 import pathlib, sys
 from fer_edge.runtime.mqtt.publisher import MqttPublisher
 from fer_edge.runtime.mqtt.settings import MqttSettings
-from support.snapshots import moment
+from support.snapshots import publish
 settings = MqttSettings("127.0.0.1", int(sys.argv[1]), topic="kiosk", interval_s=0)
 kiosk = MqttPublisher(settings, pathlib.Path(sys.argv[2]))
 kiosk.start()
-for number in range(int(sys.argv[3])):
-    kiosk.publish(moment(number))
+publish(kiosk, range(int(sys.argv[3])))
 print("published", flush=True)
 while kiosk.state().queued != len(kiosk._queue) or kiosk._inbox:
     pass
@@ -126,7 +123,6 @@ def killed_kiosk(broker: Broker, queue: Path, count: int, before: Callable[[], N
 
 
 def test_the_last_will_speaks_for_a_killed_kiosk(broker: Broker, listen: Make, tmp_path: Path) -> None:
-    broker.start()
     listener = listen()
     killed_kiosk(broker, tmp_path / "q.db", 1, lambda: until(lambda: listener.frames() == [0]))
     until(lambda: listener.of("kiosk/status") == ["online", "offline"])
@@ -136,41 +132,32 @@ def test_the_last_will_speaks_for_a_killed_kiosk(broker: Broker, listen: Make, t
 def test_a_broker_that_dies_and_returns_gets_everything_once_and_in_order(
     broker: Broker, listen: Make, publisher: Make, how: signal.Signals
 ) -> None:
-    broker.start()
     listener, kiosk = listen(), publisher()
-    kiosk.start()
-    number = 0
-    for _ in range(3):
-        for _ in range(5):
-            kiosk.publish(moment(number := number + 1))
-        until(lambda: listener.frames() == list(range(1, number + 1)) and kiosk.state().queued == 0)
+    for begin in range(0, 75, 25):
+        publish(kiosk, range(begin, begin + 5))
+        until(lambda begin=begin: listener.frames() == list(range(begin + 5)) and kiosk.state().queued == 0)
         if how is signal.SIGKILL:
             broker.save()
         broker.stop(how)
         until(lambda: not kiosk.state().connected)
-        for _ in range(20):
-            kiosk.publish(moment(number := number + 1))
+        publish(kiosk, range(begin + 5, begin + 25))
         until(lambda: f"no broker at 127.0.0.1:{broker.port}" in kiosk.check())
         assert kiosk.state().queued == 20
         broker.start()
-        until(lambda: len(listener.frames()) >= number)
+        until(lambda begin=begin: len(listener.frames()) >= begin + 25)
         until(lambda: kiosk.state().queued == 0)
-    assert listener.frames() == list(range(1, number + 1))
+    assert listener.frames() == list(range(75))
     assert kiosk.check() == ""
     assert kiosk.state().dropped == 0
 
 
-def test_the_queue_survives_a_restart(broker: Broker, listen: Make, publisher: Make) -> None:
-    for part in (0, 1):
+def test_the_queue_survives_a_restart(listen: Make, publisher: Make) -> None:
+    for begin in (0, 10):
         kiosk = publisher()
-        kiosk.start()
-        for number in range(10):
-            kiosk.publish(moment(part * 10 + number))
+        publish(kiosk, range(begin, begin + 10))
         kiosk.stop()
-    broker.start()
     listener, kiosk = listen(), publisher()
     kiosk.publish(moment(20))
-    kiosk.start()
     until(lambda: len(listener.frames()) >= 21)
     assert listener.frames() == list(range(21))
     assert [json.loads(text)["sequence"] for text in listener.of("kiosk/state")] == list(range(1, 22))
@@ -178,21 +165,17 @@ def test_the_queue_survives_a_restart(broker: Broker, listen: Make, publisher: M
 
 def test_the_queue_survives_a_kill(broker: Broker, listen: Make, publisher: Make, tmp_path: Path) -> None:
     killed_kiosk(broker, tmp_path / "queue.db", 30)
-    broker.start()
-    listener, kiosk = listen(), publisher()
-    kiosk.start()
+    listener = listen()
+    publisher()
     until(lambda: len(listener.frames()) >= 30)
     assert listener.frames() == list(range(30))
 
 
-def test_a_full_queue_drops_the_oldest_and_counts_them(broker: Broker, listen: Make, publisher: Make) -> None:
+def test_a_full_queue_drops_the_oldest_and_counts_them(listen: Make, publisher: Make) -> None:
     kiosk = publisher(queue_size=5)
-    kiosk.start()
-    for number in range(12):
-        kiosk.publish(moment(number))
+    publish(kiosk, range(12))
     until(lambda: kiosk.state().dropped == 7)
     assert kiosk.state().queued == 5
-    broker.start()
     listener = listen()
     until(lambda: kiosk.state().queued == 0)
     kiosk.publish(moment(99))
@@ -200,8 +183,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(broker: Broker, listen: M
     assert set(listener.frames()) <= {7, 8, 9, 10, 11, 99}
 
 
-def test_commands(broker: Broker, listen: Make, publisher: Make) -> None:
-    broker.start()
+def test_commands(listen: Make, publisher: Make) -> None:
     listener = listen()
     commands: list[tuple[str, bool]] = []
 
@@ -211,7 +193,6 @@ def test_commands(broker: Broker, listen: Make, publisher: Make) -> None:
 
     listener.client.publish("kiosk/record/set", "ON", qos=1, retain=True).wait_for_publish(10)
     kiosk = publisher(on_command)
-    kiosk.start()
     kiosk.publish(SEEN)
     until(lambda: listener.frames())  # the subscription went out before it
     for word in ("ON", "perhaps", "O" * 100_000):
@@ -227,9 +208,10 @@ _PAHO_LEAVES = pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnrai
 """paho leaves the socket of a failed handshake to the reference count, which closes it."""
 
 
-def certificates(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate authority, a certificate for localhost and one for another name."""
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("keys")
 
     def openssl(*words: str) -> None:
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
@@ -243,32 +225,33 @@ def certificates(folder: Path) -> None:
         openssl("req", *key, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "req.pem")
         signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.cnf"]
         openssl("x509", "-req", "-in", "req.pem", "-out", f"{name}.pem", *signed)
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    certificates(folder)
     return folder
+
+
+@pytest.fixture
+def encrypted(broker: Broker, tmp_path: Path, keys: Path, cleanup: ExitStack) -> Callable[..., Broker]:
+    """A started broker with the certificate for a name; `broker` says whether there can be one."""
+
+    def make(name: str, lines: str = "allow_anonymous true") -> Broker:
+        made = Broker(tmp_path / name, f"{lines}\ncertfile {keys}/{name}.pem\nkeyfile {keys}/{name}.key")
+        cleanup.callback(made.stop)
+        made.start()
+        return made
+
+    return make
 
 
 @_PAHO_LEAVES
 def test_tls_with_a_password(
-    tmp_path: Path, broker: Broker, keys: Path, publisher: Make, cleanup: list[Callable[[], object]]
+    tmp_path: Path, encrypted: Callable[..., Broker], keys: Path, publisher: Make, cleanup: ExitStack
 ) -> None:
     import ssl
 
     passwords = tmp_path / "passwords"
     subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "kiosk", "secret"], check=True, capture_output=True)
-    lines = (
-        f"allow_anonymous false\npassword_file {passwords}\ncertfile {keys}/localhost.pem\nkeyfile {keys}/localhost.key"
-    )
-    guarded = Broker(tmp_path / "guarded", lines)
-    cleanup.append(guarded.stop)
-    guarded.start()
+    guarded = encrypted("localhost", f"allow_anonymous false\npassword_file {passwords}")
     trust = ssl.create_default_context(cafile=keys / "ca.pem")
-    listener = Listener(guarded, trust=trust, user="kiosk")
-    cleanup.append(listener.close)
+    listener = cleanup.enter_context(closing(Listener(guarded, trust=trust, user="kiosk")))
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text("secret\n")
     wrong.write_text("guess\n")
@@ -278,52 +261,40 @@ def test_tls_with_a_password(
         ({"ca_file": keys / "ca.pem", "password_file": wrong}, "refused us: Not authorized"),
     ]:
         kiosk = publisher(**common, **more)
-        kiosk.start()
         kiosk.publish(moment(1))
         until(lambda kiosk=kiosk, said=said: said in kiosk.check())
         assert "guess" not in kiosk.check()
         kiosk.stop()
     assert listener.heard == []
-    kiosk = publisher(**common, ca_file=keys / "ca.pem", password_file=right)
-    kiosk.start()
-    for number in range(2, 40):
-        kiosk.publish(moment(number))
+    publish(publisher(**common, ca_file=keys / "ca.pem", password_file=right), range(2, 40))
     until(lambda: len(listener.frames()) == 40)
     assert listener.frames() == [1, 1, *range(2, 40)]
 
 
 @_PAHO_LEAVES
 def test_a_certificate_for_another_name_is_not_trusted(
-    tmp_path: Path, broker: Broker, keys: Path, publisher: Make, cleanup: list[Callable[[], object]]
+    encrypted: Callable[..., Broker], keys: Path, publisher: Make
 ) -> None:
-    lines = f"allow_anonymous true\ncertfile {keys}/elsewhere.pem\nkeyfile {keys}/elsewhere.key"
-    other = Broker(tmp_path / "other", lines)
-    cleanup.append(other.stop)
-    other.start()
+    other = encrypted("elsewhere")
     kiosk = publisher(host="localhost", port=other.port, tls=True, ca_file=keys / "ca.pem")
-    kiosk.start()
     until(lambda: "Hostname mismatch" in kiosk.check())
 
 
-def test_a_broker_that_never_answers_blocks_nobody(broker: Broker, publisher: Make) -> None:
+def test_a_broker_that_never_answers_blocks_nobody(publisher: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         kiosk = publisher(port=silent.getsockname()[1])
-        kiosk.start()
         peer, _ = silent.accept()
-        for number in range(5):
-            kiosk.publish(moment(number))
+        publish(kiosk, range(5))
         kiosk.stop(0.2)
         peer.close()
     assert not kiosk._thread.is_alive()
-    left = publisher()
-    assert left.state().queued == 5
+    assert publisher().state().queued == 5
 
 
-def test_a_broker_that_talks_nonsense_is_tried_again(broker: Broker, publisher: Make) -> None:
+def test_a_broker_that_talks_nonsense_is_tried_again(publisher: Make) -> None:
     chance = random.Random(0)
     with socket.create_server(("127.0.0.1", 0)) as strange:
         kiosk = publisher(port=strange.getsockname()[1])
-        kiosk.start()
         for _ in range(8):
             peer, _ = strange.accept()
             with peer:
@@ -335,7 +306,6 @@ def test_a_broker_that_talks_nonsense_is_tried_again(broker: Broker, publisher: 
 def test_reconnecting_leaves_no_descriptor_behind(broker: Broker, publisher: Make) -> None:
     broker.start()
     kiosk = publisher()
-    kiosk.start()
     counts = []
     for _ in range(6):
         until(lambda: kiosk.state().connected)
@@ -456,11 +426,9 @@ def test_a_snapshot_names_no_face() -> None:
     assert told["fps"] is told["latency_ms"] is told["faces"] is None
 
 
-def test_home_assistant_learns_of_us_and_understands_our_state(broker: Broker, listen: Make, publisher: Make) -> None:
-    broker.start()
+def test_home_assistant_learns_of_us_and_understands_our_state(listen: Make, publisher: Make) -> None:
     listener = listen(topic="homeassistant/#")
-    kiosk = publisher()
-    kiosk.start()
+    publisher()
     until(lambda: len(listener.heard) == 13)
     known = (*LABELS, "uncertain", "faces", "health", "device")
     topics = {topic for topic, _, _ in listener.heard}
@@ -483,15 +451,11 @@ def rendered(key: str, snapshot: Snapshot, field: str = "value_template") -> str
 
 
 def test_templates_give_what_the_entities_show() -> None:
-    assert rendered("happy", SEEN) == "75.0"
-    assert rendered("fear", SEEN) == "0.0"
+    shown = {"happy": "75.0", "fear": "0.0", "faces": "3", "health": "ok", "device": "CPU", "record": "OFF"}
+    assert {key: rendered(key, SEEN) for key in shown} == shown
     assert rendered("happy", replace(SEEN, window={})) == "None"  # which Home Assistant shows as unknown
-    assert rendered("faces", SEEN) == "3"
     assert rendered("faces", replace(SEEN, faces=None)) == "None"
-    assert rendered("health", SEEN) == "ok"
-    assert rendered("device", SEEN) == "CPU"
     assert rendered("pause", replace(SEEN, paused=True)) == "ON"
-    assert rendered("record", SEEN) == "OFF"
     failed = replace(SEEN, health=Health(Condition.DEGRADED, 'no "frame"'))
     told = json.loads(rendered("health", failed, "json_attributes_template"))
     assert told == {"condition": "degraded", "reason": 'no "frame"'}

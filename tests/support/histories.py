@@ -33,6 +33,13 @@ def seen(track: int = 1, label: str = "happy") -> Observation:
     return Observation(0, 0.0, track, label, 0.7, label, row, (1.0, 2.0, 3.0, 4.0))
 
 
+def put(sink: History, *tracks: int, label: str = "happy") -> bool:
+    """Have each of these faces seen once and commit; whether they are on the disk."""
+    for track in tracks:
+        sink.write(FRAME, [seen(track, label)])
+    return sink.commit()
+
+
 def store(folder: Path, time: Time | None = None, **more: object) -> History:
     """One without a thread: the test says when it commits."""
     return History(folder, clock=(time or Time()).clock, start=False, labels=LABELS, **more)  # type: ignore[arg-type]

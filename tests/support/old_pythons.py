@@ -15,6 +15,12 @@ from fer_edge.files import locked
 from .children import FAKES
 
 
+def bare_python(version: str) -> Path | None:
+    """pyenv's interpreter of another version, where there is one."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return next(iter(sorted(versions.glob(f"{version}.*/bin/python"))), None)
+
+
 def old_python(version: str, kept: Path, *packages: str) -> str:
     """An interpreter of another version with these packages, made once; skips where it cannot be had."""
     folder = kept / f"python{version}-{packages[0].replace('==', '-')}"
@@ -26,8 +32,7 @@ def old_python(version: str, kept: Path, *packages: str) -> str:
 @cache
 def _why_not(version: str, folder: Path, packages: tuple[str, ...]) -> str:
     """Make that environment unless it is there; why it could not be made, or nothing."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    base = next(iter(sorted(versions.glob(f"{version}.*/bin/python"))), None)
+    base = bare_python(version)
     if base is None:
         return f"no Python {version} on this machine"
     with locked(folder):

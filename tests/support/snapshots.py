@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from fer_edge.runtime.mqtt.publisher import MqttPublisher
 from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
 
 SEEN = Snapshot(
@@ -24,3 +26,8 @@ SEEN = Snapshot(
 
 def moment(number: int) -> Snapshot:
     return replace(SEEN, frames=number)
+
+
+def publish(kiosk: MqttPublisher, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        kiosk.publish(moment(number))

@@ -17,8 +17,9 @@ from fer_edge.errors import DeviceFailed, DeviceNotFound
 from fer_edge.runtime.engine import builder
 from fer_edge.runtime.engine.cache import Engine, check_memory, engine_for
 from fer_edge.runtime.engine.tools import BUILDER, Bindings, EngineTool, Trtexec, find_tool, gpu_capability
+from support.children import FAKES
+from support.old_pythons import bare_python
 
-FAKES = Path(__file__).resolve().parents[2] / "fakes"
 VERSIONS = {"tensorrt_8_2": "8.2.1.8", "tensorrt_8_6": "8.6.1", "tensorrt_10": "10.3.0"}
 
 
@@ -185,10 +186,7 @@ def test_a_nano_without_swap_is_told(tmp_path: Path) -> None:
 
 
 def test_builder_runs_on_python_3_6(onnx_file: Path, tmp_path: Path) -> None:
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    old = next(iter(sorted(versions.glob("3.6.*/bin/python"))), None)
-    if old is None:
-        pytest.skip("no Python 3.6 on this machine")
+    old = bare_python("3.6") or pytest.skip("no Python 3.6 on this machine")
     spec = {"onnx": str(onnx_file), "engine": str(tmp_path / "a.engine"), "precision": "float16", "workspace_mib": 8}
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     environment = {**os.environ, "PYTHONPATH": f"{FAKES / 'tensorrt_8_2'}:{FAKES}"}

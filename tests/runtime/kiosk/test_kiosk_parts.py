@@ -23,9 +23,9 @@ from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Frame, Observation
 from fer_edge.runtime.vision.resting_face import MAX_HELD, MAX_TRACKS, RestingFace
+from support.children import FAKES
 from support.waiting import until
 
-FAKES = Path(__file__).resolve().parents[2] / "fakes"
 SAD, NEUTRAL, HAPPY = LABELS.index("sad"), LABELS.index("neutral"), LABELS.index("happy")
 
 

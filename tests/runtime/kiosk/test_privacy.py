@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ast
-import http.server
 import os
 import re
 import shutil
 import signal
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +21,7 @@ from fer_edge.bundle import face_crop
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.vision.detectors import open_detector
 from support.brokers import MOSQUITTO, Broker
+from support.ip_cameras import IpCamera
 from support.kiosks import Running, cache_with
 from support.waiting import until
 
@@ -73,40 +71,13 @@ def read_trace(folder: Path) -> Traced:
     return traced
 
 
-class Camera(http.server.BaseHTTPRequestHandler):
-    """An IP camera that shows the clip again and again."""
-
-    pictures: tuple[bytes, ...] = ()
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        try:
-            for number in range(10_000):
-                picture = self.pictures[number % len(self.pictures)]
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                self.wfile.write(head.encode() + picture + b"\r\n")
-                time.sleep(0.05)
-        except OSError:
-            return
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
-def camera(clip: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def camera(clip: Path) -> Iterator[int]:
+    """The port of an IP camera that shows the clip again and again."""
     frames = [cv2.imencode(".jpg", frame.image)[1].tobytes() for frame in open_source(str(clip))]
-    monkeypatch.setattr(Camera, "pictures", tuple(frames))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
+    server = IpCamera(lambda number: frames[number % len(frames)], 0.05)
     yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.switch_off()
 
 
 def run_traced(running: Running, folder: Path, enough: Callable[[], object]) -> Traced:

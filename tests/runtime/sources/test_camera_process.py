@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,13 @@ from fer_edge.runtime.sources.camera_process import CameraProcess
 from fer_edge.runtime.sources.open import OPENCV, PICAMERA, live_reader, reader_for
 from fer_edge.runtime.sources.source_reader import SourceReader
 from support.children import FAULTY_CAMERA, gone, kill_the_parent, until, without_shared_memory
-from support.old_pythons import old_python, with_fakes
+from support.old_pythons import bare_python, old_python, with_fakes
+
+Open = Callable[..., CameraProcess]
 
 
-def faulty(what: str, share: bool = True, **options: object) -> CameraProcess:
-    return CameraProcess(FAULTY_CAMERA, what, options, name="fake:0", share=share)
+def faulty(what: str, share: bool = True) -> CameraProcess:
+    return CameraProcess(FAULTY_CAMERA, what, {}, name="fake:0", share=share)
 
 
 def expected(count: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -37,37 +40,36 @@ def expected(count: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.fixture
-def opened() -> Iterator[list[CameraProcess]]:
-    """Readers to be closed at the end."""
-    held: list[CameraProcess] = []
-    yield held
-    for reader in held:
-        reader.close()
+def opened() -> Iterator[Open]:
+    """Opens a reader, or a faulty one by its name; it is closed at the end."""
+    with ExitStack() as held:
+
+        def open_it(what: str | CameraProcess, limit_s: float = 10, share: bool = True) -> CameraProcess:
+            reader = held.enter_context(closing(faulty(what, share) if isinstance(what, str) else what))
+            reader.open(limit_s)
+            return reader
+
+        yield open_it
 
 
 @pytest.mark.parametrize("share", [True, False], ids=["shared memory", "pipe"])
-def test_pictures_cross_whole(share: bool) -> None:
+def test_pictures_cross_whole(opened: Open, share: bool) -> None:
     """Grey, with and without a third dimension, BGRA, sizes that grow, shrink and are odd."""
     shapes = {"small": (48, 64, 3), "odd": (479, 641, 3), "big": (1080, 1920, 3), "dot": (1, 1, 3)}
     shapes |= {"grey": (48, 64), "grey1": (48, 64, 1), "bgra": (48, 64, 4)}
     words = [*shapes, "big"]
-    reader = faulty(",".join(words), share)
-    reader.open(10)
+    reader = opened(",".join(words), share=share)
     for count, word in enumerate(words, 1):
         picture = reader.read(5)
         assert picture.image.flags.owndata
         assert np.array_equal(picture.image, expected(count, shapes[word])), word
         assert picture.time_s is None
     assert reader.about["backend"] == "faulty"
-    reader.close()
 
 
-def test_where_the_kernel_offers_no_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_kernel_offers_no_shared_memory(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     without_shared_memory(monkeypatch)
-    reader = faulty("odd")
-    reader.open(10)
-    assert np.array_equal(reader.read(5).image, expected(1, (479, 641, 3)))
-    reader.close()
+    assert np.array_equal(opened("odd").read(5).image, expected(1, (479, 641, 3)))
 
 
 @pytest.mark.parametrize(
@@ -83,9 +85,8 @@ def test_where_the_kernel_offers_no_shared_memory(monkeypatch: pytest.MonkeyPatc
         ("two", r"shape \(48, 64, 2\)"),
     ],
 )
-def test_a_fault_is_a_sentence(what: str, said: str) -> None:
-    reader = faulty(what)
-    reader.open(10)
+def test_a_fault_is_a_sentence(opened: Open, what: str, said: str) -> None:
+    reader = opened(what)
     pid = reader.pid
     with pytest.raises(SourceError, match=said) as caught:
         reader.read(0.5)
@@ -108,21 +109,17 @@ def test_a_camera_that_does_not_open() -> None:
     assert gone(pid)
 
 
-def test_a_stream_whose_server_says_nothing(opened: list[CameraProcess]) -> None:
+def test_a_stream_whose_server_says_nothing(opened: Open) -> None:
     """A real socket that accepts; FFmpeg waits, and is not waited for."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         reader = reader_for(f"rtsp://user:s3cret@127.0.0.1:{server.getsockname()[1]}/live")
-        assert isinstance(reader, CameraProcess)
-        opened.append(reader)
         with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1 did not open within") as caught:
-            reader.open(2.0)
+            opened(reader, 2.0)
     assert "s3cret" not in str(caught.value)
 
 
-def test_stopped_in_the_middle(opened: list[CameraProcess]) -> None:
-    reader = faulty("small")
-    opened.append(reader)
-    reader.open(10)
+def test_stopped_in_the_middle(opened: Open) -> None:
+    reader = opened("small")
     reader.read(5)
     assert reader.pid is not None
     os.kill(reader.pid, signal.SIGSTOP)
@@ -133,25 +130,20 @@ def test_stopped_in_the_middle(opened: list[CameraProcess]) -> None:
     assert gone(pid)
 
 
-def test_a_child_that_cuts_the_memory_short_cannot(opened: list[CameraProcess]) -> None:
+def test_a_child_that_cuts_the_memory_short_cannot(opened: Open) -> None:
     """Reading a file in memory beyond its end would kill this process, not the child."""
-    reader = faulty("odd,cut,odd")
-    opened.append(reader)
-    reader.open(10)
+    reader = opened("odd,cut,odd")
     for shape in ((479, 641, 3), (48, 64, 3), (479, 641, 3)):
         assert reader.read(5).image.shape == shape
 
 
-def test_a_talking_library_does_not_disturb(opened: list[CameraProcess]) -> None:
-    reader = faulty("talk")
-    opened.append(reader)
-    reader.open(10)
+def test_a_talking_library_does_not_disturb(opened: Open) -> None:
+    reader = opened("talk")
     assert all(reader.read(5).image.shape == (48, 64, 3) for _ in range(5))
 
 
-def test_a_child_that_does_not_let_go_is_ended() -> None:
-    reader = faulty("stuck")
-    reader.open(10)
+def test_a_child_that_does_not_let_go_is_ended(opened: Open) -> None:
+    reader = opened("stuck")
     pid = reader.pid
     reader.close()
     assert pid is not None
@@ -180,10 +172,8 @@ def test_interrupted_while_it_is_waited_for() -> None:
     late.close()
 
 
-def test_no_picture_reaches_the_disk_in_a_core(opened: list[CameraProcess]) -> None:
-    reader = faulty("small")
-    opened.append(reader)
-    reader.open(10)
+def test_no_picture_reaches_the_disk_in_a_core(opened: Open) -> None:
+    reader = opened("small")
     limits = Path(f"/proc/{reader.pid}/limits").read_text().splitlines()
     assert next(line for line in limits if line.startswith("Max core file size")).split()[4:6] == ["0", "0"]
 
@@ -216,19 +206,14 @@ def test_what_cannot_be_started() -> None:
 
 
 def test_the_files_for_other_interpreters_parse_there() -> None:
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    old = next(iter(sorted(versions.glob("3.9.*/bin/python"))), None)
-    if old is None:
-        pytest.skip("no Python 3.9 on this machine")
+    old = bare_python("3.9") or pytest.skip("no Python 3.9 on this machine")
     for path in (CHILD, camera_process.CHILD, OPENCV, PICAMERA):
         compile_it = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
         assert subprocess.run([old, "-c", compile_it, path]).returncode == 0
 
 
-def test_a_real_video_through_the_child(clip: Path, opened: list[CameraProcess]) -> None:
-    reader = CameraProcess(OPENCV, str(clip), {}, name="clip")
-    opened.append(reader)
-    reader.open(20)
+def test_a_real_video_through_the_child(clip: Path, opened: Open) -> None:
+    reader = opened(CameraProcess(OPENCV, str(clip), {}, name="clip"), 20)
     frames = list(open_source(str(clip)))
     assert all(np.array_equal(reader.read(5).image, frame.image) for frame in frames)
     with pytest.raises(SourceError, match="no more pictures"):
@@ -244,20 +229,16 @@ def test_an_absent_camera() -> None:
     reader.close()
 
 
-def test_a_camera_is_asked_for_a_size(tmp_path: Path, opened: list[CameraProcess]) -> None:
+def test_a_camera_is_asked_for_a_size(tmp_path: Path, opened: Open) -> None:
     python = with_fakes(tmp_path / "python", modules="camera")
     options = {"width": 1200, "height": 700, "fps": 15.0}
-    reader = CameraProcess(OPENCV, "0", options, name="camera:0", python=python)
-    opened.append(reader)
-    reader.open(10)
+    reader = opened(CameraProcess(OPENCV, "0", options, name="camera:0", python=python))
     assert {k: reader.about[k] for k in ("width", "height", "fps")} == {"width": 1280, "height": 720, "fps": 15.0}
     picture = reader.read(5)
     assert picture.image.shape == (720, 1280, 3)
     assert picture.image[0, 0, 0] == 1  # the buffer holds one picture: the newest
-    none = CameraProcess(OPENCV, "1", options, name="camera:1", python=python)
-    opened.append(none)
     with pytest.raises(DeviceNotFound, match="camera:1 cannot be opened"):
-        none.open(10)
+        opened(CameraProcess(OPENCV, "1", options, name="camera:1", python=python))
 
 
 def test_names_and_kinds(tmp_path: Path) -> None:
@@ -288,11 +269,9 @@ def test_what_may_be_a_password_is_hidden(text: str) -> None:
     assert not [word for word in ("s3cret", "9988", "other", "p%40ss", "p@ss", "/live") if word in hidden]
 
 
-def test_what_a_library_says_of_a_stream_is_hidden(opened: list[CameraProcess]) -> None:
+def test_what_a_library_says_of_a_stream_is_hidden(opened: Open) -> None:
     url = "rtsp://user:s3cret@cam/live?key=9988"
-    reader = CameraProcess(FAULTY_CAMERA, "leak", {"url": url}, name="rtsp://cam", secret=url)
-    opened.append(reader)
-    reader.open(10)
+    reader = opened(CameraProcess(FAULTY_CAMERA, "leak", {"url": url}, name="rtsp://cam", secret=url))
     with pytest.raises(SourceError) as caught:
         reader.read(5)
     assert caught.value.cause == "libcam: cannot go on with ***"
@@ -311,11 +290,8 @@ def pi_python(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> st
     return python
 
 
-def test_a_ribbon_camera_under_the_systems_python(pi_python: str, opened: list[CameraProcess]) -> None:
-    reader = live_reader("picamera:0", 641, 479, 100.0)
-    assert reader is not None
-    opened.append(reader)
-    reader.open(20)
+def test_a_ribbon_camera_under_the_systems_python(pi_python: str, opened: Open) -> None:
+    reader = opened(live_reader("picamera:0", 641, 479, 100.0), 20)
     assert reader.about["python"].startswith("3.9.")
     assert (reader.about["width"], reader.about["height"], reader.about["fps"]) == (640, 478, 100.0)
     first, second = reader.read(5), reader.read(5)

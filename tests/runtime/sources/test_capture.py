@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import signal
@@ -10,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from fer_edge.runtime.sources.source import Phase, Reader, State
 from fer_edge.runtime.sources.source_reader import SourceReader
 from fer_edge.runtime.types import Frame, Stamped
 from support.children import FAULTY_CAMERA, descriptors, gone, until
+from support.ip_cameras import IpCamera
 
 Start = Callable[..., Capture]
 
@@ -331,56 +330,20 @@ def test_a_read_that_nothing_can_interrupt_is_told(start: Start) -> None:
     until(capture.ended)
 
 
-class Camera(BaseHTTPRequestHandler):
-    """An IP camera that asks for a password and changes its resolution on the way."""
-
-    def do_GET(self) -> None:
-        if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"eye:s3cret").decode():
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        server = self.server
-        assert isinstance(server, Kiosk)
-        for number in range(10_000):
-            if server.off.wait(0.01):
-                break
-            size = (240, 320, 3) if number < 20 else (479, 641, 3)
-            noise = np.random.default_rng(number).integers(0, 256, size, np.uint8)
-            picture = cv2.imencode(".jpg", noise)[1].tobytes()
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-            try:
-                self.wfile.write(head.encode() + picture + b"\r\n")
-            except OSError:
-                break
-
-    def log_message(self, *args: object) -> None:
-        pass
+def noise(number: int) -> bytes:
+    """A picture of an IP camera that changes its resolution on the way."""
+    size = (240, 320, 3) if number < 20 else (479, 641, 3)
+    return cv2.imencode(".jpg", np.random.default_rng(number).integers(0, 256, size, np.uint8))[1].tobytes()
 
 
-class Kiosk(ThreadingHTTPServer):
-    """The camera's server, which can be switched off with everything that hangs on it."""
-
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Camera)
-        self.off = threading.Event()
-        self._thread = threading.Thread(target=partial(self.serve_forever, 0.05))
-        self._thread.start()
-
-    def switch_off(self) -> None:
-        self.off.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+def ip_camera(port: int = 0) -> IpCamera:
+    return IpCamera(noise, 0.01, "eye:s3cret", port)
 
 
 @pytest.mark.parametrize("level", ["", "-8"])  # as the command line sets it, so that FFmpeg is quiet
 def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(QUIET, level) if level else monkeypatch.delenv(QUIET, raising=False)
-    server = Kiosk()
+    server = ip_camera()
     port = server.server_port
     url = f"http://eye:s3cret@127.0.0.1:{port}/cam?key=t0ken"
     states: list[State] = []
@@ -397,7 +360,7 @@ def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monk
         until(lambda: "Connection refused" in capture.check())
         reason = capture.check()
         capture.take(0)
-        server = Kiosk(port)
+        server = ip_camera(port)
         last = take(capture)
     finally:
         server.switch_off()
@@ -409,7 +372,7 @@ def test_an_ip_camera_that_is_switched_off_and_on(start: Start, level: str, monk
 
 
 def test_a_wrong_password_is_a_reason_without_it(start: Start) -> None:
-    server = Kiosk()
+    server = ip_camera()
     capture = start(partial(reader_for, f"http://eye:wr0ng@127.0.0.1:{server.server_port}/cam"))
     try:
         until(lambda: capture.state.phase is Phase.LOST)

@@ -7,11 +7,12 @@ import gc
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -30,10 +31,11 @@ from fer_edge.runtime.storage.retention import RetentionLimits
 from fer_edge.runtime.storage.schema import APPLICATION, VERSION
 from fer_edge.runtime.storage.wipe import traces, wipe
 from support.front_door import run_verb
-from support.histories import DAY, FRAME, NOON, Time, seen, store
+from support.histories import DAY, FRAME, NOON, Time, put, seen, store
 from support.waiting import until
 
 ROOM = Path(__file__).resolve().parents[2]
+Call = Callable[..., tuple[int, str]]
 
 
 def kept(folder: Path) -> list[HistoryRow]:
@@ -41,13 +43,23 @@ def kept(folder: Path) -> list[HistoryRow]:
         return list(rows(database))
 
 
-def fill(folder: Path, count: int, time: Time | None = None, step: float = 0.1, **more: object) -> None:
+def tracks(folder: Path) -> list[int]:
+    return [row.track for row in kept(folder)]
+
+
+def fill(folder: Path, count: int, time: Time | None = None, **more: object) -> None:
     time = time or Time()
     sink = store(folder, time, **more)
     for i in range(count):
         sink.write(FRAME, [seen(i // 10, LABELS[i % 7])])
-        time.passes(step)
+        time.passes(0.1)
     sink.close()
+
+
+def ask(folder: Path, *statements: str) -> list[tuple[object, ...]]:
+    """What the last of some statements says, of the database itself."""
+    with closing(sqlite3.connect(kiosk_path(folder))) as database, database:
+        return [database.execute(statement).fetchall() for statement in statements][-1]
 
 
 @pytest.fixture
@@ -55,9 +67,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_gives_back_what_it_took_and_no_more(folder: Path) -> None:
-    time = Time()
-    sink = store(folder, time)
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def sink(folder: Path, time: Time) -> Iterator[History]:
+    """A store by that clock, which keeps no row longer than ten days."""
+    it = store(folder, time, limits=RetentionLimits(days=10, mib=0))
+    yield it
+    it.close()
+
+
+def retain(sink: History) -> None:
+    """Have everything leave that may."""
+    while sink.retain():
+        pass
+
+
+def test_gives_back_what_it_took_and_no_more(sink: History, time: Time, folder: Path) -> None:
     sink.write(FRAME, [seen(1, "happy"), seen(2, "sad")])
     time.passes(0.25)
     time.ok = False
@@ -88,8 +117,7 @@ def test_only_the_owner_may_read(folder: Path) -> None:
     old = os.umask(0)
     try:
         sink = store(folder)
-        sink.write(FRAME, [seen()])
-        sink.commit()
+        put(sink, 1)
         assert folder.stat().st_mode & 0o077 == 0
         assert [p.name for p in folder.iterdir() if p.stat().st_mode & 0o077] == []
         sink.close()
@@ -106,8 +134,7 @@ def test_the_thread_commits_by_itself_and_readers_see_it(folder: Path) -> None:
     assert summary(folder).closed is True
 
 
-def test_taking_an_observation_does_not_wait_for_the_disk(folder: Path) -> None:
-    sink = store(folder)
+def test_taking_an_observation_does_not_wait_for_the_disk(sink: History, folder: Path) -> None:
     with sink._disk:  # as while a commit is under way
         sink.write(FRAME, [seen(), seen(2)])
         assert sink.state().waiting == 2
@@ -152,8 +179,7 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(folder: Path, seed: int) 
     assert sink.commit()
     assert sink.state().set_aside == ""
     sink.close()
-    with closing(sqlite3.connect(kiosk_path(folder))) as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert ask(folder, "PRAGMA integrity_check") == [("ok",)]
 
 
 def write_and_die(folder: Path, commits: int) -> int:
@@ -183,8 +209,7 @@ for track in range(10**9):
 """
 
 
-def test_the_second_process_is_refused(folder: Path) -> None:
-    sink = store(folder)
+def test_the_second_process_is_refused(sink: History, folder: Path) -> None:
     script = (
         "import pathlib, sys; from fer_edge.runtime.storage.history import History\nHistory(pathlib.Path(sys.argv[1]))"
     )
@@ -212,34 +237,27 @@ def cut_short(path: Path) -> None:
 
 
 def drop_tables(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("DROP TABLE observations")
+    ask(path.parent, "DROP TABLE observations")
 
 
 @pytest.mark.parametrize("harm", [damage_header, damage_pages, cut_short, drop_tables])
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(folder: Path, harm: Callable[[Path], None]) -> None:
     fill(folder, 3000)
-    with closing(sqlite3.connect(kiosk_path(folder))) as database, database:
-        database.execute("INSERT INTO about VALUES ('open', '1')")  # as a kill leaves it
+    ask(folder, "INSERT INTO about VALUES ('open', '1')")  # as a kill leaves it
     harm(kiosk_path(folder))
     sink = store(folder)
-    sink.write(FRAME, [seen(7)])
-    assert sink.commit()
+    assert put(sink, 7)
     assert sink.state().set_aside == "kiosk.damaged-1.db"
     sink.close()
-    assert [row.track for row in kept(folder)] == [7]
+    assert tracks(folder) == [7]
     told = summary(folder)
     assert [e.kind for e in told.events] == ["damaged"]
     assert "kiosk.damaged-1.db" in told.set_aside
 
 
-def test_damage_found_while_running_loses_nothing_that_waits(folder: Path) -> None:
-    sink = store(folder)
-    for track in range(3000):
-        sink.write(FRAME, [seen(track)])
-    assert sink.commit()
-    with closing(sqlite3.connect(kiosk_path(folder))) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def test_damage_found_while_running_loses_nothing_that_waits(sink: History, folder: Path) -> None:
+    assert put(sink, *range(3000))
+    ask(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
     damage_pages(kiosk_path(folder))
     sink._let_go()  # so that pages come from the file and not from SQLite's memory
     sink.write(FRAME, [seen(4000), seen(4001)])
@@ -248,7 +266,7 @@ def test_damage_found_while_running_loses_nothing_that_waits(folder: Path) -> No
         assert "malformed" in sink.state().trouble
     assert sink.state().set_aside
     sink.close()
-    assert [row.track for row in kept(folder)] == [4000, 4001]
+    assert tracks(folder) == [4000, 4001]
 
 
 def test_only_the_newest_damaged_file_is_kept(folder: Path) -> None:
@@ -270,8 +288,7 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(batch, "MAX_WAITING", 500)
     folder, ballast = small_disk / "store", small_disk / "ballast"
     sink = store(folder)
-    sink.write(FRAME, [seen(0)])
-    assert sink.commit()
+    assert put(sink, 0)
     fill_up(ballast)
     track = 0
     while sink.commit():
@@ -289,11 +306,9 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     assert sink.commit()
     assert sink.state().trouble == ""
     sink.close()
-    tracks = [row.track for row in kept(folder)]
-    assert tracks == [*range(before), *range(track - 499, track + 1)]
+    assert tracks(folder) == [*range(before), *range(track - 499, track + 1)]
     assert [(e.kind, e.amount) for e in summary(folder).events] == [("dropped", dropped)]
-    with closing(sqlite3.connect(kiosk_path(folder))) as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert ask(folder, "PRAGMA integrity_check") == [("ok",)]
 
 
 def remount(place: Path, how: str) -> None:
@@ -303,8 +318,7 @@ def remount(place: Path, how: str) -> None:
 def test_a_read_only_folder_at_the_start_is_survived(small_disk: Path) -> None:
     remount(small_disk, "ro")
     sink = store(small_disk / "store")
-    sink.write(FRAME, [seen()])
-    assert not sink.commit()
+    assert not put(sink, 1)
     assert "Read-only" in sink.state().trouble
     remount(small_disk, "rw")
     assert sink.commit()
@@ -316,8 +330,7 @@ def test_a_store_that_became_read_only_between_two_runs(small_disk: Path) -> Non
     fill(small_disk / "store", 10)
     remount(small_disk, "ro")
     sink = store(small_disk / "store")
-    sink.write(FRAME, [seen()])
-    assert not sink.commit()
+    assert not put(sink, 1)
     assert sink.state().trouble
     assert len(kept(small_disk / "store")) == 10  # reading goes on
     with pytest.raises(OutputError, match="1 observations could not be written"):
@@ -335,7 +348,7 @@ def test_a_store_that_becomes_read_only_while_it_is_written(folder: Path) -> Non
         pytest.skip("needs a file system and the right to make files immutable")
     assert done.stdout.splitlines() == ["False Read-only", "False Read-only", "True"], done.stderr
     assert done.returncode == 0
-    assert [row.track for row in kept(folder)] == [1, 2]
+    assert tracks(folder) == [1, 2]
 
 
 _FROZEN = """
@@ -357,22 +370,17 @@ sink.close()
 """
 
 
-def test_a_file_that_is_removed_under_it_is_begun_anew(folder: Path) -> None:
-    sink = store(folder)
-    sink.write(FRAME, [seen(1)])
-    sink.commit()
+def test_a_file_that_is_removed_under_it_is_begun_anew(sink: History, folder: Path) -> None:
+    put(sink, 1)
     for path in folder.iterdir():
         path.unlink()
-    sink.write(FRAME, [seen(2)])
-    assert sink.commit()
+    assert put(sink, 2)
     sink.close()
-    assert [row.track for row in kept(folder)] == [2]
+    assert tracks(folder) == [2]
 
 
 @pytest.mark.parametrize("days", [1, -1])
-def test_a_clock_that_jumps_a_day(folder: Path, days: int) -> None:
-    time = Time()
-    sink = store(folder, time)
+def test_a_clock_that_jumps_a_day(sink: History, time: Time, folder: Path, days: int) -> None:
     for track in range(20):
         if track == 10:
             time.wall += days * DAY
@@ -403,82 +411,61 @@ def test_the_kernel_says_whether_the_clock_is_synchronised() -> None:
     assert clock_synchronised() is (int(shown) < 16_000_000)
 
 
-def test_rows_leave_by_age_in_bounded_batches(folder: Path) -> None:
-    time = Time()
-    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
+def test_rows_leave_by_age_in_bounded_batches(sink: History, time: Time, folder: Path) -> None:
     for day in range(30):
-        for _ in range(400):
-            sink.write(FRAME, [seen(day)])
-        sink.commit()
+        put(sink, *[day] * 400)
         time.passes(DAY)
     assert sink.retain()
     assert len(kept(folder)) == 12_000 - 5000
-    while sink.retain():
-        pass
-    assert {row.track for row in kept(folder)} == set(range(20, 30))
-    sink.close()
+    retain(sink)
+    assert set(tracks(folder)) == set(range(20, 30))
 
 
-def test_rows_of_an_unset_clock_leave_with_those_after_them(folder: Path) -> None:
-    time = Time(wall=1000.0, ok=False)  # a board without a battery boots in 1970
-    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
-    sink.write(FRAME, [seen(0)])
-    sink.commit()
+def test_rows_of_an_unset_clock_leave_with_those_after_them(sink: History, time: Time, folder: Path) -> None:
+    time.wall, time.ok = 1000.0, False  # a board without a battery boots in 1970
+    put(sink, 0)
     assert not sink.retain()
     assert len(kept(folder)) == 1
     time.wall, time.ok = NOON, True
-    sink.write(FRAME, [seen(1)])
-    sink.commit()
+    put(sink, 1)
     sink.retain()
-    assert [row.track for row in kept(folder)] == [0, 1]  # 56 years old by its stamp, a moment in truth
+    assert tracks(folder) == [0, 1]  # 56 years old by its stamp, a moment in truth
     time.passes(11 * DAY)
-    sink.write(FRAME, [seen(2)])
-    sink.commit()
+    put(sink, 2)
     sink.retain()
-    assert [row.track for row in kept(folder)] == [2]
-    sink.close()
+    assert tracks(folder) == [2]
 
 
-def test_nothing_leaves_by_the_word_of_a_clock_that_is_not_synchronised(folder: Path) -> None:
-    time = Time()
-    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
-    sink.write(FRAME, [seen()])
-    sink.commit()
+def test_nothing_leaves_by_the_word_of_a_clock_that_is_not_synchronised(
+    sink: History, time: Time, folder: Path
+) -> None:
+    put(sink, 1)
     time.wall, time.ok = NOON + 1000 * DAY, False
     sink.retain()
     assert len(kept(folder)) == 1
-    sink.close()
 
 
-def test_a_kiosk_that_never_knows_the_time_keeps_no_longer(folder: Path) -> None:
-    time = Time(ok=False)
-    sink = store(folder, time, limits=RetentionLimits(days=10, mib=0))
+def test_a_kiosk_that_never_knows_the_time_keeps_no_longer(sink: History, time: Time, folder: Path) -> None:
+    time.ok = False
     for track in range(20):
-        sink.write(FRAME, [seen(track)])
-        sink.commit()
+        put(sink, track)
         time.passes(DAY)
     sink.retain()
-    assert [row.track for row in kept(folder)] == list(range(10, 20))
-    sink.close()
+    assert tracks(folder) == list(range(10, 20))
 
 
 def test_rows_leave_by_size_and_the_file_stays_small(folder: Path) -> None:
-    time = Time()
-    sink = store(folder, time, limits=RetentionLimits(days=0, mib=1), keep_probabilities=True)
-    largest = track = 0
-    for _ in range(30):
-        for _ in range(2000):
-            sink.write(FRAME, [seen(track := track + 1)])
-        sink.commit()
-        while sink.retain():
-            pass
+    sink = store(folder, limits=RetentionLimits(days=0, mib=1), keep_probabilities=True)
+    largest = 0
+    for begin in range(0, 60_000, 2000):
+        put(sink, *range(begin, begin + 2000))
+        retain(sink)
         largest = max(largest, kiosk_path(folder).stat().st_size)
-    told = [row.track for row in kept(folder)]
-    assert told == list(range(track - len(told) + 1, track + 1))  # the newest, without a gap
+    told = tracks(folder)
+    assert told == list(range(60_000 - len(told), 60_000))  # the newest, without a gap
     assert 1000 < len(told) < 30_000
     sink.limits = RetentionLimits(days=0, mib=0.25)
-    while sink.retain():
-        pass
+    retain(sink)
     sink.close()
     assert largest < 1.5 * (1 << 20)
     assert kiosk_path(folder).stat().st_size < 0.3 * (1 << 20)
@@ -487,13 +474,12 @@ def test_rows_leave_by_size_and_the_file_stays_small(folder: Path) -> None:
 
 def test_runs_and_events_do_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fer_edge.runtime.storage.retention.KEPT_EVENTS", 5)
+    limits = RetentionLimits(days=1, mib=0)
     for run in range(20):
-        fill(folder, 1, Time(NOON - run * DAY), limits=RetentionLimits(days=1, mib=0))
-    sink = store(folder, Time(NOON + 5 * DAY), limits=RetentionLimits(days=1, mib=0))
-    sink.write(FRAME, [seen()])
-    sink.commit()
-    while sink.retain():
-        pass
+        fill(folder, 1, Time(NOON - run * DAY), limits=limits)
+    sink = store(folder, Time(NOON + 5 * DAY), limits=limits)
+    put(sink, 1)
+    retain(sink)
     sink.retain()
     sink.close()
     told = summary(folder)
@@ -524,15 +510,11 @@ def test_a_store_of_version_1_is_brought_to_date(folder: Path) -> None:
     assert told[89] == HistoryRow(90, round((NOON + 89 / 8) * 1000), False, 2, 89, LABELS[5], 0.5, None)
     assert [row.seq for row in told] == [*range(1, 91), 101, 102]
     assert told[-1].run == 3
-    with closing(sqlite3.connect(kiosk_path(folder))) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
-        assert database.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        made = set(database.execute("SELECT name, sql FROM sqlite_master"))
-    fill(folder.with_name("new"), 1)
-    with closing(sqlite3.connect(kiosk_path(folder.with_name("new")))) as database:
-        new = set(database.execute("SELECT name, sql FROM sqlite_master"))
-    assert made == new  # a migrated store is no special case
+    for pragma, value in (("user_version", VERSION), ("auto_vacuum", 2), ("integrity_check", "ok")):
+        assert ask(folder, f"PRAGMA {pragma}") == [(value,)]
+    new, made = folder.with_name("new"), "SELECT name, sql FROM sqlite_master"
+    fill(new, 1)
+    assert set(ask(folder, made)) == set(ask(new, made))  # a migrated store is no special case
 
 
 def test_a_migration_that_fails_leaves_the_old_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -554,15 +536,13 @@ def test_a_migration_that_fails_leaves_the_old_version(folder: Path, monkeypatch
 
 def test_a_store_of_the_future_and_a_foreign_file_are_left_alone(folder: Path) -> None:
     fill(folder, 1)
-    with closing(sqlite3.connect(kiosk_path(folder))) as database:
-        database.execute("PRAGMA user_version = 99")
+    ask(folder, "PRAGMA user_version = 99")
     sink = store(folder)
     assert not sink.commit()
     assert "newer fer-edge" in sink.state().trouble
     with pytest.raises(InputError, match="newer fer-edge"):
         kept(folder)
-    with closing(sqlite3.connect(kiosk_path(folder))) as database:
-        database.execute("PRAGMA application_id = 7")
+    ask(folder, "PRAGMA application_id = 7")
     assert not sink.commit()
     assert "not a kiosk's store" in sink.state().trouble
     assert [p.name for p in folder.glob("*damaged*")] == []
@@ -572,9 +552,8 @@ def test_a_store_of_the_future_and_a_foreign_file_are_left_alone(folder: Path) -
 
 
 @pytest.fixture
-def week(folder: Path) -> Path:
+def week(folder: Path, time: Time) -> Path:
     """Two hours a day for seven days: ten rows an hour, tracks of ten rows; the label says the day."""
-    time = Time()
     sink = store(folder, time, keep_probabilities=True)
     for day in range(7):
         for row in range(20):
@@ -676,21 +655,14 @@ def test_wiping_what_is_older_leaves_the_rest_and_no_trace(week: Path) -> None:
     assert kept(week)[-1].seq == 141
 
 
-def test_wiping_after_a_kill_overwrites_the_log_too(folder: Path, tmp_path: Path) -> None:
-    time = Time()
-    sink = store(folder, time)
+def test_wiping_after_a_kill_overwrites_the_log_too(sink: History, time: Time, folder: Path, tmp_path: Path) -> None:
     for track in range(100):
         sink.write(FRAME, [seen(track)])
         time.passes(1)
     sink.commit()
     told = kept(folder)
-    for path in folder.iterdir():  # as a kill would leave them
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    killed = Path(shutil.copytree(folder, tmp_path / "killed"))  # as a kill would leave it
     sink.close()
-    killed = tmp_path / "killed"
-    killed.mkdir()
-    for path in tmp_path.glob("kiosk.db*"):
-        path.rename(killed / path.name)
     os.link(killed / "kiosk.db-wal", tmp_path / "log")
     size = (tmp_path / "log").stat().st_size
     assert text_of(told[0]) in (tmp_path / "log").read_bytes()
@@ -705,11 +677,8 @@ def test_the_search_finds_what_a_plain_delete_leaves(week: Path) -> None:
     gone: dict[str, list[int]] = {}
     for row in kept(week)[:40]:
         gone.setdefault(row.label, []).append(row.wall_ms)
-    with closing(sqlite3.connect(kiosk_path(week))) as database:
-        database.execute("PRAGMA secure_delete = OFF")
-        with database:
-            database.execute("DELETE FROM observations WHERE seq <= 40")
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    ask(week, "PRAGMA secure_delete = OFF", "DELETE FROM observations WHERE seq <= 40")
+    ask(week, "PRAGMA wal_checkpoint(TRUNCATE)")
     texts = {label: np.array(stamps, np.int64) for label, stamps in gone.items()}
     assert traces(kiosk_path(week), texts, {}) >= 30
     assert traces(kiosk_path(week), {"happy": np.array([5], np.int64)}, {}) == 0
@@ -736,12 +705,12 @@ def test_wiping_is_refused_while_a_kiosk_runs(week: Path) -> None:
 
 
 @pytest.fixture
-def data(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def data(capsys: pytest.CaptureFixture[str]) -> Call:
     """`fer-edge data …` in this process."""
     return partial(run_verb, capsys, "data")
 
 
-def test_data_show(data: Callable[..., tuple[int, str]], week: Path, tmp_path: Path) -> None:
+def test_data_show(data: Call, week: Path, tmp_path: Path) -> None:
     code, said = data("show", week)
     assert code == 0
     assert "140, in 1 runs" in said
@@ -754,7 +723,7 @@ def test_data_show(data: Callable[..., tuple[int, str]], week: Path, tmp_path: P
     assert "holds no kiosk's store" in said
 
 
-def test_data_export(data: Callable[..., tuple[int, str]], week: Path, tmp_path: Path) -> None:
+def test_data_export(data: Call, week: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     assert data("export", week, "--out", out, "--since", "2026-05-29T20:26:40Z")[1].startswith(f"{out}: 120 lines")
     code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3)
@@ -766,7 +735,7 @@ def test_data_export(data: Callable[..., tuple[int, str]], week: Path, tmp_path:
     assert data("export", week, "--out", tmp_path / "a.csv" / "b")[0] == 2
 
 
-def test_data_wipe_needs_a_yes(data: Callable[..., tuple[int, str]], week: Path) -> None:
+def test_data_wipe_needs_a_yes(data: Call, week: Path) -> None:
     code, said = data("wipe", week)
     assert code == 2
     assert "nothing was removed" in said
@@ -777,13 +746,11 @@ def test_data_wipe_needs_a_yes(data: Callable[..., tuple[int, str]], week: Path)
     assert data("wipe", week, "--yes")[0] == 2
 
 
-def test_its_cache_stays_small(tmp_path: Path) -> None:
+def test_its_cache_stays_small(sink: History) -> None:
     """2 MB of pages, which SQLite keeps by default, fill over days and look like a leak."""
-    store = History(tmp_path / "store", start=False)
-    store.commit()
-    assert store._database is not None
-    assert store._database.execute("PRAGMA cache_size").fetchone() == (-256,)
-    store.close()
+    sink.commit()
+    assert sink._database is not None
+    assert sink._database.execute("PRAGMA cache_size").fetchone() == (-256,)
 
 
 def test_asking_for_the_clock_leaves_nothing_behind() -> None:
