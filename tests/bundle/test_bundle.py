@@ -144,6 +144,11 @@ def edit(folder: Path, **changes: object) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
+def edit_reference(folder: Path, **changes: object) -> None:
+    first, *others = json.loads((folder / "bundle.json").read_text())["artifacts"]
+    edit(folder, artifacts=[{**first, **changes}, *others])
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -180,18 +185,14 @@ def test_labels_that_do_not_match_the_graph_are_refused(broken_bundle: Path) -> 
 def test_a_graph_that_is_no_graph_is_refused(broken_bundle: Path) -> None:
     (broken_bundle / "model.onnx").write_bytes(b"not a graph")
     digest, size = describe_file(broken_bundle / "model.onnx")
-    data = json.loads((broken_bundle / "bundle.json").read_text())
-    data["artifacts"][0].update(sha256=digest, size=size)
-    edit(broken_bundle, artifacts=data["artifacts"])
+    edit_reference(broken_bundle, sha256=digest, size=size)
     opened = open_bundle(broken_bundle)
     with pytest.raises(BundleDamaged, match="cannot be loaded by onnxruntime"):
         Classifier(opened, opened.artifact("onnx", "float16"))
 
 
 def test_a_bundle_cannot_point_outside_itself(broken_bundle: Path) -> None:
-    data = json.loads((broken_bundle / "bundle.json").read_text())
-    data["artifacts"][0]["path"] = "../../etc/passwd"
-    edit(broken_bundle, artifacts=data["artifacts"])
+    edit_reference(broken_bundle, path="../../etc/passwd")
     with pytest.raises(BundleDamaged, match="lies outside the bundle"):
         open_bundle(broken_bundle)
 

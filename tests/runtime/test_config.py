@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fer_edge.cli.main import main as door
 from fer_edge.errors import UsageError
 from fer_edge.runtime.config import KioskConfig, load_config, read_config, reloadable
 from fer_edge.runtime.config.declaration import EXCEPTIONS, KINDS, PROHIBITED
@@ -49,18 +50,23 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
     """`fer-edge config …` in an environment without variables of ours: exit code, output, errors."""
-    from fer_edge.cli import main as door
-
-    monkeypatch.setitem(door.COMMANDS, "config", "the kiosk's configuration")
     monkeypatch.chdir(tmp_path)
 
     def called(*words: object) -> tuple[int, str, str]:
-        code = door.main(["config", *map(str, words)])
+        code = door(["config", *map(str, words)])
         out = capsys.readouterr()
         assert "Traceback" not in out.err
         return code, out.out, out.err
 
     return called
+
+
+def run_python(script: str, folder: Path | None = None) -> str:
+    """What it printed, errors too; it must not fail."""
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 # Every key
@@ -432,14 +438,9 @@ def on_a_terminal(answers: str, folder: Path) -> tuple[int, str]:
     """`config init c.toml` with a real terminal at its standard input, and what it said."""
     import pty
 
-    script = (
-        "import sys\nfrom fer_edge.cli import main as door\ndoor.COMMANDS['config'] = 'x'\n"
-        "sys.exit(door.main(['config', 'init', 'c.toml']))\n"
-    )
     main_end, other_end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=folder, stdin=other_end, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    words = [sys.executable, "-m", "fer_edge", "config", "init", "c.toml"]
+    process = subprocess.Popen(words, cwd=folder, stdin=other_end, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     os.close(other_end)
     os.write(main_end, answers.encode())
     said = process.communicate(timeout=60)[0].decode()
@@ -510,18 +511,17 @@ def test_secrets_are_not_read_and_not_shown(tmp_path: Path, write: Callable[[str
     script = (
         "import sys\nopened = []\n"
         "sys.addaudithook(lambda event, about: opened.append(str(about[0])) if event == 'open' else None)\n"
-        "from fer_edge.cli import main as door\ndoor.COMMANDS['config'] = 'x'\n"
-        f"codes = [door.main(['config', w, {str(path)!r}, *j]) for w in ('show', 'check') for j in ([], ['--json'])]\n"
+        "from fer_edge.cli.main import main as door\n"
+        f"codes = [door(['config', w, {str(path)!r}, *j]) for w in ('show', 'check') for j in ([], ['--json'])]\n"
         f"assert {str(path)!r} in opened\n"
         "assert not [name for name in opened if name.endswith(('/password', '/token'))], opened\n"
         "print(codes)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("[0, 0, 0, 0]\n")
-    assert "the-" not in done.stdout + done.stderr
-    assert 'what = "rtsp://***@cam/1?***"' in done.stdout
-    assert "source.what may hold a password" in done.stdout  # the file can be read by everybody
+    said = run_python(script, tmp_path)
+    assert said.endswith("[0, 0, 0, 0]\n")
+    assert "the-" not in said
+    assert 'what = "rtsp://***@cam/1?***"' in said
+    assert "source.what may hold a password" in said  # the file can be read by everybody
 
 
 @pytest.mark.parametrize(
@@ -598,8 +598,7 @@ def test_a_store_that_this_user_may_not_write(tmp_path: Path) -> None:
         "os.chdir('/')\nif os.geteuid() == 0:\n    os.setgid(65534)\n    os.setuid(65534)\n"
         f"print([p.what for p in _folder(Path({str(place)!r}))])\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert f"{place} cannot be written by" in done.stdout, done.stderr
+    assert f"{place} cannot be written by" in run_python(script)
 
 
 def test_check_looks_at_device_and_bundle(call: Call, write: Callable[[str], Path], broken_bundle: Path) -> None:
@@ -655,5 +654,4 @@ def test_reading_needs_nothing_heavy(write: Callable[[str], Path]) -> None:
         "found = [m for m in ('cv2', 'numpy', 'onnxruntime', 'torch', 'paho') if m in sys.modules]\n"
         "assert not found, found\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python(script)
