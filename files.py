@@ -37,8 +37,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix of `path`, because video writers choose their container by it.
 
-    Raises:
-        OutputError: the folder cannot be written, or the disk is full.
+    Raises OutputError: the folder cannot be written, or the disk is full.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
@@ -74,8 +73,7 @@ def between_marks(page: str, begin: str, end: str, text: str) -> str:
 def writing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`; on success it takes the place of `path`, on any error it is removed.
 
-    Raises:
-        OutputError: the place cannot be written, or the disk is full.
+    Raises OutputError: the place cannot be written, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,8 +99,7 @@ def writing_folder(path: Path) -> Iterator[Path]:
 def locked(path: Path) -> Iterator[None]:
     """Hold the right to change `path`, waiting for whoever has it; the lock file beside it stays.
 
-    Raises:
-        OutputError: the lock file cannot be made.
+    Raises OutputError: the lock file cannot be made.
     """
     import fcntl  # not on Windows, where nothing calls this
 

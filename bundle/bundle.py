@@ -46,8 +46,7 @@ class Bundle:
     def artifact(self, target: str, precision: str) -> Artifact:
         """The artifact for a target and precision.
 
-        Raises:
-            BundleError: there is none; the message lists what there is.
+        Raises BundleError: there is none; the message lists what there is.
         """
         for candidate in self.manifest.artifacts:
             if (candidate.target, candidate.precision) == (target, precision):

@@ -92,8 +92,7 @@ class Manifest:
     def from_json(cls, text: str) -> Manifest:
         """Read a manifest.
 
-        Raises:
-            BundleSchemaError: not JSON, another schema, or fields missing, unknown or of a wrong kind.
+        Raises BundleSchemaError: not JSON, another schema, or fields missing, unknown or of a wrong kind.
         """
         try:
             data = json.loads(text)

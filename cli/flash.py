@@ -187,8 +187,7 @@ def _steps(quiet: bool) -> Listener:
 def confirmed_disk(to: str, yes: bool, serial: str) -> Disk:
     """The disk that --to names, if it may be written and a person or a serial number said so.
 
-    Raises:
-        UsageError: it must not be written, or nobody confirmed it; DeviceNotFound: there is none.
+    Raises UsageError: it must not be written, or nobody confirmed it; DeviceNotFound: there is none.
     """
     from ..devices.flash.disk.disks import NO_SERIAL, check_serial, find_writable
 

@@ -91,8 +91,7 @@ def own_profiles() -> Path:
 def load_profiles(own: Path | None = None) -> dict[str, Profile]:
     """Every profile by its name, the user's own (in `own_profiles()` when None) in the place of ours of the same name.
 
-    Raises:
-        UsageError: one of them has a wrong key or value, named with its file and line.
+    Raises UsageError: one of them has a wrong key or value, named with its file and line.
     """
     files = [*sorted(PROFILES.glob("*.toml")), *sorted((own or own_profiles()).glob("*.toml"))]
     return {profile.name: profile for profile in map(read_profile, files)}

@@ -39,8 +39,7 @@ CONSUMERS = (
 def check_form(model: Any) -> None:
     """What every target wants: one picture of fixed size, and an opset that all consumers read.
 
-    Raises:
-        UnsupportedGraph: naming the opset, or the tensor without a fixed size.
+    Raises UnsupportedGraph: naming the opset, or the tensor without a fixed size.
     """
     _check_shapes(model)
     _check_opset(model, min(CONSUMERS, key=lambda c: c.opset))
@@ -49,8 +48,7 @@ def check_form(model: Any) -> None:
 def check_graph(model: Any) -> None:
     """Hold a graph against every consumer that takes its kind of input.
 
-    Raises:
-        UnsupportedGraph: naming the opset, the layer with its operator, or the tensor without a fixed size.
+    Raises UnsupportedGraph: naming the opset, the layer with its operator, or the tensor without a fixed size.
     """
     from .onnx import import_onnx
 

@@ -61,8 +61,7 @@ class Gate:
     def measure(self, artifact: Artifact, classifier: Classifier) -> Artifact:
         """The artifact's entry with its agreement and, with a labelled set, its figures.
 
-        Raises:
-            GateFailed: it differs by more than its limits.
+        Raises GateFailed: it differs by more than its limits.
         """
         agreement = parity(self.logits, classifier.logits(self.pictures))
         metrics = dict(self.evaluate(classifier)) if self.evaluate else {}
@@ -101,8 +100,7 @@ def _ran_on(classifier: Classifier) -> str:
 def run_each(bundle: Bundle) -> dict[str, str]:
     """Run every artifact once that this machine's processor can run; returns the others' paths, and why not.
 
-    Raises:
-        BundleDamaged, LabelMismatch: an artifact cannot be opened, or gives other outputs than its manifest says.
+    Raises BundleDamaged, LabelMismatch: an artifact cannot be opened, or gives other outputs than its manifest says.
     """
     skipped = {}
     for artifact in bundle.manifest.artifacts:

@@ -30,8 +30,7 @@ class Stem:
 def load_float32(path: Path) -> Any:
     """An ONNX model with every weight that is stored as float16 brought back to float32, and constants as initializers.
 
-    Raises:
-        UnsupportedGraph: the file is no ONNX graph.
+    Raises UnsupportedGraph: the file is no ONNX graph.
     """
     onnx = import_onnx()
     try:

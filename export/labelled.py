@@ -50,8 +50,7 @@ def calibration_faces(
 def evaluation(folder: Path | None, split: str, seed: int, watch: Watch = unwatched) -> Evaluate | None:
     """What runs an artifact over a labelled folder; None without one.
 
-    Raises:
-        DatasetError: nothing labelled in the split.
+    Raises DatasetError: nothing labelled in the split.
     """
     if folder is None:
         return None

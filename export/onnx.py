@@ -26,8 +26,7 @@ def import_onnx() -> Any:
 def export_network(network: Any, size: int, path: Path) -> None:
     """Write a torch module (uint8 (1, S, S, 3) -> logits) as a float32 ONNX file, batch norms folded.
 
-    Raises:
-        MissingExtra: torch or onnx is absent.
+    Raises MissingExtra: torch or onnx is absent.
     """
     onnx, torch = import_onnx(), load("torch", "train")
     example = torch.zeros((1, size, size, 3), dtype=torch.uint8)

@@ -80,8 +80,7 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
 def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:
     """A pipeline around what classifies already; bundle, device, precision, fallback and threads are its own affair.
 
-    Raises:
-        UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
+    Raises UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
     """
     return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
 

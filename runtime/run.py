@@ -88,8 +88,7 @@ class Analysis:
     def __init__(self, options: RunOptions, on_notice: Callable[[str], None] = lambda text: None) -> None:
         """Open source, pipeline and outputs; `on_notice` gets lines for people, such as which detector serves.
 
-        Raises:
-            UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
+        Raises UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
         self.options = options
         with ExitStack() as opened:

@@ -97,8 +97,7 @@ def open_checkpoint(path: Path) -> tuple[Any, Recipe]:
 def load_backbone(body: Any, path: Path) -> None:
     """Load backbone weights (no classifier) into a timm model, summing colour channels when it takes one.
 
-    Raises:
-        UsageError: the file is missing, unreadable, or its keys or shapes do not fit.
+    Raises UsageError: the file is missing, unreadable, or its keys or shapes do not fit.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

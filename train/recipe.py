@@ -97,8 +97,7 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by its name, or a recipe file by its path.
 
-    Raises:
-        UsageError: no such recipe, or a key or value in it that is not known.
+    Raises UsageError: no such recipe, or a key or value in it that is not known.
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     if not path.is_file():

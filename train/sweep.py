@@ -67,8 +67,7 @@ def run_sweep(
 ) -> dict[str, list[dict[str, Any]]]:
     """Run what is left of the grid; returns `runs` and the two tables, `by_backbone` and `by_augmentation`.
 
-    Raises:
-        UsageError, DatasetError: grid, recipe or data cannot be used; and as `sweep` and `fit` do.
+    Raises UsageError, DatasetError: grid, recipe or data cannot be used; and as `sweep` and `fit` do.
     """
     base = load_recipe(options.recipe)
     grid = options.grid or PUBLISHED_GRID

@@ -89,8 +89,7 @@ def read_published(folder: Path = PUBLISHED, devices: Collection[str] | None = N
 def read_models(folder: Path = PUBLISHED) -> dict[tuple[str, int], Workload]:
     """(model, pixels of its input's side) -> what it asks of a device; a count not known is not-a-number.
 
-    Raises:
-        InputError: as read_published.
+    Raises InputError: as read_published.
     """
     return {(name, work.size): work for name, work in _read(folder / MODELS, COUNTS, _workload)}
 

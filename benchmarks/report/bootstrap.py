@@ -36,8 +36,7 @@ def block_length(count: int) -> int:
 def ratio_intervals(a: Sequence[int], b: Sequence[int], seed: int = 0) -> tuple[Interval, Interval]:
     """Intervals of LEVEL for median(B) / median(A) and mean(B) / mean(A); the same for the same samples and seed.
 
-    Raises:
-        ValueError: a run without samples, or with a latency of 0.
+    Raises ValueError: a run without samples, or with a latency of 0.
     """
     random = np.random.default_rng(seed)
     (medians_a, means_a), (medians_b, means_b) = (_resampled(run, random) for run in (a, b))

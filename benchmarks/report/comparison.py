@@ -59,8 +59,7 @@ def compare(a: Results, b: Results) -> list[Comparison]:
 
     Rows without figures in both runs are left out.
 
-    Raises:
-        InputError: the runs have no measured row in common.
+    Raises InputError: the runs have no measured row in common.
     """
     first, second = _by_key(a), _by_key(b)
     both = [key for key in first if key in second]

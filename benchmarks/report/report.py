@@ -31,8 +31,7 @@ def write_report(folder: Path, results: Results) -> list[Path]:
     Each file is written in one step and results.json first, so that a full disk or Ctrl-C in between leaves the
     measured rows whole. It may be called again whenever a row is finished; `notice` says what was left out.
 
-    Raises:
-        OutputError: the folder cannot be written, or is full.
+    Raises OutputError: the folder cannot be written, or is full.
     """
     made = [folder / name for name in ("results.json", "results.csv", "results.md")]
     save_results(made[0], results)

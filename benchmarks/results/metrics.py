@@ -18,8 +18,7 @@ def latency_metrics(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, 
     `seconds` is their sum, so what happened between the queries is not in it. `std_ms` is the sample standard deviation
     (n - 1), 0 for a single query. `fps` is derived, 1000 / mean_ms: at batch 1 nothing else was counted.
 
-    Raises:
-        ValueError: no samples, a negative one, or nothing but zeros, which a clock that stood still gives.
+    Raises ValueError: no samples, a negative one, or nothing but zeros, which a clock that stood still gives.
     """
     ms = _milliseconds(samples_ns)
     if not ms.any():
@@ -41,8 +40,7 @@ def latency_metrics(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, 
 def stage_metrics(samples_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
     """STAGE_METRICS of the times that one stage took, in nanoseconds; a stage may take no time at all.
 
-    Raises:
-        ValueError: no samples, or a negative one.
+    Raises ValueError: no samples, or a negative one.
     """
     ms = _milliseconds(samples_ns)
     ordered = np.sort(ms)

@@ -115,8 +115,7 @@ def save_results(path: Path, results: Results) -> None:
 def load_results(path: Path) -> Results:
     """Read a results file, or the one inside a results folder.
 
-    Raises:
-        InputError: unreadable, of another schema, or not what the schema says; the place is named.
+    Raises InputError: unreadable, of another schema, or not what the schema says; the place is named.
     """
     file = path / "results.json" if path.is_dir() else path
     try:

@@ -36,8 +36,7 @@ SUMMARY = {
 def drive(query: Query, queries: int, seconds: float) -> dict[str, float]:
     """Let LoadGen run SingleStream over a query: its own mean_ms, p50_ms and p90_ms.
 
-    Raises:
-        MissingExtra: there is no LoadGen here; DeviceFailed: it gave no summary, or a query raised.
+    Raises MissingExtra: there is no LoadGen here; DeviceFailed: it gave no summary, or a query raised.
     """
     try:
         import mlperf_loadgen as lg

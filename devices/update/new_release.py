@@ -88,8 +88,7 @@ def install_bundle(releases: Releases, brought: Path) -> str:
 
     The software's files are shared with the old release (hard links), so that only the model takes room.
 
-    Raises:
-        BundleError kinds: the model is damaged or foreign; OutputError: no room.
+    Raises BundleError kinds: the model is damaged or foreign; OutputError: no room.
     """
     bundle = open_bundle(brought)
     old = releases.folder / releases.current()

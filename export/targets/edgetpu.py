@@ -52,8 +52,7 @@ def build(job: Job, precision: str, chip: str) -> Built:
 def rule_check(path: Path) -> dict[str, Any]:
     """The verdict of our rules as the manifest keeps it.
 
-    Raises:
-        GateFailed: less than 95 % of the operators obey them, or the file as a whole does not.
+    Raises GateFailed: less than 95 % of the operators obey them, or the file as a whole does not.
     """
     verdict = edgetpu_rules.check(read_tflite(path))
     if verdict.share < MIN_MAPPED or verdict.foreign:
@@ -76,8 +75,7 @@ def rule_check(path: Path) -> dict[str, Any]:
 def compile_with(compiler: str, source: Path, target: Path) -> dict[str, Any]:
     """Run the compiler and read its log.
 
-    Raises:
-        ConversionFailed: it gave up; GateFailed: it put less than 95 % of the operators on the chip.
+    Raises ConversionFailed: it gave up; GateFailed: it put less than 95 % of the operators on the chip.
     """
     command = [compiler, "-s", "-o", str(target.parent), str(source)]
     try:
@@ -98,8 +96,7 @@ def compile_with(compiler: str, source: Path, target: Path) -> dict[str, Any]:
 def read_log(text: str) -> dict[str, Any]:
     """What `edgetpu_compiler -s` said: operators mapped and not, bytes on and off chip, its version.
 
-    Raises:
-        ConversionFailed: the text is not such a log.
+    Raises ConversionFailed: the text is not such a log.
     """
     rows = [(name, int(count), status.strip()) for name, count, status in TABLE_ROW.findall(text)]
     mapped = sum(count for _, count, status in rows if status == "Mapped to Edge TPU")

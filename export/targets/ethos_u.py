@@ -40,8 +40,7 @@ def build(job: Job, precision: str, chip: str) -> Built:
 def compile_with_vela(source: Path, target: Path, chip: str) -> dict[str, Any]:
     """Run vela in a process of its own and read its report.
 
-    Raises:
-        ConversionFailed: it gave up; GateFailed: it left more than 5 % of the operators to the processor.
+    Raises ConversionFailed: it gave up; GateFailed: it left more than 5 % of the operators to the processor.
     """
     with tempfile.TemporaryDirectory() as folder:
         script = "import sys; from ethosu.vela.vela import main; main(sys.argv[1:])"

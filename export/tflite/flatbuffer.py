@@ -51,8 +51,7 @@ class Flat:
 def read_tflite(path: Path) -> Flat:
     """Read a .tflite file.
 
-    Raises:
-        InputError: it is none, or cut short; MissingExtra: ai-edge-litert, which knows the format, is absent.
+    Raises InputError: it is none, or cut short; MissingExtra: ai-edge-litert, which knows the format, is absent.
     """
     schema = load("ai_edge_litert.schema_py_generated", "edgetpu")
     data = path.read_bytes()

@@ -20,8 +20,7 @@ class Twin:
     def __init__(self, tf: Any, model: Any) -> None:
         """Args: the tensorflow module, and a graph with one NCHW input and constant weights.
 
-        Raises:
-            UnsupportedGraph: an operator that has no counterpart, named with its layer.
+        Raises UnsupportedGraph: an operator that has no counterpart, named with its layer.
         """
         onnx = import_onnx()
         self.tf, self.nodes = tf, list(model.graph.node)

@@ -131,8 +131,7 @@ class ChildProcess:
     def ask(self, kind: bytes, *parts: Any, wanted: bytes, deadline: float) -> tuple[bytes, bytes]:
         """Send a message and wait for the answer: its kind, one of those wanted, and its body.
 
-        Raises:
-            ChildRefused: it did not work, as the child says; and as `send` and `receive`.
+        Raises ChildRefused: it did not work, as the child says; and as `send` and `receive`.
         """
         self.send(kind, *parts, deadline=deadline)
         while True:

@@ -45,8 +45,7 @@ class SharedPictures:
     def view(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """The picture of that shape that the child left at the beginning; to be copied and let go of at once.
 
-        Raises:
-            ValueError: the child did not make the file long enough for it.
+        Raises ValueError: the child did not make the file long enough for it.
         """
         count = math.prod(shape)
         if count > len(self._map):

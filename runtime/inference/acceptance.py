@@ -113,8 +113,7 @@ class Acceptance:
 def accept(options: AcceptanceOptions, on_note: Say = lambda text: None) -> Acceptance:
     """Doctor, parity, load, replug; `on_note` takes a line for people.
 
-    Raises:
-        DeviceNotFound, BundleError, DeviceFailed: the device or the bundle cannot be opened, or gives up.
+    Raises DeviceNotFound, BundleError, DeviceFailed: the device or the bundle cannot be opened, or gives up.
     """
     profile = find_profile(options.device)
     bundle = open_bundle(options.bundle)

@@ -73,8 +73,7 @@ class SupervisedBackend:
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3), from the device or its stand-in.
 
-        Raises:
-            DeviceFailed: the device failed, or still waits to be tried again, and there is no fallback.
+        Raises DeviceFailed: the device failed, or still waits to be tried again, and there is no fallback.
         """
         backend = self._device()
         if backend is not None:

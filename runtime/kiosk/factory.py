@@ -32,8 +32,7 @@ def open_capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
 def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
     """Everything from the detector to the smoother, what classifies in it, and a line to tell people or "".
 
-    Raises:
-        BundleError kinds, UsageError; DeviceNotFound: the device is absent, and nothing stands in; DeviceFailed.
+    Raises BundleError kinds, UsageError; DeviceNotFound: the device is absent, and nothing stands in; DeviceFailed.
     """
     model = config.model
     built = build_pipeline(

@@ -28,8 +28,7 @@ PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
 def write_report(session: Session, parts: tuple[str, ...] = ("csv", "jsonl", "html")) -> list[Path]:
     """Write the asked parts into the session's folder and return their paths.
 
-    Raises:
-        MissingExtra: a plot was asked for and matplotlib is absent; OutputError: the folder cannot be written.
+    Raises MissingExtra: a plot was asked for and matplotlib is absent; OutputError: the folder cannot be written.
     """
     wanted = dict.fromkeys(parts)
     if "html" in wanted:

@@ -92,8 +92,7 @@ class CameraProcess:
     def open(self, limit_s: float) -> None:
         """Start the child and open the camera in it.
 
-        Raises:
-            DeviceNotFound: no such interpreter, library or camera; SourceError: it did not open, crashed or hung.
+        Raises DeviceNotFound: no such interpreter, library or camera; SourceError: it did not open, crashed or hung.
         """
         deadline = monotonic() + limit_s
         self._start()

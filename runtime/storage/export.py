@@ -66,8 +66,7 @@ def time_text(wall_ms: int) -> str:
 def export_history(options: ExportOptions) -> Exported:
     """Write every observation in the order in which they were made, or one line a stretch with enough faces.
 
-    Raises:
-        InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
+    Raises InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
     """
     o = options
     with reading(o.folder) as database:

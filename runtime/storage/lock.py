@@ -19,8 +19,7 @@ class Claim:
     def __init__(self, folder: Path) -> None:
         """Make the folder when missing, readable by its owner alone, and take it.
 
-        Raises:
-            UsageError: another process has it; OutputError: the folder cannot be made or opened.
+        Raises UsageError: another process has it; OutputError: the folder cannot be made or opened.
         """
         import fcntl  # not on Windows, where no kiosk runs
 

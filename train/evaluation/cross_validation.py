@@ -86,8 +86,7 @@ def cross_validate(
 def folds(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
     """Train and valid pictures shared anew, each label evenly, so that every picture is in `valid` of one fold.
 
-    Raises:
-        UsageError: fewer than two folds.
+    Raises UsageError: fewer than two folds.
     """
     if count < 2:
         raise UsageError(f"--folds must be at least 2, not {count}")

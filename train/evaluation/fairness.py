@@ -65,8 +65,7 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
 def read_groups(table: Path) -> dict[str, dict[str, str]]:
     """Picture path, as the table writes it -> its value in each of COLUMNS.
 
-    Raises:
-        DatasetError: the file or a column is missing, or a value is not allowed, with its line.
+    Raises DatasetError: the file or a column is missing, or a value is not allowed, with its line.
     """
     if not table.is_file():
         raise DatasetError(f"{table} is not a file", hint=f"ls {table.parent}")

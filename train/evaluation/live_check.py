@@ -107,8 +107,7 @@ def all_takes() -> list[Take]:
 def read_takes(table: Path) -> list[Take]:
     """Takes of a label file: CSV with `file,expression,level`, files relative to it.
 
-    Raises:
-        DatasetError: file or column missing, unknown label or level, with its line.
+    Raises DatasetError: file or column missing, unknown label or level, with its line.
     """
     if not table.is_file():
         raise DatasetError(f"{table} is not a file", hint=f"ls {table.parent}")

@@ -87,8 +87,7 @@ def find_disk(text: str, root: Path = Path("/"), loops: bool = False) -> Disk:
 def look_again(disk: Disk, root: Path = Path("/"), loops: bool = False) -> Disk:
     """The same disk as it is now, for the moment before it is written: making an image takes minutes.
 
-    Raises:
-        UsageError: another disk or card has its name now; DeviceNotFound: it is gone.
+    Raises UsageError: another disk or card has its name now; DeviceNotFound: it is gone.
     """
     now = find_disk(str(disk.path), root, loops)
     if (now.size, now.model, now.serial, now.bus) != (disk.size, disk.model, disk.serial, disk.bus):
@@ -126,8 +125,7 @@ def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
 def find_writable(text: str) -> Disk:
     """The disk that a path names, if it may be written.
 
-    Raises:
-        UsageError: it is in use, not removable, read-only or not this user's; DeviceNotFound: there is none.
+    Raises UsageError: it is in use, not removable, read-only or not this user's; DeviceNotFound: there is none.
     """
     if not sys.platform.startswith("linux"):
         raise UsageError("--to writes disks on Linux alone", hint="--out card.img, and any program that writes cards")

@@ -50,8 +50,7 @@ class Session:
     def change(self, commands: Sequence[str]) -> None:
         """Writing commands; its exit code says nothing, so any complaint is an error.
 
-        Raises:
-            OutputError: the file system is full; DeviceFailed: it complains about something else.
+        Raises OutputError: the file system is full; DeviceFailed: it complains about something else.
         """
         (self.folder / "commands").write_text("".join(f"{c}\n" for c in commands), encoding="utf-8")
         done = run_tool("debugfs", ["-w", "-f", "commands", self.image], self.folder)

@@ -33,8 +33,7 @@ STATE = "/var/lib/NetworkManager/NetworkManager.state"
 def stage(payload: Path, into: Path) -> Path:
     """Install a payload into a new folder, by its own install.sh; the folder.
 
-    Raises:
-        DeviceNotFound: this computer has not the programs; DeviceFailed: install.sh failed, with what it said.
+    Raises DeviceNotFound: this computer has not the programs; DeviceFailed: install.sh failed, with what it said.
     """
     if sys.platform != "linux":
         raise DeviceNotFound("--direct needs Linux, whose install.sh it runs", hint="leave --direct out")
@@ -51,8 +50,7 @@ def stage(payload: Path, into: Path) -> Path:
 def changes(card: Card, staged: Path, contents: Contents) -> tuple[Change, ...]:
     """What goes into the root file system from what `stage` made, and the country into a Raspberry Pi's cmdline.txt.
 
-    Raises:
-        InputError: the image has no account files, or does not know the card's time zone.
+    Raises InputError: the image has no account files, or does not know the card's time zone.
     """
     accounts = with_card_user(kiosk_accounts(contents), card, contents)
     return (

@@ -24,8 +24,7 @@ HOST_KEYS = "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExec
 def with_card_user(accounts: Accounts, card: Card, contents: Contents, groups: tuple[str, ...] = GROUPS) -> Accounts:
     """The accounts with the card's user: the image's own user `pi` under another name, else a new one.
 
-    Raises:
-        InputError: the image has a system account of that name.
+    Raises InputError: the image has a system account of that name.
     """
     name = card.user.name
     if not name:

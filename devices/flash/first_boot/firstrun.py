@@ -22,8 +22,7 @@ exec /bin/sh /boot/firmware{FOLDER}/{SCRIPT}
 def changes(card: Card, payload: Path, contents: Contents) -> tuple[Change, ...]:
     """What goes onto the boot partition; cmdline.txt comes last, for it is what sets the rest off.
 
-    Raises:
-        InputError: the image has no cmdline.txt, or another first boot waits in it.
+    Raises InputError: the image has no cmdline.txt, or another first boot waits in it.
     """
     return (
         *first_boot_folder(card, payload),

@@ -87,8 +87,7 @@ RUN = (
 def cmdline(contents: Contents, country: str, more: tuple[str, ...] = ()) -> bytes:
     """The line with the radio's country and more words; one of the same name is replaced.
 
-    Raises:
-        InputError: the image has no such file, or another first boot is waiting in it.
+    Raises InputError: the image has no such file, or another first boot is waiting in it.
     """
     if PATH not in contents.boot:
         raise InputError("the boot partition has no cmdline.txt", cause="it is no image for a Raspberry Pi")

@@ -51,8 +51,7 @@ class Contents:
 def read_contents(image: Path, probed: Probed, time_zone: str = "") -> Contents:
     """Read them from an image, which is not changed, and look for the card's time zone.
 
-    Raises:
-        InputError: the image is damaged; DeviceNotFound: debugfs or mtools is not installed.
+    Raises InputError: the image is damaged; DeviceNotFound: debugfs or mtools is not installed.
     """
     boot: dict[str, str] = {}
     if probed.boot is not None:

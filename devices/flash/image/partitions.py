@@ -59,8 +59,7 @@ class Partition:
 def read_table(image: Path) -> tuple[Partition, ...]:
     """The partitions of an image, in the order of their numbers.
 
-    Raises:
-        InputError: it cannot be read, has no partition table, or ends before its last partition does.
+    Raises InputError: it cannot be read, has no partition table, or ends before its last partition does.
     """
     try:
         with image.open("rb") as file:

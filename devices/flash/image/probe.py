@@ -73,8 +73,7 @@ class Probed:
 def probe(image: Path) -> Probed:
     """Find out what an image is; nothing in it is changed.
 
-    Raises:
-        InputError: it is no image, or has no root file system; DeviceNotFound: debugfs or mtools is not installed.
+    Raises InputError: it is no image, or has no root file system; DeviceNotFound: debugfs or mtools is not installed.
     """
     table = read_table(image)
     boot = _boot(image, table)
@@ -109,8 +108,7 @@ def probe(image: Path) -> Probed:
 def opened_image(source: Path, sha256: str = "", on_progress: OnProgress = silent) -> Iterator[tuple[Path, Probed]]:
     """An image to look at, and what it is: itself when it is raw, else unpacked and checked in a temporary file.
 
-    Raises:
-        InputError, MissingExtra: as `unpack`; DeviceNotFound: as `probe`.
+    Raises InputError, MissingExtra: as `unpack`; DeviceNotFound: as `probe`.
     """
     with tempfile.TemporaryDirectory(prefix="fer-edge-") as temporary:
         image = source

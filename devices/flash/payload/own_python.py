@@ -17,8 +17,7 @@ PROGRAM = re.compile(r"(?:\./)?[^/]+/bin/python(3\.\d+)")
 def check_python(archive: Path, target: Target) -> None:
     """Whether an archive holds, below one folder, bin/python3 and the program it stands for, for this board.
 
-    Raises:
-        InputError: it is no .tar.gz, has no Python, or one of another version or machine.
+    Raises InputError: it is no .tar.gz, has no Python, or one of another version or machine.
     """
     hint = "an archive install_only of python-build-standalone, .tar.gz, for aarch64-unknown-linux-gnu"
     try:

@@ -25,8 +25,7 @@ BY_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 def own_wheel(into: Path) -> Path:
     """Write the wheel into a folder; its path.
 
-    Raises:
-        DeviceFailed: it cannot be built; DeviceNotFound: fer-edge is neither a checkout nor installed.
+    Raises DeviceFailed: it cannot be built; DeviceNotFound: fer-edge is neither a checkout nor installed.
     """
     into.mkdir(parents=True, exist_ok=True)
     return _built(into) if (PACKAGE / "pyproject.toml").is_file() else _repacked(into)

@@ -64,8 +64,7 @@ def fetch(
 def open_wheelhouse(folder: Path, target: Target) -> Wheelhouse:
     """Check a wheelhouse that `fetch` filled; no network is asked.
 
-    Raises:
-        InputError: there is none for this Python, a wheel was altered, or one is missing; it is named.
+    Raises InputError: there is none for this Python, a wheel was altered, or one is missing; it is named.
     """
     place = _place(folder, target)
     listed = _manifest(place)

@@ -66,8 +66,7 @@ def model_path(model: Model) -> Path:
 def find_model(name: str, required: bool = True) -> Path | None:
     """A model's verified file in the cache, or None when it is absent and not required.
 
-    Raises:
-        DeviceNotFound: absent and required; BundleDamaged: the file there has another hash.
+    Raises DeviceNotFound: absent and required; BundleDamaged: the file there has another hash.
     """
     model = lookup(name)
     path = model_path(model)

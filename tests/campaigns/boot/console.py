@@ -52,8 +52,7 @@ class Console:
     def greet(self, timeout_s: float) -> None:
         """Wait for a shell and make it quiet: no echo, no prompt, plain line ends.
 
-        Raises:
-            ConsoleError: none came in time, or the machine went off.
+        Raises ConsoleError: none came in time, or the machine went off.
         """
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:

@@ -34,8 +34,7 @@ def registered(prefix: list[str]) -> bool:
 def arm64() -> Iterator[list[str]]:
     """Give the words that go before a command which runs arm64 programs as root of its own; may be none.
 
-    Raises:
-        NoForeign: they run neither here nor in a namespace.
+    Raises NoForeign: they run neither here nor in a namespace.
     """
     if os.geteuid() == 0 and registered([]):
         yield []

@@ -37,8 +37,7 @@ class Rootfs:
 def root_filesystem(cache: Path) -> Rootfs:
     """The root file system of this recipe, made when it is not in the cache: 2 to 4 minutes and 60 MB from apt.
 
-    Raises:
-        NoForeign: arm64 programs cannot run here; CalledProcessError: mmdebstrap failed, its log is in the cache.
+    Raises NoForeign: arm64 programs cannot run here; CalledProcessError: mmdebstrap failed, its log is in the cache.
     """
     recipe = hashlib.sha256(repr((SUITE, PACKAGES, UNREAD, FETCH)).encode()).hexdigest()[:12]
     folder = cache / f"rootfs-{recipe}"
