@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("float32", "float16", "int8"), help="only this one")
     parser.add_argument("--chip", metavar="NAME", help="of rknn (rk3588, rk3566) or ethos-u (ethos-u65-256 …)")
     parser.add_argument(
-        "--calibration", type=Path, metavar="DIR", help="real faces, in class folders or with a manifest"
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="real faces, in class folders or with a manifest; without it the bundle's own ranges serve",
     )
     parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=f"of these (default: {PICTURES})")
     parser.add_argument("--labelled", type=Path, metavar="DIR", help="measure accuracy on labelled faces, too")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..bundle import Artifact, Bundle, Image, describe_file
 from ..runtime.backends import Backend
 from .graph import Stem, load_float32, read_stem, without_stem
+from .quantize import Ranges
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Job:
         destination: the bundle that will get them, for messages.
         pictures: calibration crops, uint8 (S, S, 3) RGB.
         calibration: where these come from, for the manifest.
+        ranges: of the activations where the bundle's own serve, and no pictures of the person; else None.
         options: of single targets, such as the interpreter of `rknn`.
         say: told what takes long.
     """
@@ -33,6 +35,7 @@ class Job:
     destination: Path
     pictures: Sequence[Image]
     calibration: Mapping[str, Any]
+    ranges: Ranges | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     say: Callable[[str], None] = lambda line: None
 
@@ -50,6 +53,12 @@ class Job:
     def headless(self) -> Any:
         """The graph from its first layer on."""
         return without_stem(self.graph, self.stem)
+
+    def measured_on(self, method: str) -> dict[str, Any]:
+        """Where the ranges of activations come from, for the manifest; `method` measures them on pictures."""
+        if self.ranges is not None:
+            return {"pictures": 0, "method": "ranges of the bundle's own int8 graph"}
+        return {"pictures": len(self.pictures), "method": method}
 
     def file(self, path: str) -> Path:
         """Where a file of that path inside the bundle is to be written."""

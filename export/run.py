@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Artifact, Bundle, add_artifacts, default_bundle, open_bundle, save_bundle
+from ..bundle import Artifact, Bundle, Image, add_artifacts, default_bundle, open_bundle, save_bundle
 from ..bundle.dataset import Watch, unwatched
+from ..bundle.golden import golden_crops
 from ..devices.cpu import usable_cores
 from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier
@@ -20,6 +21,7 @@ from .consumers import check_form
 from .gate import Evaluate, Gate
 from .job import Built, Job
 from .labelled import calibration_faces, evaluation
+from .quantize import Ranges, quantised, read_ranges
 from .targets import ALL, choose, left_out, target_module, variants
 
 PICTURES = 512
@@ -32,7 +34,8 @@ class ExportOptions:
     Attributes:
         bundle: a folder, a .zip, or the name of one that ships.
         target: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u, or all whose tools are installed.
-        calibration: a folder of real faces; of these `pictures` are drawn by `seed`.
+        calibration: a folder of real faces; of these `pictures` are drawn by `seed`. None takes the ranges that the
+            bundle's own int8 graph has, and holds the result against the 32 golden crops.
         out: add to a copy of the bundle, made here; None adds to the bundle itself.
         precision, chip: only this one; None makes what is usual.
         labelled, split: labelled faces to measure accuracy on, too.
@@ -42,7 +45,7 @@ class ExportOptions:
 
     bundle: Path | str
     target: str
-    calibration: Path | None
+    calibration: Path | None = None
     out: Path | None = None
     precision: str | None = None
     chip: str | None = None
@@ -63,13 +66,15 @@ class ExportResult:
     left_out: dict[str, str]
 
 
-def export(bundle: Path | str, *, target: str, calibration: Path | str, out: Path | str, **more: Any) -> ExportResult:
+def export(
+    bundle: Path | str, *, target: str, out: Path | str, calibration: Path | str | None = None, **more: Any
+) -> ExportResult:
     """Export a bundle into a copy of it; the Python API's door to `export_bundle`.
 
     Args:
-        bundle, target, calibration, out: see ExportOptions, as is `more`, which holds its other fields.
+        bundle, target, out, calibration: see ExportOptions, as is `more`, which holds its other fields.
     """
-    return export_bundle(ExportOptions(bundle, target, Path(calibration), Path(out), **more))
+    return export_bundle(ExportOptions(bundle, target, Path(calibration) if calibration else None, Path(out), **more))
 
 
 def export_bundle(
@@ -88,22 +93,33 @@ def export_bundle(
     tools = {"rknn_python": options.rknn_python}
     names = choose(options.target, options.precision, options.chip, tools)
     _check_place(options, bundle)
-    command = f"export {options.bundle} --target {options.target}"
-    faces = calibration_faces(options.calibration, options.pictures, options.seed, command, on_notice, watch)
-    crops = calibration_set(faces, bundle.manifest.input.size)
-    calibration = {"source": options.calibration.name if options.calibration else "", "digest": digest_of(crops)}
+    crops, calibration, ranges = calibrate(options, bundle, on_notice, watch)
     evaluate = evaluation(options.labelled, options.split, options.seed, watch)
     skipped = left_out(options.precision, tools) if options.target == ALL else {}
     for name, how in skipped.items():
         on_notice(f"left out: {name}, whose tools are not installed; {how}")
     destination = own_copy(bundle, options.out) if options.out else bundle.folder
     with tempfile.TemporaryDirectory(prefix="fer-edge-export-") as work:
-        job = Job(bundle, Path(work), destination, crops, calibration, tools, on_notice)
+        job = Job(bundle, Path(work), destination, crops, calibration, ranges, tools, on_notice)
         threads = options.threads or usable_cores()
         made = add_targets(
             job, names, precision=options.precision, chip=options.chip, evaluate=evaluate, threads=threads
         )
     return ExportResult(open_bundle(destination), made, skipped)
+
+
+def calibrate(
+    options: ExportOptions, bundle: Bundle, on_notice: Callable[[str], None], watch: Watch
+) -> tuple[list[Image], dict[str, str], Ranges | None]:
+    """Crops for the gate, where the activations' ranges come from, and these, unless they are measured on the crops."""
+    own, size = quantised(bundle), bundle.manifest.input.size
+    if options.calibration is None and own is not None:
+        on_notice("no --calibration: the bundle's own ranges are taken, and 32 golden crops held against the model")
+        return golden_crops(size), {"source": own.path, "digest": own.sha256}, read_ranges(bundle.path(own))
+    command = f"export {options.bundle} --target {options.target}"
+    faces = calibration_faces(options.calibration, options.pictures, options.seed, command, on_notice, watch)
+    crops = calibration_set(faces, size)
+    return crops, {"source": options.calibration.name if options.calibration else "", "digest": digest_of(crops)}, None
 
 
 def add_targets(
@@ -136,6 +152,9 @@ def add_targets(
         if prepare := getattr(module, "prepare", None):
             prepare(job.options, job.say)
         for precision_, chip_ in variants(module, precision, chip):
+            if evaluate is None and (kept := _measured_before(job, name, precision_, chip_)):
+                job.say(f"{kept.path} stays: a new one would lose its measured accuracy; --labelled DIR measures it")
+                continue
             job.say(f"{name} {precision_} {chip_}".rstrip())
             made.append(_measured(job, gate, module.build(job, precision_, chip_), threads))
     files = {path: job.work / path for artifact in made for path in artifact.files}
@@ -152,6 +171,15 @@ def _gate(job: Job, evaluate: Evaluate | None, threads: int) -> Gate:
     gate = Gate(pictures, reference.logits(pictures), evaluate, figures, trained=trained)
     reference.close()
     return gate
+
+
+def _measured_before(job: Job, target: str, precision: str, chip: str) -> Artifact | None:
+    """The artifact of that kind in the destination that has figures of a labelled set."""
+    wanted = (target, precision, chip)
+    for artifact in open_bundle(job.destination).manifest.artifacts:
+        if artifact.metrics and (artifact.target, artifact.precision, artifact.report.get("chip", "")) == wanted:
+            return artifact
+    return None
 
 
 def _measured(job: Job, gate: Gate, built: Built, threads: int) -> Artifact:

@@ -35,7 +35,7 @@ def simulator(
         )
     rknn.prepare({}, say)
     work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fer-edge-simulated-")))
-    job = Job(bundle, work, bundle.folder, pictures, {"source": "benchmark"}, {}, say)
+    job = Job(bundle, work, bundle.folder, pictures, {"source": "benchmark"}, say=say)
 
     def open_simulator() -> Classifier:
         built = rknn.build(job, "int8", profile.chip)

@@ -8,7 +8,7 @@ from typing import Any
 from ..consumers import check_graph
 from ..job import Built, Job, entry
 from ..onnx import store_float16
-from ..quantize import quantize_int8
+from ..quantize import quantised, quantize_int8
 
 EXTRA = ("export", "onnx", "onnxruntime")
 PRECISIONS = ("float16", "float32", "int8")
@@ -19,6 +19,8 @@ def build(job: Job, precision: str, chip: str) -> Built:
     """Check the graph against everyone who reads ONNX, and write it; the bundle's own graph is checked and kept."""
     check_graph(job.graph)
     own = job.bundle.reference
+    if precision == "int8" and job.ranges is not None:
+        own = quantised(job.bundle) or own
     if own.precision == precision:
         shutil.copyfile(job.bundle.path(own), job.file(own.path))
         return Built(own)

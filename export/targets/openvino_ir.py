@@ -12,10 +12,12 @@ from ...bundle import Image
 from ...bundle.extras import load
 from ...errors import ConversionFailed
 from ..job import Built, Job, entry
+from ..quantize import quantised
 
 EXTRA = ("openvino", "openvino", "nncf")
 PRECISIONS = ("float16", "int8")
 USUAL = PRECISIONS
+KINDS = {"activations": "int8 per tensor", "weights": "int8 per channel"}
 
 
 def build(job: Job, precision: str, chip: str) -> Built:
@@ -24,10 +26,12 @@ def build(job: Job, precision: str, chip: str) -> Built:
     stem = f"openvino/model_{precision}"
     model = read_graph(openvino, job)
     settings: dict[str, Any] = {}
-    if precision == "int8":
+    if precision == "int8" and job.ranges is not None:
+        model, settings = read_own_int8(openvino, job), {**job.measured_on(""), **KINDS}
+    elif precision == "int8":
         model, settings = quantise(openvino, model, job.pictures)
     openvino.save_model(model, str(job.file(f"{stem}.xml")), compress_to_fp16=precision == "float16")
-    tools, weights = ("openvino", "nncf") if settings else ("openvino",), (f"{stem}.bin",)
+    tools, weights = ("openvino",) if job.ranges or not settings else ("openvino", "nncf"), (f"{stem}.bin",)
     return Built(entry(job, f"{stem}.xml", "openvino", precision, "uint8", settings, tools, companions=weights))
 
 
@@ -44,6 +48,13 @@ def read_graph(openvino: Any, job: Job) -> Any:
         onnx_file.unlink()
 
 
+def read_own_int8(openvino: Any, job: Job) -> Any:
+    """The bundle's int8 graph, whose quantising nodes OpenVINO takes for its own."""
+    own = quantised(job.bundle)
+    assert own is not None
+    return openvino.Core().read_model(str(job.bundle.path(own)))
+
+
 def quantise(openvino: Any, model: Any, pictures: Sequence[Image]) -> tuple[Any, dict[str, Any]]:
     """The graph in int8 and the settings, for the manifest; raises MissingExtra, ConversionFailed."""
     os.environ["NNCF_CI"] = "1"  # NNCF otherwise reports each call to Intel without asking
@@ -56,8 +67,7 @@ def quantise(openvino: Any, model: Any, pictures: Sequence[Image]) -> tuple[Any,
     except Exception as error:  # NNCF raises kinds of its own
         raise ConversionFailed(f"NNCF cannot quantise the graph: {str(error).splitlines()[0]}") from error
     method = "NNCF: min-max weights, averaged min-max activations, fast bias correction"
-    kinds = {"activations": "int8 per tensor", "weights": "int8 per channel"}
-    return result, {"pictures": len(pictures), **kinds, "method": method}
+    return result, {"pictures": len(pictures), **KINDS, "method": method}
 
 
 class _QuietProgress:

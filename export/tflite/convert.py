@@ -20,6 +20,7 @@ from ...errors import ConversionFailed, UnsupportedGraph
 from ..graph import NORMALISED, Stem
 from ..job import Job
 from ..onnx import import_onnx
+from ..quantize import Ranges
 from .twin import Twin
 
 
@@ -31,7 +32,7 @@ def import_tensorflow() -> Any:
     return load("tensorflow", "edgetpu")
 
 
-def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path) -> None:
+def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path, ranges: Ranges | None = None) -> None:
     """Write an int8 TFLite file whose input is the pixel less 128.
 
     The normalisation is not an operator: it is the scale and zero point of the input tensor.
@@ -41,6 +42,7 @@ def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path
         stem: what the pictures go through before.
         pictures: calibration crops, uint8 (S, S, 3).
         target: the file to write.
+        ranges: of the activations, to be taken as they are; None measures them on the pictures.
 
     Raises:
         UnsupportedGraph: an operator without a counterpart, named with its layer; ConversionFailed: the converter
@@ -48,7 +50,7 @@ def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path
     """
     tf = import_tensorflow()
     grey, scale = input_grid(stem)
-    twin = Twin(tf, centred(model, stem, grey, scale))
+    twin = Twin(tf, centred(model, stem, grey, scale), ranges)
     side = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     low, high = -grey / scale, (255 - grey) / scale
 
@@ -60,8 +62,9 @@ def convert_int8(model: Any, stem: Stem, pictures: Sequence[Image], target: Path
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function()], twin)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([_float(p, grey, scale)] for p in pictures)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    if ranges is None:
+        converter.representative_dataset = lambda: ([_float(p, grey, scale)] for p in pictures)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]  # would ask for pictures else
     converter.inference_input_type = converter.inference_output_type = tf.int8
     # Edge TPU tool chains scale a fully-connected layer as a whole; per-channel scales there are said to be misread.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
@@ -72,12 +75,11 @@ def int8_file(job: Job) -> tuple[Path, dict[str, Any]]:
     """The job's int8 TFLite file and its settings; made once, however many targets want it."""
     path = job.work / "shared" / "model_int8.tflite"
     if not path.is_file():
-        convert_int8(job.headless, job.stem, job.pictures, job.file("shared/model_int8.tflite"))
+        convert_int8(job.headless, job.stem, job.pictures, job.file("shared/model_int8.tflite"), job.ranges)
     return path, {
-        "pictures": len(job.pictures),
+        **job.measured_on("min-max"),
         "activations": "int8 per tensor",
         "weights": "int8 per channel, fully-connected per tensor",
-        "method": "min-max",
     }
 
 

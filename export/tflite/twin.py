@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import UnsupportedGraph
 from ..onnx import import_onnx
+from ..quantize import Ranges
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
 """Padding: (top, bottom), (left, right)."""
@@ -17,8 +18,8 @@ Sides = tuple[tuple[int, int], tuple[int, int]]
 class Twin:
     """Calls the layers of a graph one after the other on NHWC tensors."""
 
-    def __init__(self, tf: Any, model: Any) -> None:
-        """Args: the tensorflow module, and a graph with one NCHW input and constant weights.
+    def __init__(self, tf: Any, model: Any, ranges: Ranges | None = None) -> None:
+        """Args: the tensorflow module, a graph with one NCHW input and constant weights, and ranges to be kept to.
 
         Raises UnsupportedGraph: an operator that has no counterpart, named with its layer.
         """
@@ -27,6 +28,7 @@ class Twin:
         self.input, self.output = model.graph.input[0].name, model.graph.output[0].name
         self.weights = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
         self.positive: set[str] = set()
+        self.ranges = ranges or {}
         for node in self.nodes:
             if node.op_type not in OPERATORS:
                 raise UnsupportedGraph(
@@ -40,7 +42,10 @@ class Twin:
         values = {self.input: x}
         for node in self.nodes:
             options = {a.name: import_onnx().helper.get_attribute_value(a) for a in node.attribute}
-            values[node.output[0]] = OPERATORS[node.op_type](self, node, options, values)
+            value = OPERATORS[node.op_type](self, node, options, values)
+            if node.output[0] in self.ranges:
+                value = self.tf.quantization.fake_quant_with_min_max_args(value, *self.ranges[node.output[0]])
+            values[node.output[0]] = value
             grows = node.op_type in ("Relu", "Clip", "Sigmoid")
             keeps = node.op_type in ("MaxPool", "GlobalAveragePool") and node.input[0] in self.positive
             if grows or keeps:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import Artifact, Bundle, open_bundle, whole_image
-from fer_edge.runtime.inference.classifier import Classifier, runs_here
+from fer_edge.runtime.inference.classifier import Classifier, choose_artifact, runs_here
 from support.old_pythons import old_python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,33 @@ def test_what_all_left_out_is_said(exported: Path) -> None:
     said = json.loads((exported / "said.json").read_text())
     assert set(said["left_out"]) <= {"rknn"}
     assert all("fer-edge export" in how for how in said["left_out"].values())
+
+
+def test_nobody_needs_faces(bundle: Bundle, crops: np.ndarray, tmp_path: Path, command: Command) -> None:
+    """The bundle's own ranges give files as good as faces do, and what was measured before is not lost."""
+    done = command("export", "default", "--target", "all", "--out", "b", timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "onnx/model_int8.onnx stays: a new one would lose its measured accuracy" in done.stdout
+    made = open_bundle(tmp_path / "b")
+    wanted = Classifier(bundle, bundle.reference).logits(crops)
+    for target in ("openvino", "edgetpu"):
+        artifact = made.artifact(target, "int8")
+        assert artifact.calibration["digest"] == bundle.artifact("onnx", "int8").sha256
+        assert artifact.parity["label_agreement"] >= 1 - 1 / 32
+        assert (Classifier(made, artifact).logits(crops).argmax(1) == wanted.argmax(1)).mean() >= 0.9
+    assert made.artifact("edgetpu", "int8").report["problems"] == []
+    assert made.artifact("ethos-u", "int8").report["mapped"] > 30
+    assert made.artifact("onnx", "int8").metrics == bundle.artifact("onnx", "int8").metrics
+    assert choose_artifact(made).path == "onnx/model_int8.onnx"  # what `run` takes
+
+
+def test_the_golden_crops_are_drawn_again_by_the_seed() -> None:
+    data = pytest.importorskip("skimage.data", reason="needs the demo extra")
+    from fer_edge.bundle import golden
+
+    drawn = golden.draw(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))
+    assert np.abs(drawn.astype(int) - cv2.imread(str(golden.FILE))).mean() < 0.5
+    assert len({crop.tobytes() for crop in golden.golden_crops(96)}) == golden.COUNT
 
 
 def test_nothing_is_reported_to_anybody(exported: Path) -> None:
