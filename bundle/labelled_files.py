@@ -102,7 +102,7 @@ def unknown_label(word: str, where: str, labels: Sequence[str] = LABELS) -> Data
     return DatasetError(
         f"{where}: unknown label {word!r}",
         cause=f"the labels are: {', '.join(labels)}, and their usual synonyms",
-        hint=f"""rename it, or echo '"{word}" = "{labels[0]}"' > labels.toml and add --label-map labels.toml""",
+        hint=f"""echo '"{word}" = ""' > labels.toml  # --label-map labels.toml then leaves it out; or name its label""",
     )
 
 

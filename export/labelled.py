@@ -42,7 +42,7 @@ def calibration_faces(
 
     Args:
         command: what was typed, for the error without a folder.
-        on_notice: told that the folder has no labels.
+        on_notice: told that the folder has no labels, or how it was read.
         label_map: what folders that are no usual label mean.
 
     Raises:
@@ -59,6 +59,8 @@ def calibration_faces(
         on_notice(f"{folder} has no labels: its pictures are taken as they come")
         return [read_image(p) for p in pictures_below(folder)[0][:count]]
     dataset = read_dataset(folder, "", seed, watch, label_map=label_map, any_label=True)
+    for line in dataset.notes("train"):
+        on_notice(line)
     return [read_image(s.path) for s in balanced(dataset.split("train"), count, seed)]
 
 

@@ -453,7 +453,7 @@ class TestFit:
 
     def test_full_disk_during_a_checkpoint_keeps_the_one_before(self, torch: Any, small_disk: Path) -> None:
         from fer_edge.errors import OutputError
-        from fer_edge.train.checkpoint import write_checkpoint
+        from fer_edge.train.progress.checkpoint import write_checkpoint
 
         write_checkpoint(torch, {"a": torch.zeros(1000)}, small_disk / "last.pt")
         with pytest.raises(OutputError, match="cannot write"):

@@ -8,7 +8,6 @@ from itertools import takewhile
 from pathlib import Path
 
 from ...bundle import LABELS, Bundle, open_bundle
-from ...bundle.labelled_files import unknown_label
 from ...bundle.labels import common_names
 from ...bundle.tables import read_table
 from ...errors import DatasetError, SourceError
@@ -122,7 +121,8 @@ def read_takes(table: Path, labels: Sequence[str] = LABELS) -> list[Take]:
         where = f"{table}, line {line}"
         (asked,) = common_names([row["expression"]])
         if asked not in common_names(labels):
-            raise unknown_label(row["expression"], where, labels)
+            what = f"{where}: unknown label {row['expression']!r}"
+            raise DatasetError(what, cause=f"the bundle's labels are: {', '.join(labels)}")
         if row["level"] not in LEVELS:
             raise DatasetError(f"{where}: the level is {row['level']!r}", cause="it must be subtle or peak")
         takes.append(Take(_of_model(asked, labels), row["level"], table.parent / row["file"]))
