@@ -16,15 +16,15 @@ from .labelled_files import (
     MAX_NAMED,
     SPLITS,
     SUFFIXES,
-    Naming,
     Sample,
+    counted,
     from_csv,
     from_folders,
     pictures_below,
     shuffled_by_label,
     stratified_split,
 )
-from .labels import LABELS, read_label_map
+from .labels import LABELS, Naming, read_label_map
 from .preprocess import Image
 
 __all__ = [
@@ -78,7 +78,7 @@ class Dataset:
         if bad:
             names = ", ".join(str(s.path) for s in bad[:MAX_NAMED])
             more = f" and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
-            yield f"left out, {_pictures(len(bad))} cannot be read: {names}{more}"
+            yield f"left out, {counted(len(bad), 'picture')} cannot be read: {names}{more}"
 
     def digest(self) -> str:
         """SHA-256 over every picture's content, split and labels, in a fixed order: what a metrics file refers to."""
@@ -86,10 +86,6 @@ class Dataset:
         for sample in sorted(self.samples, key=lambda s: (s.content, s.split, str(s.path))):
             total.update(f"{sample.content} {sample.split} {sample.label} {sample.second} {sample.votes}".encode())
         return total.hexdigest()
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'s' * (count != 1)}"
 
 
 def read_dataset(

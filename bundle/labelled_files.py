@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DatasetError
-from .labels import LABELS, WORDS, known_label, numbered_hint
+from .labels import LABELS, Naming, known_label
 from .tables import read_table
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -45,65 +45,6 @@ class Sample:
     second: int | None = None
     votes: tuple[float, ...] = ()
     content: str = ""
-
-
-class Naming:
-    """What label a folder's or a cell's word means, and a record of what was made of the words."""
-
-    def __init__(self, label_map: Mapping[str, str], any_label: bool) -> None:
-        """Args: label_map, from `read_label_map`; any_label: words beyond LABELS are labels of their own."""
-        self.labels = list(LABELS)
-        self._map, self._any = label_map, any_label
-        self._read_as: dict[str, str] = {}
-        self._numbers: Sequence[str] = ()
-
-    def index(self, word: str, where: str, beside: Sequence[str] = ()) -> int | None:
-        """Position of a word's label in `labels`; None where it is to be left out.
-
-        Args:
-            where: it was read, for the error; beside: the words that stand beside it.
-
-        Raises:
-            DatasetError: no label, or a number whose meaning nobody told.
-        """
-        key = str(int(word)) if word.isdecimal() else word
-        mapped = self._map.get(word, self._map.get(key))
-        label = (known_label(word) or word.strip().casefold()) if mapped is None else mapped
-        if mapped is None and word.isdecimal():
-            numbers = [str(int(w)) for w in (*beside, word) if w.isdecimal()]
-            raise DatasetError(
-                f"{where}: the label {word} is a number, and public sets number expressions differently",
-                cause="a wrong guess would train or score every picture under another expression's name",
-                hint=f"add {numbered_hint(numbers)}",
-            )
-        left_out = not label or (mapped is not None and label in WORDS and label not in LABELS and not self._any)
-        if left_out or label != word:
-            self._read_as[word] = "" if left_out else label
-        if left_out:
-            return None
-        if label not in self.labels:
-            if not self._any:
-                raise unknown_label(word, where)
-            self.labels.append(label)
-        return self.labels.index(label)
-
-    def notices(self) -> list[str]:
-        """What words were understood as others, and which were left out."""
-        read = [f"{word} = {label}" for word, label in sorted(self._read_as.items()) if label]
-        left = [word for word, label in sorted(self._read_as.items()) if not label]
-        return [
-            *([f"labels read as: {', '.join(read)}"] if read else []),
-            *([f"labels left out: {', '.join(left)}"] if left else []),
-        ]
-
-
-def unknown_label(word: str, where: str, labels: Sequence[str] = LABELS) -> DatasetError:
-    """The error for a word that is none of these labels."""
-    return DatasetError(
-        f"{where}: unknown label {word!r}",
-        cause=f"the labels are: {', '.join(labels)}, and their usual synonyms",
-        hint=f"""echo '"{word}" = ""' > labels.toml  # --label-map labels.toml then leaves it out; or name its label""",
-    )
 
 
 def from_csv(table: Path, second_label: str, naming: Naming) -> list[Sample]:
@@ -153,7 +94,8 @@ def from_folders(root: Path, seed: int, naming: Naming) -> tuple[list[Sample], l
     splits = [s for s in SPLITS if s in folders]
     beside = ", ".join(folders[s][0].name for s in splits)
     for folder in further:
-        said.append(f"not read: the folder {folder.name} beside {beside} ({len(pictures_below(folder)[0])} pictures)")
+        held = counted(len(pictures_below(folder)[0]), "picture")
+        said.append(f"not read: the folder {folder.name} beside {beside} ({held})")
     _say_loose(root, said)
     samples = [s for split in splits for s in _class_folders(folders[split][0], split, naming, said)]
     return (samples if "valid" in splits or "train" not in splits else _with_valid(samples, seed, said)), said
@@ -178,6 +120,11 @@ def pictures_below(folder: Path) -> tuple[list[Path], Counter[str]]:
     return sorted(pictures), others
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def _class_folders(root: Path, split: str, naming: Naming, said: list[str]) -> list[Sample]:
     samples: list[Sample] = []
     unread = Counter[str]()
@@ -198,7 +145,7 @@ def _class_folders(root: Path, split: str, naming: Naming, said: list[str]) -> l
         samples += [Sample(path, split, label) for path in files]
     if unread:
         kinds = ", ".join(f"{suffix} {n}" for suffix, n in unread.most_common())
-        said.append(f"not read: {unread.total()} files of {root.name} with other suffixes ({kinds})")
+        said.append(f"not read: {counted(unread.total(), 'file')} of {root.name} with other suffixes ({kinds})")
     _say_loose(root, said)
     return samples
 
@@ -206,7 +153,7 @@ def _class_folders(root: Path, split: str, naming: Naming, said: list[str]) -> l
 def _say_loose(root: Path, said: list[str]) -> None:
     loose = [p for p in root.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
     if loose:
-        said.append(f"not read: {len(loose)} pictures that lie in {root.name} itself, in no label's folder")
+        said.append(f"not read: {counted(len(loose), 'picture')} in {root.name} itself, in no label's folder")
 
 
 def _folders(root: Path) -> list[Path]:

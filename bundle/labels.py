@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import DatasetError, UsageError
 from ..toml_schema import NotToml, read_toml
 
 LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -29,12 +29,12 @@ NUMBERED: dict[str, tuple[int, tuple[str, ...]]] = {
     "ck+": (0, ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")),
 }
 """Set -> its first number and what its numbers mean, as its authors publish them."""
-_KNOWN = {word: label for label, words in WORDS.items() for word in (label, *words)}
 
 
 def known_label(word: str) -> str | None:
     """The label that a word means, whatever its case and a number before it (`3_Happiness`); None: no usual word."""
-    return _KNOWN.get(re.sub(r"^\d+[\s_.-]+", "", word.strip().casefold()))
+    plain = re.sub(r"^\d+[\s_.-]+", "", word.strip().casefold())
+    return next((label for label, words in WORDS.items() if plain == label or plain in words), None)
 
 
 def common_names(labels: Sequence[str]) -> list[str]:
@@ -75,3 +75,62 @@ def numbered_hint(numbers: Sequence[str]) -> str:
             told = ", ".join(f"{first + i} {label}" for i, label in enumerate(labels))
             fitting.append(f"--label-map {name} ({told})")
     return ", or ".join([*fitting, "--label-map FILE"])
+
+
+class Naming:
+    """What label a folder's or a cell's word means, and a record of what was made of the words."""
+
+    def __init__(self, label_map: Mapping[str, str], any_label: bool) -> None:
+        """Args: label_map, from `read_label_map`; any_label: words beyond LABELS are labels of their own."""
+        self.labels = list(LABELS)
+        self._map, self._any = label_map, any_label
+        self._read_as: dict[str, str] = {}
+        self._numbers: Sequence[str] = ()
+
+    def index(self, word: str, where: str, beside: Sequence[str] = ()) -> int | None:
+        """Position of a word's label in `labels`; None where it is to be left out.
+
+        Args:
+            where: it was read, for the error; beside: the words that stand beside it.
+
+        Raises:
+            DatasetError: no label, or a number whose meaning nobody told.
+        """
+        key = str(int(word)) if word.isdecimal() else word
+        mapped = self._map.get(word, self._map.get(key))
+        label = (known_label(word) or word.strip().casefold()) if mapped is None else mapped
+        if mapped is None and word.isdecimal():
+            numbers = [str(int(w)) for w in (*beside, word) if w.isdecimal()]
+            raise DatasetError(
+                f"{where}: the label {word} is a number, and public sets number expressions differently",
+                cause="a wrong guess would train or score every picture under another expression's name",
+                hint=f"add {numbered_hint(numbers)}",
+            )
+        left_out = not label or (mapped is not None and label in WORDS and label not in LABELS and not self._any)
+        if left_out or label != word:
+            self._read_as[word] = "" if left_out else label
+        if left_out:
+            return None
+        if label not in self.labels:
+            if not self._any:
+                raise unknown_label(word, where)
+            self.labels.append(label)
+        return self.labels.index(label)
+
+    def notices(self) -> list[str]:
+        """What words were understood as others, and which were left out."""
+        read = [f"{word} = {label}" for word, label in sorted(self._read_as.items()) if label]
+        left = [word for word, label in sorted(self._read_as.items()) if not label]
+        return [
+            *([f"labels read as: {', '.join(read)}"] if read else []),
+            *([f"labels left out: {', '.join(left)}"] if left else []),
+        ]
+
+
+def unknown_label(word: str, where: str, labels: Sequence[str] = LABELS) -> DatasetError:
+    """The error for a word that is none of these labels."""
+    return DatasetError(
+        f"{where}: unknown label {word!r}",
+        cause=f"the labels are: {', '.join(labels)}, and their usual synonyms",
+        hint=f"""echo '"{word}" = ""' > labels.toml  # --label-map labels.toml then leaves it out; or name its label""",
+    )

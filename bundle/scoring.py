@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from .labelled_files import unknown_label
-from .labels import LABELS, WORDS, common_names
+from .labels import LABELS, WORDS, common_names, unknown_label
 from .logits import Logits
 
 NONE = -1

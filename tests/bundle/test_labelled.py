@@ -140,3 +140,13 @@ def test_other_encodings_are_refused_with_a_sentence(encoding: str, says: str, t
     with pytest.raises(DatasetError, match="in UTF-16" if "16" in encoding else "in UTF-8") as refused:
         read_table(tmp_path / "t.csv", ("path",))
     assert "iconv -f" in refused.value.hint
+
+
+def test_groups_and_takes_with_a_byte_order_mark(tmp_path: Path) -> None:
+    from fer_edge.train.evaluation import fairness, live_check
+
+    table = tmp_path / "t.csv"
+    table.write_text("path,gender,skin,age\na.png,f,F1,Adult\n", "utf-8-sig")
+    assert fairness.read_groups(table) == {"a.png": {"gender": "f", "skin": "F1", "age": "Adult"}}
+    table.write_text("file,expression,level\na.mp4,Happiness,peak\n", "utf-8-sig")
+    assert live_check.read_takes(table)[0].label == "happy"

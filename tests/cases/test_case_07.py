@@ -44,7 +44,7 @@ def test_nested_pictures_and_other_suffixes_are_read_or_named(command: Command, 
     told = json.loads(done.stdout)
     assert (told["split"], told["images"]) == ("valid", 4)
     assert "d has no test pictures: measured on valid" in done.stderr
-    assert "not read: 1 files of d with other suffixes (.heic 1)" in done.stderr
-    assert "not read: 1 pictures that lie in d itself" in done.stderr
+    assert "not read: 1 file of d with other suffixes (.heic 1)" in done.stderr
+    assert "not read: 1 picture in d itself" in done.stderr
     trained = json.loads(command("evaluate", "--data", "d", "--split", "train", "--json").stdout)
     assert trained["images"] + told["images"] == 20
