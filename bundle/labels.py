@@ -85,7 +85,6 @@ class Naming:
         self.labels = list(LABELS)
         self._map, self._any = label_map, any_label
         self._read_as: dict[str, str] = {}
-        self._numbers: Sequence[str] = ()
 
     def index(self, word: str, where: str, beside: Sequence[str] = ()) -> int | None:
         """Position of a word's label in `labels`; None where it is to be left out.
