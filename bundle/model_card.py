@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .labels import common_names
 from .manifest import Manifest
 
 
@@ -13,9 +14,10 @@ def model_card(manifest: Manifest) -> str:
     metrics, history = manifest.metrics, manifest.provenance
     recipe = history.get("recipe", {})
     data = history.get("data", {})
+    names = ", ".join(manifest.labels)
     return f"""# Model card: {manifest.name} {manifest.version}
 
-Recognises seven facial **expressions** ({", ".join(manifest.labels)}) in one cropped face. An expression is what a
+Recognises {_number(manifest)} facial **expressions** ({names}) in one cropped face. An expression is what a
 face does, not what a person feels. Inferring emotions at work or in education is prohibited in the EU (AI Act,
 Art. 5(1)(f)).
 
@@ -33,7 +35,7 @@ Terms: {manifest.licence}
 ## How good it is
 Measured on `{metrics.get("set", "?")}` ({metrics.get("images", "?")} pictures) through the runtime's own backends.
 
-{_summary(manifest)}
+{_not_scored(metrics)}{_summary(manifest)}
 {_per_label(metrics)}
 {_second(metrics)}
 {_unseen(metrics)}
@@ -41,10 +43,27 @@ Measured on `{metrics.get("set", "?")}` ({metrics.get("images", "?")} pictures) 
 {_weakest(metrics)}
 - {_pictures(data)} No figures by gender, age or skin colour were measured. Expect it to be worse on people, angles and
   light that are rare in these pictures.
-- Contempt, pain, tiredness and anything else outside the seven labels is forced into one of them.
+- {_outside(manifest)} and anything else outside the {_number(manifest)} labels is forced into one of them.
 - A single frame is noisy; use the smoothed label, and take `uncertain` seriously.
 - Not for decisions about a person: not for medicine, hiring, policing, schooling or credit.
 """
+
+
+def _number(manifest: Manifest) -> str:
+    words = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")  # a manifest has two at least
+    return dict(enumerate(words, 2)).get(len(manifest.labels), str(len(manifest.labels)))
+
+
+def _outside(manifest: Manifest) -> str:
+    return "Pain, tiredness" if "contempt" in common_names(manifest.labels) else "Contempt, pain, tiredness"
+
+
+def _not_scored(metrics: Mapping[str, Any]) -> str:
+    """What the figures leave out because model and data have other labels."""
+    left = metrics.get("not_scored", {})
+    told = [f"{name} (not asked for)" for name in left.get("labels", ())]
+    told += [f"{name} ({count} pictures)" for name, count in left.get("pictures", {}).items()]
+    return f"Not scored: {', '.join(told)}.\n" if told else ""
 
 
 def _pictures(data: Mapping[str, Any]) -> str:

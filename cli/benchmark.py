@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .main import INTERRUPTED
-from .output import StatusLine, aligned, options_of, watch
+from .output import LABEL_MAP, StatusLine, aligned, options_of, watch
 
 if TYPE_CHECKING:
     from ..benchmarks.measure.run import Outcome
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--quick", action="store_true", help="200 queries and 10 s; marked, not for quoting")
     length.add_argument("--strict", action="store_true", help="600 s instead of 60")
     parser.add_argument("--labelled", type=Path, metavar="DIR", help="measure accuracy on labelled faces, too")
-    parser.add_argument("--split", default="test", help="of --labelled (default: test)")
+    parser.add_argument("--split", help="of --labelled (default: test, or valid where there is none)")
+    parser.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="which pictures are drawn")
     parser.add_argument("--matrix", action="store_true", help="every device here with every model")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write results, tables and a page here")
@@ -72,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     status, note = StatusLine(), partial(print, file=sys.stderr, flush=True)
     outcome = measure(
         options,
-        evaluate=evaluation(args.labelled, args.split, args.seed, watch),
+        evaluate=evaluation(args.labelled, args.split, args.seed, watch, note, args.label_map),
         calibration=lambda device: calibration_faces(
-            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate", note, watch
+            args.calibration, 200, args.seed, f"benchmark --device {device} --simulate", note, watch, args.label_map
         ),
         on_progress=lambda text: status.show(text) if text else status.end(),
         on_note=note,

@@ -45,14 +45,16 @@ def run(args: argparse.Namespace) -> int:
     bundle = open_bundle(args.path)
     if args.action == "add":
         return _add(bundle, args)
+    notices: list[str] = []
     if args.action == "check":
         from ..export.gate import run_each
 
-        for path, reason in run_each(bundle).items():
+        skipped, notices = run_each(bundle)
+        for line in [*(f"not run: {path}, {reason}" for path, reason in skipped.items()), *notices]:
             if not args.json:
-                print(f"not run: {path}, {reason}")
+                print(line)
     if args.json:
-        answer = {"ok": True, "bundle": str(bundle.folder)}
+        answer = {"ok": True, "bundle": str(bundle.folder), **({"notices": notices} if notices else {})}
         print(bundle.manifest.to_json() if args.action == "show" else json.dumps(answer))
         return 0
     _show(bundle)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .output import options_of, watch
+from .output import LABEL_MAP, options_of, watch
 
 if TYPE_CHECKING:
     from ..train.evaluation.live_check import Take
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--init", metavar="FILE|timm", help="first weights for --recipe")
     on = parser.add_argument_group("on what")
     on.add_argument("--data", type=Path, metavar="DIR", help="class folders, or a CSV manifest")
-    on.add_argument("--split", default="test", choices=("train", "valid", "test"))
+    on.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
+    on.add_argument("--split", choices=("train", "valid", "test"), help="(default: test, or valid where there is none)")
     on.add_argument("--label", default="label", metavar="COLUMN", help="the manifest's column that holds the truth")
     on.add_argument("--groups", type=Path, metavar="CSV", help="path,gender,skin,age: figures by group")
     on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
@@ -54,7 +56,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from ..train.evaluation.run import EvaluateOptions, evaluate, write_evaluation
 
     options = options_of(EvaluateOptions, vars(args))
-    found = evaluate(options, (lambda line: None) if args.json else print, watch)
+    found = evaluate(options, partial(print, file=sys.stderr, flush=True), watch)
     if not args.json:
         print(_text(found, args.threads))
     if args.out:
@@ -68,13 +70,12 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _text(found: Evaluation, threads: int) -> str:
     """The figures for people."""
-    from ..bundle import LABELS
     from ..train.evaluation import evaluation, fairness
 
     figures = found.figures
     lines = [
         f"{figures['model']}: {figures['ms_per_picture']:.1f} ms a picture with reading, {threads} threads",
-        evaluation.text(figures, LABELS),
+        evaluation.text(figures, found.labels),
         *(
             f"{name:14} accuracy {row['accuracy']:.3f}  mean recall {row['mean_recall']:.3f}"
             for name, row in figures.get("corrupted", {}).items()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import aligned, options_of, watch
+from .output import LABEL_MAP, aligned, options_of, watch
 
 if TYPE_CHECKING:
     from ..export.run import ExportResult
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=f"of these (default: {PICTURES})")
     parser.add_argument("--labelled", type=Path, metavar="DIR", help="measure accuracy on labelled faces, too")
-    parser.add_argument("--split", default="test", help="of --labelled (default: test)")
+    parser.add_argument("--split", help="of --labelled (default: test, or valid where there is none)")
+    parser.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     parser.add_argument("--out", type=Path, metavar="BUNDLE", help="add to a copy of the bundle, made here")
     parser.add_argument("--rknn-python", type=Path, metavar="PATH", help="an interpreter that has rknn-toolkit2")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads for measuring (default: all)")

@@ -9,6 +9,8 @@ from time import monotonic
 from typing import Any, TextIO, TypeVar
 
 LINE_EVERY_S = 10.0
+LABEL_MAP = 'what folders mean: a TOML file ("Very happy" = "happy"), raf-db, fer2013, affectnet or ck+'
+"""Help of the option that every verb has that reads labelled faces."""
 T = TypeVar("T")
 
 

@@ -7,7 +7,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from .output import options_of, watch
+from .output import LABEL_MAP, options_of, watch
 
 BACKBONES = (
     *("resnet18", "efficientnet_b0", "mobilenetv3_rw", "mobilenetv3_large_100", "mobilenetv3_small_100"),
@@ -19,6 +19,7 @@ BACKBONES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `sweep`."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders, or a CSV manifest")
+    parser.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     parser.add_argument("--recipe", default="published", metavar="NAME", help="what the grid changes")
     parser.add_argument("--backbones", default="resnet18", metavar="NAME,…", help="timm names: " + ", ".join(BACKBONES))
     parser.add_argument("--grid", type=json.loads, metavar="JSON", help="keys and values (default: the published grid)")

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from ..train.options import LICENCE, TrainOptions
-from .output import options_of, watch
+from .output import LABEL_MAP, options_of, watch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `train`."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders, or a CSV manifest")
+    parser.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     parser.add_argument("--recipe", default="default", metavar="NAME", help="a recipe's name, or a .toml file")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle folder to write")
     parser.add_argument(

@@ -98,18 +98,23 @@ def _ran_on(classifier: Classifier) -> str:
     return " ".join(str(d[k]) for k in ("backend", "version", "device") if d.get(k))
 
 
-def run_each(bundle: Bundle) -> dict[str, str]:
-    """Run every artifact once that this machine's processor can run; returns the others' paths, and why not.
+def run_each(bundle: Bundle) -> tuple[dict[str, str], list[str]]:
+    """Run every artifact once that this machine's processor can run.
+
+    Returns:
+        the others' paths, and why not; and what people should know of those that ran.
 
     Raises BundleDamaged, LabelMismatch: an artifact cannot be opened, or gives other outputs than its manifest says.
     """
-    skipped = {}
+    skipped, notices = {}, []
     for artifact in bundle.manifest.artifacts:
         if not runs_here(artifact):
             skipped[artifact.path] = f"it was compiled for {artifact.target}"
             continue
         try:
-            Classifier(bundle, artifact).close()
+            classifier = Classifier(bundle, artifact)
+            notices += [classifier.notice] if classifier.notice else []
+            classifier.close()
         except DeviceNotFound as error:
             skipped[artifact.path] = error.message
-    return skipped
+    return skipped, notices

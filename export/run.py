@@ -38,7 +38,8 @@ class ExportOptions:
             bundle's own int8 graph has, and holds the result against the 32 golden crops.
         out: add to a copy of the bundle, made here; None adds to the bundle itself.
         precision, chip: only this one; None makes what is usual.
-        labelled, split: labelled faces to measure accuracy on, too.
+        labelled, split: labelled faces to measure accuracy on, too; None: their test, or valid where there is none.
+        label_map: what folders that are no usual label mean; see `read_label_map`.
         rknn_python: an interpreter that has rknn-toolkit2.
         threads: processor threads for measuring, None for all.
     """
@@ -51,7 +52,8 @@ class ExportOptions:
     chip: str | None = None
     pictures: int = PICTURES
     labelled: Path | None = None
-    split: str = "test"
+    split: str | None = None
+    label_map: str | None = None
     seed: int = 42
     rknn_python: Path | None = None
     threads: int | None = None
@@ -94,7 +96,7 @@ def export_bundle(
     names = choose(options.target, options.precision, options.chip, tools)
     _check_place(options, bundle)
     crops, calibration, ranges = calibrate(options, bundle, on_notice, watch)
-    evaluate = evaluation(options.labelled, options.split, options.seed, watch)
+    evaluate = evaluation(options.labelled, options.split, options.seed, watch, on_notice, options.label_map)
     skipped = left_out(options.precision, tools) if options.target == ALL else {}
     for name, how in skipped.items():
         on_notice(f"left out: {name}, whose tools are not installed; {how}")
@@ -117,7 +119,9 @@ def calibrate(
         on_notice("no --calibration: the bundle's own ranges are taken, and 32 golden crops held against the model")
         return golden_crops(size), {"source": own.path, "digest": own.sha256}, read_ranges(bundle.path(own))
     command = f"export {options.bundle} --target {options.target}"
-    faces = calibration_faces(options.calibration, options.pictures, options.seed, command, on_notice, watch)
+    faces = calibration_faces(
+        options.calibration, options.pictures, options.seed, command, on_notice, watch, options.label_map
+    )
     crops = calibration_set(faces, size)
     return crops, {"source": options.calibration.name if options.calibration else "", "digest": digest_of(crops)}, None
 

@@ -74,7 +74,8 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     profile = find_profile(options.device)
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
-    return BuiltPipeline(_row(detector, classifier, options), classifier, notice)
+    told = "; ".join(line for line in (notice, classifier.notice) if line)
+    return BuiltPipeline(_row(detector, classifier, options), classifier, told)
 
 
 def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:

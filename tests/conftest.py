@@ -38,6 +38,7 @@ SLOW = (
     "tests/benchmarks/test_peers.py::test_a_full_disk",
     "tests/benchmarks/test_peers.py::test_a_peer_that_ends",
     "tests/benchmarks/test_report.py::test_a_browser",
+    "tests/bundle/test_labelled.py::test_what_a_graph",
     "tests/campaigns/test_faults.py",
     "tests/cli/test_cli.py::test_a_stopped_run",
     "tests/cli/test_cli.py::test_demo_runs",
@@ -79,6 +80,7 @@ SLOW = (
     "tests/train/test_evaluate.py::test_evaluate_writes",
     "tests/train/test_evaluate.py::test_live_check",
     "tests/train/test_evaluate.py::test_real_data",
+    "tests/train/test_first_training.py::test_numbers_ask",
     "tests/train/test_train.py::test_real_manifest",
 )
 """What takes more than two seconds a test: it runs a kiosk, a browser, a benchmark, or writes an image."""

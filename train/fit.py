@@ -17,7 +17,6 @@ from ..bundle.dataset import Dataset, Watch, unwatched
 from ..bundle.extras import load
 from ..errors import TrainingDiverged, UsageError
 from ..export.metrics import fit_temperature
-from .checkpoint import Progress
 from .data.batches import EpochLoader, draw_order
 from .data.duplicates import copied
 from .data.targets import label_share, sampling_weights, training_targets
@@ -25,6 +24,9 @@ from .distillation import Teacher, imitation
 from .evaluation.predict import labelled, predict, validate
 from .losses import make_loss, mix
 from .network import adjust_classifier, build_network
+from .progress.checkpoint import Progress
+from .progress.interruption import StopRequest
+from .progress.pace import Pace, words
 from .recipe import Recipe
 from .torch_import import import_torch
 
@@ -62,10 +64,13 @@ def fit(
     Args:
         recipe: every choice of the run.
         dataset: its train and valid splits are used; `test` is never looked at.
-        work: folder for last.pt (every `checkpoint_every` steps), best.pt, one file an epoch, history.json.
+        work: folder for last.pt (every `checkpoint_every` steps and when asked to stop), best.pt, one file an epoch,
+            history.json.
         init: where the backbone's weights come from; see build_network.
         teacher: whom to imitate, for a recipe with `distill`.
         resume: go on from last.pt in `work`, to the same numbers as an unbroken run on the same machine.
+
+    Ctrl-C and SIGTERM wait for the end of the step and leave a checkpoint; a second one does not wait.
 
     Raises:
         UsageError: `work` holds another run; TrainingDiverged: the loss is not finite; OutputError: disk full.
@@ -95,39 +100,56 @@ def fit(
 
     loader = EpochLoader(samples, targets, recipe)
     loss_of = make_loss(recipe, share, crew.device)
-    for epoch in range(state.epoch, recipe.epochs):
-        if state.stopped(recipe):
-            break
-        order = draw_order(len(samples), weights if recipe.balance else None, recipe.seed, epoch)
-        batches = crew.prepare_data_loader(loader.batches(order, epoch, skip=state.step * recipe.batch))
-        network.train()
-        for part in frozen:
-            part.eval()
-        for pictures, wanted in watch(batches, total=len(batches), desc=f"epoch {epoch + 1}/{recipe.epochs}"):
-            pictures, wanted = mix(pictures, wanted, recipe.mixup, (recipe.seed, epoch, state.step))
-            with torch.autocast(crew.device.type, torch.bfloat16, enabled=_bfloat16(torch, recipe, crew.device)):
-                logits = network(pictures)
-            loss = loss_of(logits.float(), wanted)
-            if teacher is not None:
-                shown = torch.from_numpy(teacher(pictures.cpu().numpy())).to(crew.device)
-                copying = imitation(logits.float(), shown, recipe.distill_temperature)
-                loss = recipe.distill * copying + (1 - recipe.distill) * loss
-            if not math.isfinite(loss.item()):
-                raise _diverged(epoch, state.step, work)
-            optimizer.zero_grad(set_to_none=True)
-            crew.backward(loss)
-            optimizer.step()
-            schedule.step()
-            if average is not None:
-                average.update_parameters(plain)
-            state.add(loss.item(), (logits.argmax(1) == wanted.argmax(1)).float().mean().item())
-            if state.step % checkpoint_every == 0:
-                state.save(torch, "last.pt")
-        began = perf_counter()
-        figures = validate(kept, dataset.split("valid"), recipe.size_at(epoch))
-        row = state.close_epoch(torch, figures, schedule.get_last_lr()[0], say)
-        on_epoch(row, {"inference_ms_per_batch": 1000 * (perf_counter() - began) / math.ceil(figures["images"] / 64)})
-        crew.wait_for_everyone()
+    pace = Pace(recipe, steps_per_epoch)
+    with StopRequest() as stop:
+        for epoch in range(state.epoch, recipe.epochs):
+            if state.stopped(recipe):
+                break
+            to_go = words(pace.left_s(epoch, state.step))
+            order = draw_order(len(samples), weights if recipe.balance else None, recipe.seed, epoch)
+            batches = crew.prepare_data_loader(loader.batches(order, epoch, skip=state.step * recipe.batch))
+            network.train()
+            for part in frozen:
+                part.eval()
+            for pictures, wanted in watch(
+                batches, total=len(batches), desc=f"epoch {epoch + 1}/{recipe.epochs}{to_go}"
+            ):
+                pictures, wanted = mix(pictures, wanted, recipe.mixup, (recipe.seed, epoch, state.step))
+                with torch.autocast(crew.device.type, torch.bfloat16, enabled=_bfloat16(torch, recipe, crew.device)):
+                    logits = network(pictures)
+                loss = loss_of(logits.float(), wanted)
+                if teacher is not None:
+                    shown = torch.from_numpy(teacher(pictures.cpu().numpy())).to(crew.device)
+                    copying = imitation(logits.float(), shown, recipe.distill_temperature)
+                    loss = recipe.distill * copying + (1 - recipe.distill) * loss
+                if not math.isfinite(loss.item()):
+                    raise _diverged(epoch, state.step, work)
+                optimizer.zero_grad(set_to_none=True)
+                crew.backward(loss)
+                optimizer.step()
+                schedule.step()
+                if average is not None:
+                    average.update_parameters(plain)
+                state.add(loss.item(), (logits.argmax(1) == wanted.argmax(1)).float().mean().item())
+                pace.step(epoch)
+                if estimate := words(pace.first_estimate(epoch, state.step)):
+                    say(f"{recipe.epochs} epochs of {steps_per_epoch} steps{estimate}")
+                if stop.noted:
+                    state.stop(torch, say)
+                    stop.obey()
+                if state.step % checkpoint_every == 0:
+                    state.save(torch, "last.pt")
+            began = perf_counter()
+            figures = validate(kept, dataset.split("valid"), recipe.size_at(epoch))
+            to_go = words(pace.left_s(epoch + 1, 0)) if epoch + 1 < recipe.epochs else ""
+            row = state.close_epoch(torch, figures, schedule.get_last_lr()[0], say, to_go)
+            on_epoch(
+                row, {"inference_ms_per_batch": 1000 * (perf_counter() - began) / math.ceil(figures["images"] / 64)}
+            )
+            crew.wait_for_everyone()
+            if stop.noted:
+                state.stop(torch, say)
+                stop.obey()
 
     kept.load_state_dict(torch.load(work / "best.pt", map_location=crew.device, weights_only=True)["network"])
     kept = kept.cpu().eval()

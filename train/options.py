@@ -18,6 +18,7 @@ class TrainOptions:
         recipe: a recipe's name, or a .toml file.
         init: first weights: a .safetensors backbone, a .pt checkpoint, `timm`, or None for random.
         teacher: the bundle that a recipe with `distill` imitates.
+        label_map: what folders that are no usual label mean; see `read_label_map`.
         work: where checkpoints go; beside `out`, ending in .work, when None.
         resume: go on from the last checkpoint in `work`.
         dedupe: train on no picture that valid or test has too.
@@ -31,6 +32,7 @@ class TrainOptions:
     recipe: str = "default"
     init: str | None = None
     teacher: Path | None = None
+    label_map: str | None = None
     work: Path | None = None
     resume: bool = False
     dedupe: bool = False

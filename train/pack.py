@@ -57,6 +57,7 @@ def _provenance(
         "versions": {"fer_edge": __version__, **{p: version(p) for p in ("torch", "timm", "albumentations")}},
         "command": f"fer-edge train --data {options.data.name} --recipe {options.recipe}"
         + " --init FILE" * bool(options.init)
+        + " --label-map FILE" * bool(options.label_map)
         + " --teacher BUNDLE" * bool(options.teacher),
         "recipe": asdict(recipe),
         "init": init,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..bundle import LABELS, Bundle, open_bundle, write_text
 from ..bundle.dataset import Dataset, Watch, counts, read_dataset, unwatched
+from ..bundle.scoring import in_our_order
 from ..devices.cpu import usable_cores
 from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier, choose_artifact
@@ -20,9 +21,6 @@ from .pack import pack
 from .recipe import Recipe, load_recipe
 from .torch_import import import_torch
 from .tracking import MlflowTracker, Tracker
-
-MAX_NAMED = 20
-"""So many unreadable pictures are named; the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def train(
     if options.threads:
         torch.set_num_threads(options.threads)
     say = on_notice if is_main_process() else lambda line: None
-    dataset = read_dataset(options.data, recipe.second_label, recipe.seed, watch)
+    dataset = read_dataset(options.data, recipe.second_label, recipe.seed, watch, label_map=options.label_map)
     dataset = describe_data(dataset, options.dedupe, say)
     if not dataset.split("valid"):
         raise UsageError(f"{options.data} has no validation split", hint="add rows or a folder named valid")
@@ -90,10 +88,8 @@ def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) ->
     absent = [label for label, n in counts(dataset.split("train")).items() if not n]
     if absent:
         say(f"no training picture is labelled {', '.join(absent)}: the model will hardly know it")
-    for path in dataset.unreadable[:MAX_NAMED]:
-        say(f"left out, cannot be decoded: {path}")
-    if dataset.unreadable:
-        say(f"left out in all: {len(dataset.unreadable)} unreadable pictures")
+    for line in dataset.notes():
+        say(line)
     found = ", ".join(f"{k} {v}" for k, v in duplicates.counts(dataset).items())
     if found and not dedupe:
         say(f"copies of the same picture: {found}; --dedupe trains without them")
@@ -115,7 +111,9 @@ def _teacher(options: TrainOptions, recipe: Recipe) -> Teacher | None:
             f"the recipe {recipe.name} of {recipe.size}",
             hint=f"set size = {bundle.manifest.input.size} in the recipe",
         )
-    return Classifier(bundle, choose_artifact(bundle), threads=options.threads or usable_cores()).logits
+    order = in_our_order(bundle.labels, f"the teacher {bundle.manifest.name}")
+    teacher = Classifier(bundle, choose_artifact(bundle), threads=options.threads or usable_cores())
+    return lambda crops: teacher.logits(crops)[:, order]
 
 
 def _tracker(options: TrainOptions, recipe: Recipe, work: Path) -> Tracker:

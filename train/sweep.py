@@ -48,6 +48,7 @@ class SweepOptions:
         study: a name in it.
         init: first weights.
         track: an MLflow server or folder to record each run in.
+        label_map: what folders that are no usual label mean; see `read_label_map`.
     """
 
     data: Path
@@ -60,6 +61,7 @@ class SweepOptions:
     study: str = "fer-edge"
     init: str | None = None
     track: str | None = None
+    label_map: str | None = None
 
 
 def run_sweep(
@@ -73,7 +75,9 @@ def run_sweep(
     grid = options.grid or PUBLISHED_GRID
     if not isinstance(grid, Mapping) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
         raise UsageError("--grid must be an object of lists", hint="--grid '{\"dropout\": [0, 0.2]}'")
-    dataset = read_dataset(options.data, base.second_label, base.seed, watch)
+    dataset = read_dataset(options.data, base.second_label, base.seed, watch, label_map=options.label_map)
+    for line in dataset.notes():
+        on_notice(line)
     options.out.mkdir(parents=True, exist_ok=True)
     storage = options.storage or f"sqlite:///{options.out.resolve() / 'sweep.db'}"
     rows: list[dict[str, Any]] = []

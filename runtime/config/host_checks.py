@@ -14,6 +14,8 @@ from .keys import Problem, entries, value_of
 from .reading import ReadResult, read_config
 from .sections import KioskConfig
 
+_NO_BASELINE = "set baseline.on = false, or choose another bundle"
+
 
 def check_config(path: Path, environment: Mapping[str, str], flags: Sequence[str] = ()) -> ReadResult:
     """All that can be found out about a configuration here and now; arguments as for `load_config`."""
@@ -64,6 +66,7 @@ def _names(config: KioskConfig) -> Iterator[Problem]:
     from ...bundle import open_bundle
     from ...devices.profile import find_profile
     from ..inference.open_device import artifact_for
+    from ..vision.resting_face import lacks_neutral
 
     full = "model.device"
     try:
@@ -71,6 +74,8 @@ def _names(config: KioskConfig) -> Iterator[Problem]:
         full = "model.bundle"
         bundle = open_bundle(config.model.bundle or None)
         full = "model.precision"
+        if config.baseline.on and (without := lacks_neutral(bundle.labels)):
+            yield Problem("baseline.on", f"does not do: the bundle {bundle.manifest.name} {without}", hint=_NO_BASELINE)
         artifact_for(profile, bundle, config.model.precision)
     except FerEdgeError as error:
         what = f"does not do: {error.message}" + (f" ({error.cause})" if error.cause else "")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
+from ...bundle.logits import MEANING, logits_from, outputs_of
 from ...errors import DeviceFailed, FerEdgeError, UsageError
 from ..backends import RUNS, Backend, open_backend
 from ..types import Box
@@ -57,8 +58,26 @@ class Classifier:
         self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
         self.artifact, self.connection = artifact, connection
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
+        self.outputs = "logits"
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
-        bundle.check_outputs(self.logits(blank).shape[1])
+        first = self.logits(blank)
+        bundle.check_outputs(first.shape[1])
+        if ((first >= 0) & (first <= 1)).all():
+            self.outputs = self._outputs(bundle)
+
+    @property
+    def notice(self) -> str:
+        """What people should know of the graph's outputs; empty for logits."""
+        return f"{self.artifact.path} {MEANING[self.outputs]}" if self.outputs in MEANING else ""
+
+    def _outputs(self, bundle: Bundle) -> str:
+        """What the graph gives; random weights, which are for speed alone, may give anything."""
+        if bundle.manifest.provenance.get("weights") == "random":
+            return "logits"
+        ramp = np.linspace(0, 255, self.size).astype(np.uint8)
+        probes = np.stack([np.broadcast_to(p, (self.size, self.size)) for p in (0, 255, ramp, ramp[::-1, None])])
+        crops = np.repeat(probes[..., None], 3, axis=3).astype(np.uint8)
+        return outputs_of(np.concatenate([self.logits(crop[None]) for crop in crops]))
 
     def crop(self, bgr: Image, box: Box) -> Image:
         """The uint8 RGB crop the graph takes, from a frame in OpenCV's BGR order."""
@@ -67,7 +86,7 @@ class Classifier:
     def logits(self, crops: NDArray[np.uint8]) -> Logits:
         """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB; raises DeviceFailed."""
         try:
-            return np.asarray(self.backend.infer(crops), np.float32)
+            given = np.asarray(self.backend.infer(crops), np.float32)
         except FerEdgeError:
             raise
         except Exception as error:  # vendor libraries raise kinds of their own
@@ -76,6 +95,7 @@ class Classifier:
                 cause="the graph does not take pictures of the size its manifest states",
                 hint="fer-edge bundle check BUNDLE",
             ) from error
+        return given if self.outputs == "logits" else logits_from(given)
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Softmax of the logits, float32 (N, classes)."""
@@ -96,6 +116,7 @@ class Classifier:
             "artifact": self.artifact.path,
             "precision": self.artifact.precision,
             "sha256": self.artifact.sha256,
+            **({} if self.outputs == "logits" else {"outputs": self.outputs}),
         }
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import UsageError
 from .smoothing import FORGET_S
 
 NEUTRAL = "neutral"
@@ -26,6 +27,11 @@ MAX_TRACKS = 64
 """The one seen longest ago makes room."""
 GAP_S = 1.0
 """After a longer gap the time between counts as this much."""
+
+
+def lacks_neutral(labels: Sequence[str]) -> str:
+    """What is wrong with a bundle of these labels for a resting face; empty when it has `neutral`."""
+    return "" if NEUTRAL in labels else f"has no label `{NEUTRAL}`, which [baseline] needs, only {', '.join(labels)}"
 
 
 @dataclass
@@ -45,7 +51,16 @@ class RestingFace:
             labels: of the model; one is `neutral`.
             seconds: a track is watched so long before its resting face counts in full, and this is the time constant of
                 the average afterwards.
+
+        Raises:
+            UsageError: none is.
         """
+        if without := lacks_neutral(labels):
+            raise UsageError(
+                f"a resting face cannot be told: the bundle {without}",
+                cause="the label is missing, or written otherwise",
+                hint="set baseline.on = false, or choose another bundle",
+            )
         self._neutral, self._seconds = tuple(labels).index(NEUTRAL), seconds
         self._tracks: dict[int, _Usual] = {}
 

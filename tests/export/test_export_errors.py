@@ -113,7 +113,7 @@ def test_calibration_refuses_what_is_no_set_of_faces(calibration: Path) -> None:
     ("words", "code", "said"),
     [
         (("--calibration", "nowhere"), 2, "nowhere does not exist"),
-        (("--calibration", "empty"), 2, "holds no readable training picture"),
+        (("--calibration", "empty"), 2, "holds no readable picture"),
         (("--calibration", "noise"), 2, "are not pictures"),
         (("--precision", "float32", "--target", "edgetpu"), 2, "edgetpu has no float32"),
         (("--chip", "rk3588"), 2, "--chip says nothing to onnx"),

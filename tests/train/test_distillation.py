@@ -30,8 +30,8 @@ def parent(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a wide network that has seen faces."""
     from dataclasses import asdict
 
-    from fer_edge.train.checkpoint import write_checkpoint
     from fer_edge.train.network import build_network
+    from fer_edge.train.progress.checkpoint import write_checkpoint
 
     path = tmp_path_factory.mktemp("parent") / "best.pt"
     torch.manual_seed(0)  # of its random classifier, which would else depend on the tests before

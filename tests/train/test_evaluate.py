@@ -145,7 +145,7 @@ def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
     table = tmp_path / "takes.csv"
     for text, says in (
         ("file,expression\n", "has no column level"),
-        ("file,expression,level\na.mp4,joy,peak\n", "line 2: unknown label 'joy'"),
+        ("file,expression,level\na.mp4,bored,peak\n", "line 2: unknown label 'bored'"),
         ("file,expression,level\na.mp4,happy,huge\n", r"line 2: the level is 'huge'"),
     ):
         table.write_text(text)

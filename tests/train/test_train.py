@@ -19,19 +19,9 @@ from fer_edge.errors import DatasetError, TrainingDiverged, UsageError
 from fer_edge.export.metrics import calibration_error, fit_temperature, report
 from fer_edge.train.data.targets import label_share, sampling_weights, training_targets
 from fer_edge.train.recipe import load_recipe, parse_recipe, recipe_names
+from support.labelled import class_folders as folders
 
 TINY = load_recipe("tiny")
-
-
-def folders(root: Path, labels: tuple[str, ...] = LABELS, each: int = 5) -> Path:
-    """Class folders of random pictures in the three published suffixes."""
-    rng = np.random.default_rng(0)
-    for label in labels:
-        (root / label).mkdir(parents=True)
-        for i in range(each):
-            picture = rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)
-            cv2.imwrite(str(root / label / f"{i}{('.jpg', '.jpeg', '.png')[i % 3]}"), picture)
-    return root
 
 
 def table(root: Path, rows: list[dict[str, Any]]) -> Path:
@@ -64,13 +54,13 @@ def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path) -> None:
     (root / "happy" / "empty.png").touch()
     (root / "sad" / "cut.jpg").write_bytes((root / "sad" / "0.jpg").read_bytes()[:100])
     data = read_dataset(root)
-    assert sorted(p.name for p in data.unreadable) == ["cut.jpg", "empty.png"]
+    assert sorted(s.path.name for s in data.unreadable) == ["cut.jpg", "empty.png"]
     assert len(data.samples) == 35
 
 
 def test_unknown_label(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"joy: unknown label 'joy'"):
-        read_dataset(folders(tmp_path / "d", ("happy", "joy")))
+    with pytest.raises(DatasetError, match=r"bored: unknown label 'bored'"):
+        read_dataset(folders(tmp_path / "d", ("happy", "bored")))
 
 
 def test_empty_class(tmp_path: Path) -> None:
@@ -113,7 +103,7 @@ def test_csv_without_its_columns(tmp_path: Path) -> None:
 
 def test_csv_with_a_bad_row(tmp_path: Path) -> None:
     for row, says in (
-        ({"path": "a.png", "split": "train", "label": "joy"}, r"line 2: unknown label 'joy'"),
+        ({"path": "a.png", "split": "train", "label": "bored"}, r"line 2: unknown label 'bored'"),
         ({"path": "a.png", "split": "later", "label": "sad"}, r"line 2: the split must be"),
         ({"path": "a.png", "split": "train", "label": "sad", **dict.fromkeys(LABELS, "many")}, "line 2: a vote is not"),
     ):
@@ -463,7 +453,7 @@ class TestFit:
 
     def test_full_disk_during_a_checkpoint_keeps_the_one_before(self, torch: Any, small_disk: Path) -> None:
         from fer_edge.errors import OutputError
-        from fer_edge.train.checkpoint import write_checkpoint
+        from fer_edge.train.progress.checkpoint import write_checkpoint
 
         write_checkpoint(torch, {"a": torch.zeros(1000)}, small_disk / "last.pt")
         with pytest.raises(OutputError, match="cannot write"):

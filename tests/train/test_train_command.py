@@ -49,7 +49,7 @@ def test_from_folders_to_a_running_bundle(data: Path, backbone: Path, tmp_path: 
     done = command("train", *words, "--about", "A test.", timeout=400)
     assert done.returncode == 0, done.stderr
     assert "happy/broken.png" in done.stdout
-    assert "left out in all: 1" in done.stdout
+    assert "left out, 1 picture cannot be read: " in done.stdout
     assert "epoch 2: loss" in done.stdout
     bundle = open_bundle(tmp_path / "b")
     assert {a.precision for a in bundle.manifest.artifacts} == {"float16", "int8"}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...bundle import Image, whole_image
 from ...bundle.dataset import Sample, read_image
+from ..progress.interruption import leave_signals_to_the_parent
 from ..recipe import Recipe
 from ..torch_import import import_torch
 from .augment import Augment, build_augment
@@ -53,7 +54,9 @@ class EpochLoader:
         rest = torch.utils.data.Subset(pictures, range(skip, usable))
         workers = 2 if self.augment is not None and len(rest) > WORKERS_FROM * batch else 0
         own = torch.Generator().manual_seed(epoch)  # a loader would otherwise draw from the stream that dropout uses
-        return torch.utils.data.DataLoader(rest, batch_size=batch, num_workers=workers, generator=own)
+        return torch.utils.data.DataLoader(
+            rest, batch_size=batch, num_workers=workers, generator=own, worker_init_fn=leave_signals_to_the_parent
+        )
 
     def picture(self, index: int, epoch: int, position: int) -> Image:
         """One training picture, altered; the same for the same epoch and position."""

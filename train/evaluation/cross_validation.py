@@ -31,6 +31,7 @@ class CrossValidationOptions:
         folds: so many trainings for each seed; None for one.
         init: first weights.
         label: the manifest's column that holds the truth.
+        label_map: what folders that are no usual label mean; see `read_label_map`.
         work: where checkpoints go; what was cut off there goes on.
     """
 
@@ -41,6 +42,7 @@ class CrossValidationOptions:
     folds: int | None = None
     init: str | None = None
     label: str = "label"
+    label_map: str | None = None
 
 
 def cross_validate(
@@ -58,7 +60,9 @@ def cross_validate(
         UsageError, DatasetError: recipe, data or folds cannot be used; and as `fit` does.
     """
     recipe = load_recipe(options.recipe)
-    dataset = read_labelled(options.data, options.label, recipe.second_label, watch)
+    dataset = read_labelled(options.data, options.label, recipe.second_label, watch, options.label_map)
+    for line in dataset.notes():
+        on_notice(line)
     cases = [(f"seed {seed}", replace(recipe, seed=seed), dataset) for seed in options.seeds or (recipe.seed,)]
     if options.folds:
         cases = [

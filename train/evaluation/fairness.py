@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from ...bundle.tables import read_table
 from ...errors import DatasetError
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -67,22 +67,15 @@ def read_groups(table: Path) -> dict[str, dict[str, str]]:
 
     Raises DatasetError: the file or a column is missing, or a value is not allowed, with its line.
     """
-    if not table.is_file():
-        raise DatasetError(f"{table} is not a file", hint=f"ls {table.parent}")
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = [c for c in ("path", *COLUMNS) if c not in (rows.fieldnames or [])]
-        if missing:
-            raise DatasetError(f"{table} has no column {', '.join(missing)}", hint=f"head -1 {table}")
-        groups = {}
-        for row in rows:
-            for column, allowed in COLUMNS.items():
-                if allowed and row[column] not in allowed:
-                    raise DatasetError(
-                        f"{table}, line {rows.line_num}: {column} is {row[column]!r}",
-                        cause=f"it must be one of {', '.join(allowed)}",
-                    )
-            groups[row["path"]] = {c: row[c] for c in COLUMNS}
+    groups = {}
+    for line, row in read_table(table, ("path", *COLUMNS)).rows:
+        for column, allowed in COLUMNS.items():
+            if allowed and row[column] not in allowed:
+                raise DatasetError(
+                    f"{table}, line {line}: {column} is {row[column]!r}",
+                    cause=f"it must be one of {', '.join(allowed)}",
+                )
+        groups[row["path"]] = {c: row[c] for c in COLUMNS}
     return groups
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from ...bundle import LABELS, Bundle, open_bundle
-from ...bundle.dataset import label_index
+from ...bundle.labels import common_names
+from ...bundle.tables import read_table
 from ...errors import DatasetError, SourceError
 
 LEVELS = ("subtle", "peak")
@@ -72,11 +72,11 @@ def live_check(options: LiveCheckOptions, before_take: Callable[[Take], object])
     bundle = open_bundle(options.bundle)
     camera = options.source.startswith("camera:") or options.source.isdigit()
     results = []
-    for take in all_takes() if camera else read_takes(Path(options.source)):
+    for take in all_takes(bundle.labels) if camera else read_takes(Path(options.source), bundle.labels):
         if camera:
             before_take(take)
         results.append(_watch_take(options, bundle, take, options.source if camera else str(take.clip)))
-    return summarise(results)
+    return summarise(results, bundle.labels)
 
 
 def _watch_take(options: LiveCheckOptions, bundle: Bundle, take: Take, source_text: str) -> Result:
@@ -99,31 +99,38 @@ def _watch_take(options: LiveCheckOptions, bundle: Bundle, take: Take, source_te
     return Result(take, tally.faces, tally.labels.get(take.label, 0))
 
 
-def all_takes() -> list[Take]:
-    """The fourteen takes of a guided session before a camera."""
-    return [Take(label, level) for label in LABELS for level in LEVELS]
+def all_takes(labels: Sequence[str] = LABELS) -> list[Take]:
+    """The takes of a guided session before a camera, fourteen for seven labels, as the model calls them."""
+    return [Take(label, level) for label in _in_order(labels) for level in LEVELS]
 
 
-def read_takes(table: Path) -> list[Take]:
+def _in_order(labels: Sequence[str]) -> list[str]:
+    """A model's labels in the order of LABELS, its own behind."""
+    known = common_names(labels)
+    return sorted(labels, key=lambda label: [*LABELS, *known].index(known[labels.index(label)]))
+
+
+def read_takes(table: Path, labels: Sequence[str] = LABELS) -> list[Take]:
     """Takes of a label file: CSV with `file,expression,level`, files relative to it.
 
     Raises DatasetError: file or column missing, unknown label or level, with its line.
     """
-    if not table.is_file():
-        raise DatasetError(f"{table} is not a file", hint=f"ls {table.parent}")
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = [c for c in ("file", "expression", "level") if c not in (rows.fieldnames or [])]
-        if missing:
-            raise DatasetError(f"{table} has no column {', '.join(missing)}", hint=f"head -1 {table}")
-        takes = []
-        for row in rows:
-            where = f"{table}, line {rows.line_num}"
-            label_index(row["expression"], where)
-            if row["level"] not in LEVELS:
-                raise DatasetError(f"{where}: the level is {row['level']!r}", cause="it must be subtle or peak")
-            takes.append(Take(row["expression"], row["level"], table.parent / row["file"]))
+    takes = []
+    for line, row in read_table(table, ("file", "expression", "level")).rows:
+        where = f"{table}, line {line}"
+        (asked,) = common_names([row["expression"]])
+        if asked not in common_names(labels):
+            what = f"{where}: unknown label {row['expression']!r}"
+            raise DatasetError(what, cause=f"the bundle's labels are: {', '.join(labels)}")
+        if row["level"] not in LEVELS:
+            raise DatasetError(f"{where}: the level is {row['level']!r}", cause="it must be subtle or peak")
+        takes.append(Take(_of_model(asked, labels), row["level"], table.parent / row["file"]))
     return takes
+
+
+def _of_model(name: str, labels: Sequence[str]) -> str:
+    """What a model calls the label of that common name."""
+    return labels[common_names(labels).index(name)]
 
 
 def rating(share: float) -> str:
@@ -131,10 +138,10 @@ def rating(share: float) -> str:
     return "Good" if share >= GOOD else "Moderate" if share >= MODERATE else "Poor"
 
 
-def summarise(results: Sequence[Result]) -> list[dict[str, object]]:
+def summarise(results: Sequence[Result], labels: Sequence[str] = LABELS) -> list[dict[str, object]]:
     """One row an expression: share at each level, over all, rating, and the published figure where there is one."""
     rows: list[dict[str, object]] = []
-    for label in LABELS:
+    for label in _in_order(labels):
         mine = [r for r in results if r.take.label == label]
         if not mine:
             continue
@@ -143,7 +150,9 @@ def summarise(results: Sequence[Result]) -> list[dict[str, object]]:
         for level in LEVELS:
             shares = [r.share for r in mine if r.take.level == level]
             row[level] = sum(shares) / len(shares) if shares else None
-        rows.append({**row, "share": share, "rating": rating(share), "published": PUBLISHED.get(label)})
+        rows.append(
+            {**row, "share": share, "rating": rating(share), "published": PUBLISHED.get(common_names([label])[0])}
+        )
     return rows
 
 

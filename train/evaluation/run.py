@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,8 +13,9 @@ import numpy as np
 
 from ...bundle import LABELS, Logits, open_bundle, write_text
 from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
+from ...bundle.scoring import SharedLabels, shared_labels
 from ...errors import DatasetError, UsageError
-from ...export.labelled import logits_of
+from ...export.labelled import held_out, logits_of
 from ...export.metrics import Classes, report
 from ...runtime.inference.classifier import Classifier, choose_artifact
 from ..data.corruptions import CORRUPTIONS
@@ -31,7 +32,8 @@ class EvaluateOptions:
         data: class folders, or a CSV manifest.
         bundle, precision: the model; the bundle inside fer-edge when None.
         checkpoint: a .pt file of a training instead of a bundle.
-        split, label: which pictures, and the manifest's column that holds the truth.
+        split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
+        label_map: what folders that are no usual label mean; see `read_label_map`.
         groups: a CSV of path, gender, skin and age, for figures by group.
         corrupt: also under blur, noise, darkness, low resolution …
         threads: processor threads for a bundle.
@@ -41,8 +43,9 @@ class EvaluateOptions:
     bundle: Path | None = None
     precision: str = "auto"
     checkpoint: Path | None = None
-    split: str = "test"
+    split: str | None = None
     label: str = "label"
+    label_map: str | None = None
     groups: Path | None = None
     corrupt: bool = False
     threads: int = 1
@@ -50,13 +53,17 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures, as metrics.json has them, and what they were computed from: N pictures, their logits and truth."""
+    """The figures, as metrics.json has them, and what they were computed from: N pictures, their logits and truth.
+
+    `labels` are those that were scored, in the model's order; logits and truth are indexed by them.
+    """
 
     figures: dict[str, Any]
     groups: list[fairness.Group]
     samples: list[Sample]
     logits: Logits
     truth: Classes
+    labels: tuple[str, ...] = LABELS
 
 
 def evaluate(
@@ -65,39 +72,57 @@ def evaluate(
     """Measure a model; raises UsageError, DatasetError, BundleError.
 
     Args:
-        on_notice: told how many pictures are in no group.
+        on_notice: told how the data was read, what could not be, and how many pictures are in no group.
         watch: shows how far reading and measuring are.
     """
-    dataset = read_labelled(options.data, options.label, watch=watch)
-    samples, truth = truth_of(dataset, options.split, options.label, options.data)
-    logits, about = _logits(options, samples, watch)
-    figures = {**about, **evaluation.evaluate(logits, truth, LABELS)}
+    dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
+    options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
+    found, asked = truth_of(dataset, str(options.split), options.label, options.data)
+    model = _open(options)
+    shared = shared_labels(model.labels, dataset.labels, list(asked), options.data.name)
+    for line in [*dataset.notes(str(options.split)), *shared.notices(), *model.notices]:
+        on_notice(line)
+    samples = [s for s, label in zip(found, asked, strict=True) if shared.place(int(label)) >= 0]
+    truth = shared.truth([label for label in asked.tolist() if shared.place(label) >= 0])
+    began = perf_counter()
+    logits = shared.pick(model.logits(samples, watch))
+    each = 1000 * (perf_counter() - began) / len(samples)
+    about = {"model": model.name, "data": options.data.name, "split": options.split, "label": options.label}
+    left_out = {"unreadable": len(dataset.unreadable_in(str(options.split))), **shared.facts()}
+    figures = {**about, "ms_per_picture": each, **left_out, **evaluation.evaluate(logits, truth, shared.names)}
     groups = []
     if options.groups:
         right = [bool(r) for r in logits.argmax(axis=1) == truth]
         groups = fairness.by_group(_grouped(options.groups, options.data, samples, right, on_notice))
         figures["groups"] = [{**vars(g), "accuracy": g.accuracy, "too_small": g.too_small} for g in groups]
     if options.corrupt:
-        figures["corrupted"] = _corrupted(options, samples, truth, watch)
-    return Evaluation(figures, groups, samples, logits, truth)
+        figures["corrupted"] = _corrupted(model, samples, truth, shared, watch)
+    return Evaluation(figures, groups, samples, logits, truth, shared.names)
 
 
 def write_evaluation(found: Evaluation, out: Path) -> None:
     """Write metrics.json, the plots and the surest mistakes into a folder; raises OutputError, MissingExtra."""
     write_text(out / "metrics.json", json.dumps(found.figures, indent=1) + "\n")
-    evaluation.plot_confusion(found.figures, LABELS, out / "confusion.png")
+    evaluation.plot_confusion(found.figures, found.labels, out / "confusion.png")
     evaluation.plot_confidence(found.logits, found.truth, out / "confidence.png")
-    sheet = evaluation.contact_sheet(found.samples, found.logits, found.truth, LABELS)
+    sheet = evaluation.contact_sheet(found.samples, found.logits, found.truth, found.labels)
     if sheet is not None:
         evaluation.write_sheet(sheet, out / "mistakes.png")
 
 
-def read_labelled(data: Path, label: str, mixed_in: str = "", watch: Watch = unwatched) -> Dataset:
+def read_labelled(
+    data: Path,
+    label: str,
+    mixed_in: str = "",
+    watch: Watch = unwatched,
+    label_map: str | None = None,
+    any_label: bool = False,
+) -> Dataset:
     """The data with the asked label column, or with the second column that a recipe mixes in; raises UsageError."""
     second = mixed_in if label == "label" else label
     if mixed_in and second != mixed_in:
         raise UsageError(f"the recipe mixes in {mixed_in!r}, so --label cannot be {label!r}", hint="leave --label out")
-    return read_dataset(data, second, watch=watch)
+    return read_dataset(data, second, watch=watch, label_map=label_map, any_label=any_label)
 
 
 def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list[Sample], Classes]:
@@ -107,47 +132,53 @@ def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list
     if not kept:
         raise DatasetError(
             f"{data} has no labelled picture in the split {split!r}",
-            cause="class folders without split folders have train and valid only",
+            cause=f"{len(bad)} pictures of it cannot be read, {bad[0].path} first"
+            if (bad := dataset.unreadable_in(split))
+            else "class folders without split folders have train and valid only",
             hint="--split valid",
         )
     return [s for s, _ in kept], np.array([found for _, found in kept], np.int64)
 
 
-def _logits(options: EvaluateOptions, samples: list[Sample], watch: Watch) -> tuple[Logits, dict[str, Any]]:
-    """Logits of a checkpoint through torch, or of a bundle through the runtime's backend; and what they are of."""
-    began = perf_counter()
+@dataclass(frozen=True)
+class _Model:
+    """What is measured: a checkpoint through torch, or a bundle through the runtime's backend."""
+
+    name: str
+    labels: tuple[str, ...]
+    logits: Callable[[list[Sample], Watch], Logits]
+    classifier: Classifier | None = None
+
+    @property
+    def notices(self) -> list[str]:
+        """What people should know of its outputs."""
+        return [self.classifier.notice] if self.classifier and self.classifier.notice else []
+
+
+def _open(options: EvaluateOptions) -> _Model:
     if options.checkpoint:
         network, recipe = open_checkpoint(options.checkpoint)
-        logits = predict(network, samples, recipe.size, watch=watch)
         name = f"checkpoint {options.checkpoint.name} ({recipe.name})"
-    else:
-        classifier = _open(options)
-        logits = logits_of(classifier, samples, watch=watch)
-        described = classifier.describe()
-        name = f"{described['bundle']}, {described['artifact']}"
-    each = 1000 * (perf_counter() - began) / len(samples)
-    about = {"model": name, "data": options.data.name, "split": options.split, "label": options.label}
-    return logits, {**about, "ms_per_picture": each}
+        return _Model(name, LABELS, lambda samples, watch: predict(network, samples, recipe.size, watch=watch))
+    bundle = open_bundle(options.bundle)
+    classifier = Classifier(bundle, choose_artifact(bundle, options.precision), options.threads)
+    described = classifier.describe()
+    name = f"{described['bundle']}, {described['artifact']}"
+    return _Model(name, bundle.labels, lambda samples, watch: logits_of(classifier, samples, watch=watch), classifier)
 
 
 def _corrupted(
-    options: EvaluateOptions, samples: list[Sample], truth: Classes, watch: Watch
+    model: _Model, samples: list[Sample], truth: Classes, shared: SharedLabels, watch: Watch
 ) -> dict[str, dict[str, float]]:
     """Accuracy, mean recall and calibration error under each corruption."""
-    if options.checkpoint:
+    if model.classifier is None:
         raise UsageError("--corrupt measures bundles, not checkpoints", hint="fer-edge evaluate --bundle B --corrupt …")
-    classifier = _open(options)
     found = {}
     for name, alter in CORRUPTIONS.items():
-        figures = report(logits_of(classifier, samples, alter, watch), truth, classifier.labels)
+        logits = shared.pick(logits_of(model.classifier, samples, alter, watch))
+        figures = report(logits, truth, shared.names)
         found[name] = {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
     return found
-
-
-def _open(options: EvaluateOptions) -> Classifier:
-    """The bundle's artifact through the runtime's backend."""
-    bundle = open_bundle(options.bundle)
-    return Classifier(bundle, choose_artifact(bundle, options.precision), options.threads)
 
 
 def _grouped(

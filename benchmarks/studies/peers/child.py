@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....bundle import LABELS
+from ....bundle.labels import common_names
 from ....errors import DeviceFailed, UsageError
 from ....runtime.child_process.process import CHILD_FAULTS, NONSENSE, ChildProcess
 from ....runtime.inference.worker import LOGITS, PICTURES
@@ -33,8 +34,6 @@ OPEN_S, CALL_S = 120.0, 120.0
 CHUNK = 64
 """Pictures in one message."""
 STOP_S = 2.0
-WORDS = {"disgusted": "disgust", "fearful": "fear", "surprised": "surprise"}
-"""Peers' words for our labels, where they differ."""
 
 
 class ChildSession:
@@ -118,7 +117,7 @@ class ChildSession:
 
     def _order_of(self, labels: Sequence[str]) -> list[int]:
         """Column of each of our labels in the child's answers."""
-        ours = [WORDS.get(label, label) for label in labels]
+        ours = common_names(labels)
         if sorted(ours) != sorted(LABELS):
             raise self._failure(f"knows other labels: {', '.join(labels)}")
         return [ours.index(label) for label in LABELS]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .... import __version__
 from ....bundle import LABELS, Artifact, Bundle, default_bundle, open_bundle, whole_image
+from ....bundle.scoring import in_our_order
 from ....runtime.inference.classifier import Classifier, choose_artifact
 from .peer import About, Answers, Peer
 
@@ -19,14 +20,16 @@ class OwnSession:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
+        self._order = in_our_order(classifier.labels, "the bundle")
 
     def ask(self, batch: NDArray[np.uint8]) -> Answers:
         """See Session."""
         rows, taken = np.zeros((len(batch), len(LABELS)), np.float32), np.zeros(len(batch), np.int64)
         for i, picture in enumerate(batch):
             start = perf_counter_ns()
-            rows[i] = self._classifier.probabilities(whole_image(picture, self._classifier.size)[None])[0]
+            row = self._classifier.probabilities(whole_image(picture, self._classifier.size)[None])[0]
             taken[i] = perf_counter_ns() - start
+            rows[i] = row[self._order]
         return Answers(rows, taken)
 
     def describe(self) -> str:

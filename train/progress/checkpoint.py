@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..bundle import write_text, writing
-from ..errors import UsageError
-from .recipe import Recipe
+from ...bundle import write_text, writing
+from ...errors import UsageError
+from ..recipe import Recipe
 
 
 class Progress:
@@ -68,12 +68,19 @@ class Progress:
         self.history = data["history"]
         torch.set_rng_state(data["random"])
 
+    def stop(self, torch: Any, say: Callable[[str], None]) -> None:
+        """Keep what there is because somebody asked to stop, and say how it goes on."""
+        self.save(torch, "last.pt")
+        say(
+            f"stopped in epoch {self.epoch + 1} after step {self.step}: {self.work / 'last.pt'}; --resume goes on there"
+        )
+
     def stopped(self, recipe: Recipe) -> bool:
         """Whether `patience` epochs have passed without a better figure."""
         return bool(recipe.patience) and self.epoch - self.best_epoch >= recipe.patience
 
     def close_epoch(
-        self, torch: Any, figures: dict[str, Any], rate: float, say: Callable[[str], None]
+        self, torch: Any, figures: dict[str, Any], rate: float, say: Callable[[str], None], to_go: str = ""
     ) -> dict[str, float]:
         """Record an epoch, keep it if it is the best, write its checkpoints, and return its row of the history."""
         steps = max(1, self.step)
@@ -89,7 +96,7 @@ class Progress:
         self._keep(torch, better)
         say(
             f"epoch {self.epoch}: loss {row['train_loss']:.3f}, validation accuracy {row['accuracy']:.3f}, "
-            f"mean recall {row['mean_recall']:.3f}" + (" (best so far)" if better else "")
+            f"mean recall {row['mean_recall']:.3f}" + (" (best so far)" if better else "") + to_go
         )
         return row
 

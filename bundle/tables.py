@@ -1,0 +1,63 @@
+"""CSV tables that people made: with a byte order mark, semicolons or tabs, as spreadsheets save them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns, and its rows by line number."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, dict[str, str]], ...]
+
+
+def read_table(path: Path, wanted: Sequence[str], hint: str = "") -> Table:
+    """Read a CSV table in UTF-8 that must have the wanted columns.
+
+    Raises:
+        DatasetError: no file, another encoding, or a column or cell is missing, with its line.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path} is not a file", hint=f"ls {path.parent}")
+    text = _text(path)
+    head = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+    columns = tuple(rows.fieldnames or ())
+    missing = [name for name in wanted if name not in columns]
+    if missing:
+        raise DatasetError(
+            f"{path} has no column {', '.join(missing)}",
+            cause=f"its columns are: {', '.join(columns)}",
+            hint=hint or f"head -1 {path}",
+        )
+    found = []
+    for row in rows:
+        if any(row[name] is None for name in columns):
+            raise DatasetError(f"{path}, line {rows.line_num}: no column may be missing")
+        found.append((rows.line_num, {name: row[name] for name in columns}))
+    return Table(columns, tuple(found))
+
+
+def _text(path: Path) -> str:
+    """The file's text without a byte order mark; raises DatasetError."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:
+        return text
+    wide = b"\0" in data[:200]
+    raise DatasetError(
+        f"{path} is not a table in UTF-8" + (" but in UTF-16" if wide else ""),
+        cause="a spreadsheet saved it so; its 'CSV UTF-8' is what can be read",
+        hint=f"iconv -f {'UTF-16' if wide else 'CP1252'} -t UTF-8 {path} > utf8.csv",
+    )
