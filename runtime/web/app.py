@@ -11,7 +11,7 @@ from aiohttp import web
 from ...errors import FerEdgeError
 from ..status.snapshot import Condition
 from .events import Events
-from .guard import MAX_BODY, Guard
+from .guard import MAX_BODY, PAGES, Guard, logged_in
 from .page_values import Filled
 from .pages import ICON, Page, login_page
 from .preview import Preview
@@ -69,15 +69,27 @@ class Answers:
         fields = await asyncio.wait_for(request.post(), BODY_S)
         if self.auth.open or not self.auth.matches(str(fields.get("token", "")).strip()):
             return shown(login_page(self.filled.title, "That is not the token."), 403)
-        answer = web.HTTPSeeOther("/")
-        answer.set_cookie(COOKIE, self.auth.cookie(), max_age=VALID_S, httponly=True, samesite="Strict", path="/")
+        to = request.query.get("to", "")
+        answer = web.HTTPSeeOther(to if to in PAGES else "/")
+        # Lax: with Strict, who follows a link to this page from another site is not logged in. Nothing is done by GET.
+        answer.set_cookie(COOKIE, self.auth.cookie(), max_age=VALID_S, httponly=True, samesite="Lax", path="/")
+        raise answer
+
+    async def logout(self, request: web.Request) -> web.Response:
+        """Have the browser forget that it was logged in."""
+        answer = web.HTTPSeeOther("/login")
+        answer.del_cookie(COOKIE, httponly=True, samesite="Lax", path="/")
         raise answer
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """200 while the kiosk does its work, degraded too; 503 while it starts, and when it gave up."""
+        """200 while the kiosk does its work, degraded too; 503 while it starts, and when it gave up.
+
+        Without a login, for whoever watches over machines: `ok`, and nothing else.
+        """
         health = json.loads(self.events.newest)["health"] if self.events.newest else {"condition": "starting"}
         good = health["condition"] in (Condition.OK.value, Condition.DEGRADED.value)
-        return web.json_response(health, status=200 if good else 503)
+        told = health if logged_in(self.auth, request) else {"ok": good}
+        return web.json_response(told, status=200 if good else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""
@@ -123,6 +135,7 @@ def application(settings: WebSettings, control: KioskControl, events: Events) ->
             web.get("/preview", answers.watch, allow_head=False),
             web.get("/login", answers.login),
             web.post("/login", answers.login),
+            web.post("/logout", answers.logout),
             web.get("/healthz", answers.healthz),
             web.get("/metrics", answers.metrics),
             web.get("/api/state", answers.state),
