@@ -18,6 +18,7 @@ from ..types import Frame, Observation
 from ..web.server import WebServer
 from ..web.settings import KioskControl, Notice, is_loopback
 from .commands import Requests, commands_of
+from .timeline import Timeline
 
 log = logging.getLogger(__name__)
 QUALITY = 80
@@ -72,6 +73,7 @@ def open_page(
         metrics=lambda: (metrics(), CONTENT_TYPE),
         commands={name: partial(requests.ask, name) for name in commands_of(now)},
         notice=lambda: notice_of(config()),
+        timeline=Timeline(now.store.folder, lambda: config().privacy.least_group).columns,
         preview=latest.jpeg if now.privacy.preview else None,
     )
     try:

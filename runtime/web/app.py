@@ -102,6 +102,15 @@ class Answers:
             raise web.HTTPServiceUnavailable(text="there is nothing to tell yet", headers={"Retry-After": "1"})
         return web.Response(text=self.events.newest, content_type="application/json")
 
+    async def timeline(self, request: web.Request) -> web.Response:
+        """What was told in the last ten minutes, for a page that is opened now."""
+        columns = await asyncio.to_thread(self.control.timeline)
+        told = [
+            {"ago": ago, "shares": {label: round(share, 4) for label, share in shares.items()}}
+            for ago, shares in sorted(columns.items())
+        ]
+        return web.json_response({"columns": told})
+
     async def command(self, request: web.Request) -> web.Response:
         """Pause or record, on or off: {"paused": true}, {"recording": false}."""
         name = request.path.rpartition("/")[2]
@@ -139,6 +148,7 @@ def application(settings: WebSettings, control: KioskControl, events: Events) ->
             web.get("/healthz", answers.healthz),
             web.get("/metrics", answers.metrics),
             web.get("/api/state", answers.state),
+            web.get("/api/timeline", answers.timeline),
             web.get("/api/events", events.serve, allow_head=False),
             *(web.post(f"/api/{name}", answers.command) for name in COMMANDS),
         ]
