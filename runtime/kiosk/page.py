@@ -18,6 +18,7 @@ from ..types import Frame, Observation
 from ..web.server import WebServer
 from ..web.settings import KioskControl, Notice, is_loopback
 from .commands import Requests, commands_of
+from .recorder import still_in_view
 from .timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -26,14 +27,15 @@ QUALITY = 80
 
 
 class LatestFrame:
-    """A sink that keeps the newest frame and its observations in memory, for the live picture."""
+    """A sink that keeps the newest frame and what was last seen of each face in memory, for the live picture."""
 
     def __init__(self) -> None:
         self._newest: tuple[Frame, Sequence[Observation]] | None = None
 
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
         """Take a frame in place of the one before."""
-        self._newest = frame, observations
+        before = self._newest[1] if self._newest else ()
+        self._newest = frame, still_in_view(frame, observations, before)
 
     def close(self) -> None:
         """Forget it."""

@@ -128,7 +128,7 @@ def test_a_session_on_request(kiosk: Make, tmp_path: Path) -> None:
     assert seen
     assert seen[0].frame < 3  # counted from the recording's own first frame, which may be between two inferences
     assert open_session(session).facts["ended"] == "stopped on request"
-    assert find_video(session)
+    until(lambda: find_video(session))
     assert folder.stat().st_mode & 0o777 == 0o700
 
 

@@ -292,7 +292,9 @@ def test_nothing_overflows(server: WebServer, browser: Browser, width: int, path
 def test_a_small_touch_screen_has_everything_to_press_in_view(server: WebServer, browser: Browser) -> None:
     """800 x 480, as Raspberry Pi's own; 44 px is what WCAG 2.5.5 asks of a finger's target."""
     browser.open(url(server), width=800, height=480)
-    browser.sees("#state-record", "off")
+    worst = replace(BUSY, wall_s=1e9, clock_ok=False, health=Health(Condition.DEGRADED, "so"), paused=True)
+    server.publish(replace(worst, recording=True))
+    browser.sees("#state-record", "on")
     seen = "(b => [b.left, b.top, 800 - b.right, 480 - b.bottom, b.height - 44])(one.getBoundingClientRect())"
     places = browser.js(f"[...document.querySelectorAll('.controls button')].map(one => {seen})")
     assert len(places) == 2
