@@ -72,6 +72,7 @@ SLOW = (
     "tests/runtime/test_mqtt.py::test_a_broker_that_dies",
     "tests/runtime/test_pipeline.py",
     "tests/runtime/web/test_api.py::test_a_fuzzed_api",
+    "tests/runtime/web/test_login.py",
     "tests/runtime/web/test_page.py",
     "tests/test_api.py::test_the_examples",
     "tests/test_house.py::test_wheel",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,22 +16,26 @@ from ..masking import first_line
 from ..status.prometheus import CONTENT_TYPE
 from ..types import Frame, Observation
 from ..web.server import WebServer
-from ..web.settings import KioskControl, Notice
+from ..web.settings import KioskControl, Notice, is_loopback
 from .commands import Requests, commands_of
+from .recorder import still_in_view
+from .timeline import Timeline
 
+log = logging.getLogger(__name__)
 QUALITY = 80
 """Of the preview's JPEG, 0..100."""
 
 
 class LatestFrame:
-    """A sink that keeps the newest frame and its observations in memory, for the live picture."""
+    """A sink that keeps the newest frame and what was last seen of each face in memory, for the live picture."""
 
     def __init__(self) -> None:
         self._newest: tuple[Frame, Sequence[Observation]] | None = None
 
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
         """Take a frame in place of the one before."""
-        self._newest = frame, observations
+        before = self._newest[1] if self._newest else ()
+        self._newest = frame, still_in_view(frame, observations, before)
 
     def close(self) -> None:
         """Forget it."""
@@ -68,12 +75,31 @@ def open_page(
         metrics=lambda: (metrics(), CONTENT_TYPE),
         commands={name: partial(requests.ask, name) for name in commands_of(now)},
         notice=lambda: notice_of(config()),
+        timeline=Timeline(now.store.folder, lambda: config().privacy.least_group).columns,
         preview=latest.jpeg if now.privacy.preview else None,
     )
     try:
-        return WebServer(settings, control)
+        server = WebServer(settings, control)
     except UsageError as error:
         raise DeviceFailed(error.message, cause=error.cause, hint=error.hint) from error
+    log.info(
+        "the page is at %s%s",
+        " and ".join(addresses(now.web.listen, server.port)),
+        f", log in with the token in {now.web.token_file}" if settings.token else ", for this machine alone",
+    )
+    return server
+
+
+def addresses(listen: str, port: int) -> list[str]:
+    """Where a browser finds a server that listens there: beyond this machine by address, and by name where mDNS is."""
+    if listen not in ("0.0.0.0", "::"):
+        return [f"http://{f'[{listen}]' if ':' in listen else listen}:{port}/"]
+    places = [f"{socket.gethostname()}.local"]
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: the kernel says from which address it would be (RFC 5737)
+        if not is_loopback(own := probe.getsockname()[0]):
+            places.insert(0, own)
+    return [f"http://{place}:{port}/" for place in places]
 
 
 def notice_of(config: KioskConfig) -> Notice:

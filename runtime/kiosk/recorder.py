@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +22,8 @@ from ..types import Frame, Observation
 
 MIN_FREE = 64 << 20
 """Bytes that must be free to begin."""
+BOX_S = 0.5
+"""How long a box stays: with work.infer_fps a face is not observed in every frame, and its box would flicker."""
 _NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class Recorder:
         """
         self.settings, self._facts, self._fps, self._clock = settings, facts, fps, clock
         self._sinks: list[Sink] = []
+        self._boxes: Sequence[Observation] = ()
+        self._finishing: threading.Thread | None = None
         self._began_s = self._first_s = 0.0
         self._frames = 0
         self._trouble = ""
@@ -73,10 +77,10 @@ class Recorder:
         if shutil.disk_usage(self.settings.folder).free < MIN_FREE:
             raise OutputError(f"less than {MIN_FREE >> 20} MiB are free in {self.settings.folder}")
         self.folder = _fresh(self.settings.folder)
-        self._frames, self._began_s, self._trouble = 0, self._clock(), ""
+        self._frames, self._began_s, self._trouble, self._boxes = 0, self._clock(), "", ()
         self._sinks = [StoreSink(self.folder, self._facts())]
         if self.settings.video:
-            self._sinks.append(VideoSink(self.folder, self._fps or 25.0))
+            self._sinks.append(VideoSink(self.folder, self._fps or 25.0, apart=True))
         log.warning("a session is recorded in %s%s", self.folder, ", with pictures" if self.settings.video else "")
 
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
@@ -89,9 +93,11 @@ class Recorder:
         self._first_s = frame.time_s if not self._frames else self._first_s
         own = replace(frame, index=self._frames, time_s=frame.time_s - self._first_s)
         self._frames += 1
+        seen = [replace(o, frame=own.index, time_s=own.time_s) for o in observations]
+        self._boxes = still_in_view(own, seen, self._boxes)
         try:
             for sink in self._sinks:
-                sink.write(own, [replace(o, frame=own.index, time_s=own.time_s) for o in observations])
+                sink.write(own, self._boxes if isinstance(sink, VideoSink) else seen)
         except (FerEdgeError, OSError) as error:
             self._end("failed", f"the recording ended: {getattr(error, 'message', error)}")
 
@@ -103,6 +109,8 @@ class Recorder:
     def close(self) -> None:
         """Finish what is being recorded."""
         self.stop("the kiosk ended")
+        if self._finishing is not None:
+            self._finishing.join()
 
     def check(self) -> str:
         """Why the last one failed, until another begins; empty otherwise."""
@@ -111,17 +119,25 @@ class Recorder:
     def _end(self, why: str, trouble: str) -> None:
         """Close every sink, whatever the others do."""
         sinks, self._sinks, self._trouble = self._sinks, [], trouble
+        facts: dict[str, Any] = {"frames": self._frames, "ended": why}
         for sink in reversed(sinks):
-            try:
-                if isinstance(sink, StoreSink):
-                    sink.commit()
-                    sink.note({"frames": self._frames, "ended": why})
-                sink.close()
-            except (FerEdgeError, OSError) as error:
-                self._trouble = self._trouble or f"the recording is not whole: {getattr(error, 'message', error)}"
+            if isinstance(sink, VideoSink):
+                facts["frames_not_in_video"] = sink.left_out
+                self._finishing = threading.Thread(target=self._close, args=(sink,), name="film", daemon=True)
+                self._finishing.start()  # an hour's film is written once more at its end, which takes a card a while
+            elif isinstance(sink, StoreSink):
+                self._close(sink, facts)
         if sinks:
-            give_memory_back()
             log.warning("the recording in %s ended: %s", self.folder, self._trouble or why)
+
+    def _close(self, sink: StoreSink | VideoSink, facts: Mapping[str, Any] | None = None) -> None:
+        try:
+            if isinstance(sink, StoreSink):
+                sink.commit()
+                sink.note(facts or {})
+            sink.close()
+        except (FerEdgeError, OSError) as error:
+            self._trouble = self._trouble or f"the recording is not whole: {getattr(error, 'message', error)}"
 
 
 def remove_old(folder: Path, days: float, now_s: float) -> list[Path]:
@@ -134,11 +150,10 @@ def remove_old(folder: Path, days: float, now_s: float) -> list[Path]:
     return gone
 
 
-def give_memory_back() -> None:
-    """Have the C library return what an encoder used: glibc keeps it otherwise, in pieces that nobody uses again."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+def still_in_view(frame: Frame, seen: Sequence[Observation], before: Sequence[Observation]) -> Sequence[Observation]:
+    """What is to be drawn into a frame: of each face what was last seen, for BOX_S."""
+    latest = {o.track: o for o in (*before, *seen)}
+    return [o for o in latest.values() if 0 <= frame.time_s - o.time_s <= BOX_S]
 
 
 def _fresh(folder: Path) -> Path:

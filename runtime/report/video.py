@@ -6,7 +6,7 @@ Written only when the user asks for it: nothing else in fer-edge ever puts a fra
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ...files import cannot_write
 from ..types import Frame, Observation
 from ..vision.smoothing import UNCERTAIN
 from .colors import color_of
+from .encoder_process import EncoderProcess, InProcess
 from .encoders import Encoder, choose_encoder
 
 MIN_FREE = 1 << 20
@@ -25,15 +26,17 @@ MIN_FREE = 1 << 20
 class VideoSink:
     """Writes `annotated.mp4` (H.264, with PyAV) or `annotated.webm` (VP8, with OpenCV alone) into a session."""
 
-    def __init__(self, folder: Path, fps: float) -> None:
+    def __init__(self, folder: Path, fps: float, apart: bool = False) -> None:
         """Choose the encoder; the file appears under its name only when `close` has finished it.
 
         Args:
             fps: of the source; 0 for pictures that do not belong together, which are shown for a second each.
+            apart: encode in a process of its own, and leave out frames that come while it is still at work.
         """
-        self._encoder_kind = choose_encoder()
-        self.path = folder / f"annotated{self._encoder_kind.suffix}"
-        self.notice = self._encoder_kind.notice
+        kind = choose_encoder()
+        self._begin: Callable[[Path, int, int, float], Encoder] = InProcess(kind) if apart else kind
+        self.path = folder / f"annotated{kind.suffix}"
+        self.notice = kind.notice
         self.fps = fps
         self._encoder: Encoder | None = None
         self._open = ExitStack()
@@ -45,13 +48,18 @@ class VideoSink:
         try:
             if self._encoder is None:
                 part = self._open.enter_context(writing(self.path))
-                self._encoder = self._encoder_kind(part, image.shape[1], image.shape[0], self.fps or 1.0)
+                self._encoder = self._begin(part, image.shape[1], image.shape[0], self.fps or 1.0)
             self._encoder.write(image, frame.time_s if self.fps else float(frame.index))
         except OSError as error:
             raise self._failed(error) from error
         self._frames += 1
         if self._frames % 30 == 0:
             self._check_room()
+
+    @property
+    def left_out(self) -> int:
+        """Frames that are not in the video, because the encoder was still at an earlier one."""
+        return self._encoder.left_out if isinstance(self._encoder, EncoderProcess) else 0
 
     def close(self) -> None:
         """Finish the file and put it in place; without a single frame there is no file. Raises OutputError."""

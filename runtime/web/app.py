@@ -11,7 +11,7 @@ from aiohttp import web
 from ...errors import FerEdgeError
 from ..status.snapshot import Condition
 from .events import Events
-from .guard import MAX_BODY, Guard
+from .guard import MAX_BODY, PAGES, Guard, logged_in
 from .page_values import Filled
 from .pages import ICON, Page, login_page
 from .preview import Preview
@@ -69,15 +69,27 @@ class Answers:
         fields = await asyncio.wait_for(request.post(), BODY_S)
         if self.auth.open or not self.auth.matches(str(fields.get("token", "")).strip()):
             return shown(login_page(self.filled.title, "That is not the token."), 403)
-        answer = web.HTTPSeeOther("/")
-        answer.set_cookie(COOKIE, self.auth.cookie(), max_age=VALID_S, httponly=True, samesite="Strict", path="/")
+        to = request.query.get("to", "")
+        answer = web.HTTPSeeOther(to if to in PAGES else "/")
+        # Lax: with Strict, who follows a link to this page from another site is not logged in. Nothing is done by GET.
+        answer.set_cookie(COOKIE, self.auth.cookie(), max_age=VALID_S, httponly=True, samesite="Lax", path="/")
+        raise answer
+
+    async def logout(self, request: web.Request) -> web.Response:
+        """Have the browser forget that it was logged in."""
+        answer = web.HTTPSeeOther("/login")
+        answer.del_cookie(COOKIE, httponly=True, samesite="Lax", path="/")
         raise answer
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """200 while the kiosk does its work, degraded too; 503 while it starts, and when it gave up."""
+        """200 while the kiosk does its work, degraded too; 503 while it starts, and when it gave up.
+
+        Without a login, for whoever watches over machines: `ok`, and nothing else.
+        """
         health = json.loads(self.events.newest)["health"] if self.events.newest else {"condition": "starting"}
         good = health["condition"] in (Condition.OK.value, Condition.DEGRADED.value)
-        return web.json_response(health, status=200 if good else 503)
+        told = health if logged_in(self.auth, request) else {"ok": good}
+        return web.json_response(told, status=200 if good else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""
@@ -89,6 +101,15 @@ class Answers:
         if not self.events.newest:
             raise web.HTTPServiceUnavailable(text="there is nothing to tell yet", headers={"Retry-After": "1"})
         return web.Response(text=self.events.newest, content_type="application/json")
+
+    async def timeline(self, request: web.Request) -> web.Response:
+        """What was told in the last ten minutes, for a page that is opened now."""
+        columns = await asyncio.to_thread(self.control.timeline)
+        told = [
+            {"ago": ago, "shares": {label: round(share, 4) for label, share in shares.items()}}
+            for ago, shares in sorted(columns.items())
+        ]
+        return web.json_response({"columns": told})
 
     async def command(self, request: web.Request) -> web.Response:
         """Pause or record, on or off: {"paused": true}, {"recording": false}."""
@@ -123,9 +144,11 @@ def application(settings: WebSettings, control: KioskControl, events: Events) ->
             web.get("/preview", answers.watch, allow_head=False),
             web.get("/login", answers.login),
             web.post("/login", answers.login),
+            web.post("/logout", answers.logout),
             web.get("/healthz", answers.healthz),
             web.get("/metrics", answers.metrics),
             web.get("/api/state", answers.state),
+            web.get("/api/timeline", answers.timeline),
             web.get("/api/events", events.serve, allow_head=False),
             *(web.post(f"/api/{name}", answers.command) for name in COMMANDS),
         ]

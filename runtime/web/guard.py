@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -58,12 +58,14 @@ class IdleConnections:
 
 MAX_BODY = 4096
 """Bytes; the longest body we take is a token or two words of JSON."""
-FREE = ("/login",)
-"""What can be asked without a login."""
+FREE = ("/login", "/logout", "/healthz")
+"""What can be asked without a login; `/healthz` tells less then."""
+PAGES = ("/", "/?kiosk=1", "/sign")
+"""Where a browser goes on after the login, if it asked for one of them before."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -91,7 +93,7 @@ class Guard:
                 raise
             except web.HTTPException as error:
                 return refusal(error)
-            except (UnicodeError, ValueError):
+            except (LookupError, RecursionError, ValueError):  # a charset that is none, JSON nested without end
                 return refusal(web.HTTPBadRequest(text="the request cannot be read"))
 
         return check
@@ -107,19 +109,35 @@ class Guard:
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or not known_host(hosts[0], self._settings.names):
             raise web.HTTPMisdirectedRequest(text="this server is not asked for under that name")
-        origin = request.headers.get("Origin")
-        if origin is not None and not same_origin(origin, hosts[0]):
-            raise web.HTTPForbidden(text="another site's page asks; it may not")
-        if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method not in ("GET", "HEAD"):
+        if foreign(request, hosts[0]):
             raise web.HTTPForbidden(text="another site's page asks; it may not")
         if (request.content_length or 0) > MAX_BODY:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0, text="the body is too large")
-        inside = self._auth.admits(request.cookies.get(COOKIE, ""), request.headers.get("Authorization", ""))
-        if inside or request.path in FREE:
+        if request.path in FREE or logged_in(self._auth, request):
             return
         if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-            raise web.HTTPSeeOther("/login")
+            asked = request.path_qs
+            raise web.HTTPSeeOther(f"/login?{urlencode({'to': asked})}" if asked in PAGES[1:] else "/login")
         raise web.HTTPUnauthorized(text="log in first", headers={"WWW-Authenticate": "Bearer"})
+
+
+def logged_in(auth: TokenAuth, request: web.Request) -> bool:
+    """Whether a request brings our cookie or the token; a wrong token is counted."""
+    return auth.admits(request.cookies.get(COOKIE, ""), request.headers.get("Authorization", ""))
+
+
+def foreign(request: web.Request, host: str) -> bool:
+    """Whether another site's page had the browser ask this.
+
+    A page without a referrer, which extensions and proxies make of ours, sends `Origin: null` with its own forms; only
+    Sec-Fetch-Site tells it from a foreign one then.
+    """
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if origin == "null" and site == "same-origin":
+        return False
+    if origin is not None and not same_origin(origin, host):
+        return True
+    return site == "cross-site" and request.method not in ("GET", "HEAD")
 
 
 def same_origin(origin: str, host: str) -> bool:

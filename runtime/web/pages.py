@@ -45,7 +45,7 @@ def login_page(title: str, words: str = "") -> Page:
         "input,button{font:inherit;width:100%;box-sizing:border-box;margin:.5rem 0;padding:.5rem}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>"
         + (f'<p role="alert">{escape(words)}</p>' if words else "")
-        + '<form method="post" action="/login"><input name="username" value="fer-edge" autocomplete="username" hidden>'
+        + '<form method="post"><input name="username" value="fer-edge" autocomplete="username" hidden>'
         '<label for="token">Token</label>'
         '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
         "<button>Log in</button></form></main></body></html>"

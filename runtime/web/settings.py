@@ -82,6 +82,7 @@ class KioskControl:
         metrics: the text of /metrics, and its content type.
         commands: `pause`, `record` -> takes on or off; a command that is not there is not offered.
         notice: as it is now; asked for each page, so that a changed configuration shows at once.
+        timeline: steps of five seconds ago -> label -> share, of the last ten minutes; called in a thread.
         preview: the newest frame as JPEG, or None when there is none; called only while somebody watches, never by two
             threads at once. Not offered when absent, or without a token.
     """
@@ -89,6 +90,7 @@ class KioskControl:
     metrics: Callable[[], tuple[str, str]] = lambda: ("", "text/plain; charset=utf-8")
     commands: Mapping[str, Callable[[bool], None]] = field(default_factory=dict)
     notice: Callable[[], Notice] = Notice
+    timeline: Callable[[], Mapping[int, Mapping[str, float]]] = dict
     preview: Callable[[], bytes | None] | None = None
 
 

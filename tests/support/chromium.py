@@ -13,11 +13,13 @@ from typing import Any
 
 import aiohttp
 from support.waiting import PATIENCE_S, until
+from support.web_client import NAME
 
 FLAGS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
     *("--hide-scrollbars", "--mute-audio", "--remote-debugging-port=0"),
+    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
 ]
 
 
@@ -99,6 +101,18 @@ class Browser:
     def sees(self, selector: str, words: str) -> None:
         """Wait until these words are there."""
         until(lambda: words in self.text(selector), f"{selector} says {words!r}, not {self.text(selector)!r}")
+
+    def press(self, selector: str) -> None:
+        """A click of the mouse in the middle of it."""
+        self.js(f"place = document.querySelector({selector!r}); place.scrollIntoView()")
+        x, y = self.js("(b => [b.x + b.width / 2, b.y + b.height / 2])(place.getBoundingClientRect())")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def type(self, selector: str, words: str) -> None:
+        """Put words into a field."""
+        self.press(selector)
+        self.call("Input.insertText", text=words)
 
     def picture(self, path: Path) -> None:
         """A screenshot of the window."""

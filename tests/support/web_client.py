@@ -17,6 +17,8 @@ from fer_edge.runtime.web.settings import KioskControl, WebSettings
 from support.waiting import until
 
 TOKEN = "correct-horse-battery-staple"
+NAME = "kiosk.test"
+"""Leads here in the browsers of the tests: unlike 127.0.0.1, a name that a browser trusts no more than another's."""
 SNAPSHOT = Snapshot(1.7e9, True, Health(Condition.OK), faces=4, shares={"happy": 0.5, "neutral": 0.5}, frames=7)
 
 
@@ -42,7 +44,7 @@ def serving(
     control: KioskControl, token: str = "", snapshot: Snapshot | None = SNAPSHOT, port: int = 0
 ) -> Iterator[WebServer]:
     """A server that has told one snapshot; its thread has ended afterwards."""
-    server = WebServer(WebSettings(port=port, token=token), control)
+    server = WebServer(WebSettings(port=port, token=token, names=(NAME,)), control)
     try:
         if snapshot:
             server.publish(snapshot)

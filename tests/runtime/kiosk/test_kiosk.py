@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,9 +16,11 @@ from typing import Any
 
 import cv2
 import pytest
+from fer_edge.runtime.kiosk.page import addresses
 from fer_edge.runtime.report.video import find_video
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.storage.session import open_session
+from fer_edge.runtime.web.settings import known_host
 from support.brokers import MOSQUITTO, Broker, Listener
 from support.front_door import run_verb
 from support.kiosks import Running, cache_with, free_port
@@ -63,6 +66,7 @@ def test_from_start_to_end(kiosk: Make) -> None:
     assert running.stop() == 0
     assert running.rows() >= written
     assert not list(running.folder.glob("state/store/*-wal"))  # closed, not left
+    assert f"the page is at http://127.0.0.1:{running.port}/" in running.log()
     assert running.log().count("\n") < 10  # a log that grows with every frame wears the card out
     assert "Traceback" not in running.log()
 
@@ -124,7 +128,7 @@ def test_a_session_on_request(kiosk: Make, tmp_path: Path) -> None:
     assert seen
     assert seen[0].frame < 3  # counted from the recording's own first frame, which may be between two inferences
     assert open_session(session).facts["ended"] == "stopped on request"
-    assert find_video(session)
+    until(lambda: find_video(session))
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
@@ -272,6 +276,15 @@ def test_the_preview_is_for_those_with_the_token(kiosk: Make, tmp_path: Path) ->
     request = urllib.request.Request(f"http://127.0.0.1:{running.port}/preview", headers=headers)
     with urllib.request.urlopen(request, timeout=20) as stream:
         assert b"\xff\xd8\xff" in stream.read(2000)
+
+
+def test_where_the_page_is() -> None:
+    assert addresses("127.0.0.1", 80) == ["http://127.0.0.1:80/"]
+    assert addresses("::1", 80) == ["http://[::1]:80/"]
+    for listen in ("0.0.0.0", "::"):
+        *_, name = found = addresses(listen, 8080)
+        assert name == f"http://{socket.gethostname()}.local:8080/"
+        assert all(known_host(place.split("/")[2], ()) for place in found)
 
 
 def test_page_and_sign_tell_people(shared: Running) -> None:

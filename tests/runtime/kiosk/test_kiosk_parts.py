@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
@@ -18,8 +21,12 @@ from fer_edge.errors import DeviceNotFound, MissingExtra
 from fer_edge.runtime.config.sections import Record
 from fer_edge.runtime.kiosk.commands import Requests
 from fer_edge.runtime.kiosk.logs import start_log, stop_log
+from fer_edge.runtime.kiosk.page import LatestFrame
 from fer_edge.runtime.kiosk.pause import PauseButton, PauseMark
 from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
+from fer_edge.runtime.report import encoders
+from fer_edge.runtime.report.encoder_process import EncoderProcess
+from fer_edge.runtime.report.video import VideoSink, find_video
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Frame, Observation
 from fer_edge.runtime.vision.resting_face import MAX_HELD, MAX_TRACKS, RestingFace
@@ -124,6 +131,62 @@ def test_a_recording_counts_from_its_beginning(recorder: Recorder) -> None:
     assert [o.frame for o in seen] == list(range(10))
     assert seen[0].time_s == 0
     assert not list(folder.glob("annotated*"))  # no picture without record.video
+
+
+def test_boxes_stay_between_two_inferences_and_not_longer() -> None:
+    """In the live picture and in a recorded film alike: with work.infer_fps a face is not observed in every frame."""
+    latest = LatestFrame()
+    frame, seen = observed(0)
+    for time_s, observations, there in [(0.0, seen, True), (0.4, [], True), (0.6, [], False)]:
+        latest.write(replace(frame, time_s=time_s), observations)
+        picture = cv2.imdecode(np.frombuffer(latest.jpeg() or b"", np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert bool(picture.max() > 60) is there  # the frame itself is black
+
+
+@pytest.mark.parametrize("encoder", ["PyAvEncoder", "OpenCvEncoder"])
+def test_a_film_is_encoded_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str) -> None:
+    if encoder == "PyAvEncoder":
+        pytest.importorskip("av", reason="needs the video extra")
+    monkeypatch.setattr(f"fer_edge.runtime.report.encoders.{encoder}.write", None)  # of this process
+    monkeypatch.setattr("fer_edge.runtime.report.video.choose_encoder", lambda: getattr(encoders, encoder))
+    recorder = Recorder(Record(on=True, folder=tmp_path, video=True), lambda: FACTS, 10)
+    recorder.start()
+    (video,) = (sink for sink in recorder._sinks if isinstance(sink, VideoSink))
+    recorder.write(*observed(0))
+    until(lambda: isinstance(video._encoder, EncoderProcess) and video._encoder._child.has_message())
+    written = 0
+    while written < 12:
+        written += 1
+        recorder.write(*observed(written))
+        until(lambda: isinstance(video._encoder, EncoderProcess) and video._encoder._child.has_message())
+    recorder.write(*observed(20))
+    recorder.close()
+    assert recorder.check() == ""
+    assert recorder.folder is not None
+    film = find_video(recorder.folder)
+    assert film is not None
+    capture, images = cv2.VideoCapture(str(film)), []
+    while (got := capture.read())[0]:
+        images.append(got[1])
+    facts = open_session(recorder.folder).facts
+    assert (facts["frames"], facts["frames_not_in_video"], len(images) >= 13) == (14, 1, True)
+    assert images[5].max() > 60
+
+
+def test_an_encoder_that_dies_ends_the_recording_and_not_the_kiosk(tmp_path: Path) -> None:
+    recorder = Recorder(Record(on=True, folder=tmp_path, video=True), lambda: FACTS, 10)
+    recorder.start()
+    recorder.write(*observed(0))
+    (video,) = (sink for sink in recorder._sinks if isinstance(sink, VideoSink))
+    assert isinstance(video._encoder, EncoderProcess)
+    os.kill(video._encoder._child.pid, signal.SIGKILL)
+    until(video._encoder._child.has_message)
+    recorder.write(*observed(1))
+    assert not recorder.active
+    assert "SIGKILL" in recorder.check()
+    recorder.close()
+    assert find_video(tmp_path) is None
 
 
 def test_a_recording_ends_by_itself(recorder: Recorder, now: list[float]) -> None:

@@ -34,7 +34,7 @@ BUSY = replace(
     stages_ms={"detect": 5.2, "classify": 26.1},
     device={"backend": "onnxruntime", "device": "CPU", "precision": "int8", "restarts": 2, "degraded": False},
 )
-LOADED = ("/", "/api/events", "/icon.svg")
+LOADED = ("/", "/api/events", "/api/timeline", "/icon.svg")
 FASTER = "window.ahead = 0; const own = performance.now.bind(performance); performance.now = () => own() + ahead;"
 FASTER += "const later = setTimeout; window.setTimeout = (what, wait) => later(what, wait / 20);"
 """Lets a test move the page's clock, which counts the timeline's columns and how long nothing was heard, and has the
@@ -166,6 +166,19 @@ def test_the_timeline_fills(server: WebServer, browser: Browser) -> None:
     until(lambda: browser.js("columns.size") == 1)
 
 
+def test_the_timeline_begins_with_what_the_kiosk_kept(told: Told, browser: Browser) -> None:
+    kept = {119: {"sad": 1.0}, 13: {"happy": 0.75, "sad": 0.25}, 0: {"fear": 1.0}}
+    with serving(control_of(told, timeline=lambda: kept), snapshot=BUSY) as server:
+        browser.open(url(server))
+        until(lambda: browser.js("columns.size") == 3)
+        browser.js("document.getElementById('minutes').open = true")
+        until(lambda: browser.text("#rows"))
+        table = [browser.text(f"#rows tr:nth-child({n}) td") for n in range(1, 11)]
+        assert table[:2] == ["happy 50 %, neutral 50 %", "happy 75 %, sad 25 %"]
+        assert table[-1] == "sad 100 %"
+        browser.call("Page.navigate", url="about:blank")
+
+
 def test_pressing_pause_reaches_the_control_and_is_confirmed(server: WebServer, browser: Browser, told: Told) -> None:
     browser.open(url(server))
     browser.sees("#said-pause", "Not paused")
@@ -174,17 +187,20 @@ def test_pressing_pause_reaches_the_control_and_is_confirmed(server: WebServer, 
         enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
         browser.call("Input.dispatchKeyEvent", type=kind, **enter)
     browser.sees("#said-pause", "not confirmed yet")
+    assert browser.text("#state-pause") == "…"
     assert told == {"pause": True}
     pressed = "document.getElementById('ask-pause').getAttribute('aria-pressed')"
     assert browser.js(pressed) == "false"
     server.publish(replace(BUSY, wall_s=1e9, paused=True))
     browser.sees("#said-pause", "Paused, confirmed by the kiosk.")
     assert browser.js(pressed) == "true"
+    assert browser.text("#state-pause") == "on"
     browser.sees("#paused", "no picture is looked at")
     browser.js("document.getElementById('ask-pause').click()")
     until(lambda: told == {"pause": False})
     browser.js("ahead += 7000")
     browser.sees("#said-pause", "has not confirmed")
+    assert browser.text("#state-pause") == "?"
 
 
 def test_what_the_kiosk_refuses_is_said(server: WebServer, browser: Browser) -> None:
@@ -271,6 +287,19 @@ def test_nothing_overflows(server: WebServer, browser: Browser, width: int, path
         )
         browser.sees("#health", "xxx")
     assert browser.js("document.documentElement.scrollWidth") == width
+
+
+def test_a_small_touch_screen_has_everything_to_press_in_view(server: WebServer, browser: Browser) -> None:
+    """800 x 480, as Raspberry Pi's own; 44 px is what WCAG 2.5.5 asks of a finger's target."""
+    browser.open(url(server), width=800, height=480)
+    worst = replace(BUSY, wall_s=1e9, clock_ok=False, health=Health(Condition.DEGRADED, "so"), paused=True)
+    server.publish(replace(worst, recording=True))
+    browser.sees("#state-record", "on")
+    seen = "(b => [b.left, b.top, 800 - b.right, 480 - b.bottom, b.height - 44])(one.getBoundingClientRect())"
+    places = browser.js(f"[...document.querySelectorAll('.controls button')].map(one => {seen})")
+    assert len(places) == 2
+    assert all(min(place) >= 0 for place in places), places
+    assert browser.js("document.documentElement.scrollWidth") == 800
 
 
 def test_its_own_screen_has_nothing_to_press(server: WebServer, browser: Browser) -> None:

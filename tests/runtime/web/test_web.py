@@ -29,7 +29,7 @@ from fer_edge.runtime.web.token_auth import COOKIE, FAILURES_S, MAX_FAILURES, VA
 from support.waiting import until
 from support.web_client import SNAPSHOT, TOKEN, Told, ask, control_of, serving, streamed
 
-PLACES = ("/", "/?kiosk=1", "/sign", "/icon.svg", "/openapi.json", "/preview", "/healthz", "/metrics", "/api/state")
+PLACES = ("/", "/?kiosk=1", "/sign", "/icon.svg", "/openapi.json", "/preview", "/metrics", "/api/state")
 PLACES += ("/api/events", "/nowhere", "/../../etc/passwd")
 
 
@@ -73,10 +73,16 @@ def test_what_is_there_on_this_machine(start: Callable[..., WebServer]) -> None:
     [(Condition.STARTING, 503), (Condition.OK, 200), (Condition.DEGRADED, 200), (Condition.FAILED, 503)],
 )
 def test_health_in_a_status(start: Callable[..., WebServer], condition: Condition, status: int) -> None:
-    server = start(snapshot=Snapshot(1.7e9, True, Health(condition, "so")))
+    snapshot = Snapshot(1.7e9, True, Health(condition, "so"))
+    server = start(snapshot=snapshot)
     answer, body = ask(server, "/healthz")
     assert answer.status == status
     assert json.loads(body) == {"condition": condition.value, "reason": "so"}
+    server = start(TOKEN, snapshot)
+    for more in ({}, {"Accept": "text/html"}, {"Authorization": "Bearer wrong"}):
+        answer, body = ask(server, "/healthz", **more)
+        assert (answer.status, json.loads(body)) == (status, {"ok": status == 200})
+    assert "so" in ask(server, "/healthz", Authorization=f"Bearer {TOKEN}")[1].decode()
 
 
 def test_before_there_is_anything_to_tell(start: Callable[..., WebServer]) -> None:
@@ -144,7 +150,8 @@ def test_without_a_login_there_is_nothing_but_a_login(start: Callable[..., WebSe
     assert answer.status == 401
     assert json.loads(body) == {"error": "log in first"}
     answer, body = ask(server, path, Accept="text/html,*/*")
-    assert (answer.status, answer.headers["Location"]) == (303, "/login")
+    on = {"/?kiosk=1": "?to=/?kiosk%3D1", "/sign": "?to=/sign"}
+    assert (answer.status, answer.headers["Location"]) == (303, f"/login{on.get(path, '')}")
     assert b"happy" not in body
     assert ask(server, "/api/pause", "POST", '{"paused": true}', Content_Type="application/json")[0].status == 401
     answer, body = ask(server, "/login")
@@ -158,7 +165,7 @@ def test_logging_in(start: Callable[..., WebServer]) -> None:
     assert (answer.status, answer.headers["Location"]) == (303, "/")
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith(f"{COOKIE}=")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={VALID_S}"} <= set(cookie.split("; "))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/", f"Max-Age={VALID_S}"} <= set(cookie.split("; "))
     assert TOKEN not in cookie
     value = cookie.split(";")[0]
     assert ask(server, "/api/state", Cookie=value)[0].status == 200
@@ -208,6 +215,9 @@ def test_commands(start: Callable[..., WebServer], told: Told) -> None:
     for text in (*bad, "\ud800".encode("utf-8", "surrogatepass")):
         assert ask(server, "/api/pause", "POST", text, **kind)[0].status in (400, 422), text
     assert ask(server, "/api/pause", "POST", '{"paused": true}', Content_Type="text/plain")[0].status == 415
+    odd = {"Content_Type": "application/json; charset=rot13"}
+    assert ask(server, "/api/pause", "POST", '{"paused": true}', **odd)[0].status == 400
+    assert ask(server, "/api/pause", "POST", "[" * MAX_BODY, **kind)[0].status == 400
     assert ask(server, "/api/pause")[0].status == 405
     assert not told
 
@@ -237,6 +247,10 @@ def test_another_sites_page_is_refused(start: Callable[..., WebServer], told: To
         assert ask(server, "/api/pause", "POST", body, Origin=origin, **kind)[0].status == 403
         assert ask(server, "/api/state", Origin=origin)[0].status == 403
     assert ask(server, "/api/pause", "POST", body, Sec_Fetch_Site="cross-site", **kind)[0].status == 403
+    assert not told
+    for site in ("cross-site", "same-site", "none"):
+        headers = {"Origin": "null", "Sec_Fetch_Site": site, **kind}
+        assert ask(server, "/api/pause", "POST", body, **headers)[0].status == 403
     assert not told
     assert ask(server, "/api/pause", "POST", body, Origin=f"http://127.0.0.1:{server.port}", **kind)[0].status == 202
     assert same_origin("https://kiosk", "kiosk")
