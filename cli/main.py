@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import FerEdgeError, OutputError
+from ..files import give_a_home
 
 COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
@@ -94,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # whoever imports it first
+    give_a_home()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(_module(args.verb).run(args))

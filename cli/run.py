@@ -99,7 +99,7 @@ def _options(
     if set:
         raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + set[0])
     if video and out is None:
-        raise UsageError("--video needs a place to write to", hint="add --out DIR")
+        raise UsageError("--video needs a place to write to", hint="the same command with --out DIR")
     for name, value in (("threads", pipeline["threads"]), ("seconds", seconds)):
         if value is not None and not value > 0:
             raise UsageError(f"--{name} must be positive, not {value:g}")

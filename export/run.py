@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -88,7 +89,8 @@ def export_bundle(
     tools = {"rknn_python": options.rknn_python}
     names = choose(options.target, options.precision, options.chip, tools)
     _check_place(options, bundle)
-    command = f"export {options.bundle} --target {options.target}"
+    place = f" --out {shlex.quote(str(options.out))}" if options.out else ""
+    command = f"export {bundle.words} --target {options.target}{place}"
     faces = calibration_faces(options.calibration, options.pictures, options.seed, command, on_notice, watch)
     crops = calibration_set(faces, bundle.manifest.input.size)
     calibration = {"source": options.calibration.name if options.calibration else "", "digest": digest_of(crops)}
@@ -177,7 +179,7 @@ def _check_place(options: ExportOptions, bundle: Bundle) -> None:
         raise UsageError(
             f"{options.bundle} is part of fer-edge, or a .zip, and stays as it is",
             cause="an export adds files to a bundle folder",
-            hint=f"fer-edge export {options.bundle} --target {options.target} --out my-bundle …",
+            hint="the same command with --out my-bundle",
         )
 
 

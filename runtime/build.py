@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import Bundle, open_bundle
+from ..bundle import Bundle
 from ..devices.cpu import default_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
-from .inference.open_device import open_device
+from .inference.open_device import bundle_for, open_device
 from .pipeline import FaceClassifier, Pipeline
 from .vision.detectors import Detector, open_detector
 from .vision.resting_face import RestingFace
@@ -21,10 +21,10 @@ class PipelineOptions:
     """What a pipeline is made of; the defaults are those of `fer-edge run`.
 
     Attributes:
-        bundle: an opened one, a folder or .zip, the name of one that ships, or None for the default.
+        bundle: an opened one, a folder or .zip, the name of one that ships, or None for the one made for the device.
         device: a name of `fer-edge devices`.
         precision: of the artifact; auto is what the device's profile says.
-        fallback: `cpu` lets the processor stand in, visibly, while the device is away; `none` fails instead.
+        fallback: `cpu` lets the processor stand in, visibly, for a device that cannot run; `none` fails instead.
         threads: of the processor; None: as many as it has, up to four.
         detector: yunet, haar, or auto: YuNet when its file is in the cache.
         detect_width: frames are scaled down to this many pixels for detection; 0: full size.
@@ -70,8 +70,8 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     """
     threads = options.threads or default_threads()
     limit_opencv(threads)
-    bundle = options.bundle if isinstance(options.bundle, Bundle) else open_bundle(options.bundle)
     profile = find_profile(options.device)
+    bundle = bundle_for(profile, options.bundle)
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
     return BuiltPipeline(_row(detector, classifier, options), classifier, notice)

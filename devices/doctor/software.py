@@ -26,8 +26,8 @@ INSTALL = {
 """Backend -> what brings its library, where no row of the profile's pairs says better."""
 PLUG_INS = {
     "GPU": "sudo apt install intel-opencl-icd",
-    "NPU": "sudo apt install libze1 intel-level-zero-npu  (the second from Intel's linux-npu-driver)",
-    "MYRIAD": "lsusb -d 03e7:  (unplug the stick and plug it in again)",
+    "NPU": "sudo apt install libze1 intel-level-zero-npu  # the second from Intel's linux-npu-driver",
+    "MYRIAD": "lsusb -d 03e7:  # unplug the stick and plug it in again",
 }
 """OpenVINO device -> what its plug-in needs beside it."""
 ABI = re.compile(
@@ -96,7 +96,7 @@ def _no_interpreter(profile: Profile, root: Path, python: Interpreter | None) ->
     return problem(
         "interpreter",
         f"{profile.interpreter} is not here",
-        f"{fix}  (or name another in a profile of your own: interpreter = ...)",
+        f'{fix}  # or name another in a profile of your own: interpreter = "PATH"',
     )
 
 

@@ -41,13 +41,20 @@ class Classifier:
     """Runs a bundle's graph on face crops."""
 
     def __init__(
-        self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: Backend | None = None, connection: str = ""
+        self,
+        bundle: Bundle,
+        artifact: Artifact,
+        threads: int = 1,
+        backend: Backend | None = None,
+        connection: str = "",
+        stand_in: Artifact | None = None,
     ) -> None:
         """Open the artifact and hold its output against the labels.
 
         Args:
             backend: opened already; None opens the one that runs such an artifact on the CPU.
             connection: how the device is connected, for people.
+            stand_in: the artifact that runs while the backend is degraded.
 
         Raises:
             BundleError or DeviceNotFound kinds; UsageError: nothing here runs such an artifact.
@@ -55,10 +62,16 @@ class Classifier:
         self.labels = bundle.labels
         self.size = bundle.manifest.input.size
         self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
-        self.artifact, self.connection = artifact, connection
+        self._artifact, self._stand_in, self.connection = artifact, stand_in, connection
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
         bundle.check_outputs(self.logits(blank).shape[1])
+
+    @property
+    def artifact(self) -> Artifact:
+        """The one that answers now: the device's, or the one of whoever stands in for it."""
+        degraded = self._stand_in is not None and self.backend.describe().get("degraded")
+        return self._stand_in if degraded and self._stand_in else self._artifact
 
     def crop(self, bgr: Image, box: Box) -> Image:
         """The uint8 RGB crop the graph takes, from a frame in OpenCV's BGR order."""
@@ -88,14 +101,14 @@ class Classifier:
 
     def describe(self) -> dict[str, Any]:
         """The backend's description, with the artifact's name, precision and hash, and how the device is connected."""
-        connected = {"connection": self.connection} if self.connection else {}
+        connected, artifact = {"connection": self.connection} if self.connection else {}, self.artifact
         return {
             **self.backend.describe(),
             **connected,
             "bundle": self._bundle_name,
-            "artifact": self.artifact.path,
-            "precision": self.artifact.precision,
-            "sha256": self.artifact.sha256,
+            "artifact": artifact.path,
+            "precision": artifact.precision,
+            "sha256": artifact.sha256,
         }
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list
         raise DatasetError(
             f"{data} has no labelled picture in the split {split!r}",
             cause="class folders without split folders have train and valid only",
-            hint="--split valid",
+            hint="the same command with --split valid",
         )
     return [s for s, _ in kept], np.array([found for _, found in kept], np.int64)
 
@@ -135,7 +135,7 @@ def _corrupted(
 ) -> dict[str, dict[str, float]]:
     """Accuracy, mean recall and calibration error under each corruption."""
     if options.checkpoint:
-        raise UsageError("--corrupt measures bundles, not checkpoints", hint="fer-edge evaluate --bundle B --corrupt …")
+        raise UsageError("--corrupt measures bundles, not checkpoints", hint="the same command with --bundle PATH")
     classifier = _open(options)
     found = {}
     for name, alter in CORRUPTIONS.items():
