@@ -26,7 +26,7 @@ class PipelineOptions:
         precision: of the artifact; auto is what the device's profile says.
         fallback: `cpu` lets the processor stand in, visibly, for a device that cannot run; `none` fails instead.
         threads: of the processor; None: as many as it has, up to four.
-        detector: yunet, haar, or auto: YuNet when its file is in the cache.
+        detector: yunet, haar, or auto: YuNet, fetched once where it is not in the cache; Haar where that fails.
         detect_width: frames are scaled down to this many pixels for detection; 0: full size.
         smoother: exponential or majority.
         detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.

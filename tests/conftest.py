@@ -15,6 +15,7 @@ import pytest
 from fer_edge.bundle import Bundle, default_bundle, open_bundle
 from support.made_once import CACHE, ROOT, made_once
 
+os.environ["FER_EDGE_OFFLINE"] = "1"  # no test reaches the network by itself
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TOOLS = {

@@ -52,7 +52,7 @@ class Model:
     )
     fallback: str = key("none", "who stands in, visibly, while the device is away", choices=("none", "cpu"))
     detector: str = key(
-        "auto", "what finds faces; auto: YuNet if it was fetched, else Haar", choices=("auto", "yunet", "haar")
+        "auto", "what finds faces; auto: YuNet, fetched once, else Haar", choices=("auto", "yunet", "haar")
     )
     detect_width: int = key(
         320, "faces are sought in pictures of this width; 0: as they come, else at least 64", "pixels", high=4096

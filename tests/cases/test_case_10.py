@@ -57,7 +57,7 @@ def test_what_writes_names_the_variable(words: str, stranger: Run, tmp_path: Pat
     assert done.returncode == 2
     assert "FER_EDGE_CACHE" in done.stderr
     assert "unexpected" not in done.stderr
-    assert not Path(NOWHERE).exists()
+    assert not (Path(NOWHERE) / ".cache" / "fer-edge").exists()
 
 
 def test_nothing_of_ours_asks_for_the_home_by_itself() -> None:
