@@ -30,6 +30,7 @@ COMMANDS = {
     "bundle": "check a model bundle, or show what is in it",
     "devices": "list the boards and accelerators that are known, and which of them are here",
     "doctor": "say what is wrong with a device here, and the one command to run first",
+    "tune": "time what is installed here on this processor, and let run take the fastest",
     "verify": "the acceptance run on a device that you have, and one file to send us",
     "benchmark": "measure devices and models here, compare two runs, or estimate a device that is not here",
     "config": "check the kiosk's configuration, show what is in effect, or write a first file",

@@ -147,8 +147,7 @@ def as_text(summary: SessionSummary, name: str) -> str:
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
         f"{device.get('threads', 1)} threads; detector {summary.detector}",
     ]
-    if device.get("connection"):
-        lines.append(f"connection:  {device['connection']}")
+    lines += [f"{name + ':':12} {device[name]}" for name in ("connection", "tuned") if device.get(name)]
     if device.get("degraded") or device.get("restarts"):
         now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
         lines.append(f"{name + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")

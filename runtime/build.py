@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bundle import Bundle
-from ..devices.cpu import default_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
-from .inference.open_device import bundle_for, open_device
+from .inference.open_device import bundle_for, open_device, threads_for
 from .pipeline import FaceClassifier, Pipeline
 from .vision.detectors import Detector, open_detector
 from .vision.resting_face import RestingFace
@@ -25,7 +24,7 @@ class PipelineOptions:
         device: a name of `fer-edge devices`.
         precision: of the artifact; auto is what the device's profile says.
         fallback: `cpu` lets the processor stand in, visibly, for a device that cannot run; `none` fails instead.
-        threads: of the processor; None: as many as it has, up to four.
+        threads: of the processor; None: as tuned, else as many as it has, up to four.
         detector: yunet, haar, or auto: YuNet, fetched once where it is not in the cache; Haar where that fails.
         detect_width: frames are scaled down to this many pixels for detection; 0: full size.
         smoother: exponential or majority.
@@ -68,10 +67,10 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
         BundleError kinds, UsageError: something is not there or does not fit; DeviceNotFound: the device is absent,
         and nothing stands in; DeviceFailed: it does not start.
     """
-    threads = options.threads or default_threads()
-    limit_opencv(threads)
     profile = find_profile(options.device)
     bundle = bundle_for(profile, options.bundle)
+    threads = threads_for(profile, bundle, options.threads)
+    limit_opencv(threads)
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
     return BuiltPipeline(_row(detector, classifier, options), classifier, notice)

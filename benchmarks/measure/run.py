@@ -14,6 +14,7 @@ from ...bundle import Bundle, Image
 from ...devices.detect import evidence, is_here
 from ...devices.profile import Profile, find_profile, load_profiles
 from ...errors import DeviceNotFound, FerEdgeError, OutputError, UsageError
+from ...runtime.inference.open_device import threads_for
 from ..published.literature import read_published
 from ..published.verdicts import TABLE_MODELS
 from ..report.report import write_report
@@ -162,7 +163,8 @@ class _RowMaker:
         name, bundle = self._model(profile, model)
         if model in TABLE_MODELS:
             precision = wanted_precision(profile, precision)
-        system = SystemUnderTest(profile, bundle, name, precision, options.cores, options.fallback)
+        threads = threads_for(profile, bundle, options.threads)
+        system = SystemUnderTest(profile, bundle, name, precision, threads, options.fallback)
         if options.simulate:
             return self._simulated(system)
         if options.fallback == "none":

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...bundle import open_bundle
 from ..compatibility import Compatibility, check_versions, install_command
 from ..detect import text_of
 from ..profile import Profile
+from ..tuned import told
 from . import libraries
 from .bus import driver_version
 from .commands import is_live
@@ -67,6 +69,12 @@ def examine(profile: Profile, root: Path, here: bool) -> Iterator[Finding]:
     yield _library(profile, found, python, stale=stale, waits=pair.state is State.PROBLEM)
     if "device" in profile.options and python.devices is not None:
         yield _plug_in(str(profile.options["device"]), python.devices, here)
+
+
+def tuned() -> Finding:
+    """Whether the ways to run the shipped model on this processor were timed."""
+    chosen = told(open_bundle())
+    return ok("tuned", chosen) if chosen else unchecked("tuned", "never timed here: fer-edge tune takes seconds")
 
 
 def jetpack(root: Path) -> str:

@@ -63,7 +63,10 @@ class Model:
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )
-    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", "threads", high=64)
+    tune: bool = key(True, "at the first start, time what is installed on the processor for a second each")
+    threads: int = key(
+        0, "of the processor, for the model and the detector; 0: as tuned, else up to four", "threads", high=64
+    )
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...bundle import Artifact, Bundle, open_bundle
+from ...devices.cpu import default_threads
 from ...devices.detect import SLOW_MBPS, evidence, is_here, looked_for, usb_devices
 from ...devices.profile import Profile
-from ...errors import BundleError, DeviceNotFound
+from ...devices.tuned import best, recall, told
+from ...errors import BundleError, DeviceNotFound, FerEdgeError
 from ..backends import Backend, backend_file, open_backend
 from .classifier import Classifier, choose_artifact
 from .supervisor import SupervisedBackend
@@ -44,6 +46,9 @@ def open_device(
         DeviceNotFound: device, library or interpreter absent; BundleError: the bundle has no artifact for the device;
         DeviceFailed: it does not start.
     """
+    tuned = _tuned(profile, bundle, precision, threads)
+    if tuned is not None:
+        return tuned
     stand_in = choose_artifact(bundle) if fallback == "cpu" else None
     try:
         artifact = artifact_for(profile, bundle, precision)
@@ -60,6 +65,25 @@ def open_device(
         return Classifier(bundle, artifact, threads, make(), connection)
     instead = _stand_in(bundle, stand_in, threads) if stand_in else None
     return Classifier(bundle, artifact, threads, SupervisedBackend(make, instead), connection, stand_in)
+
+
+def _tuned(profile: Profile, bundle: Bundle, precision: str, threads: int) -> Classifier | None:
+    """What `fer-edge tune` measured to be fastest on this processor; None where it did not, or that does not open."""
+    chosen = best(recall(bundle), threads) if profile.backend == "onnxruntime" and precision == "auto" else None
+    artifact = next((a for a in bundle.manifest.artifacts if chosen and a.path == chosen.artifact), None)
+    if chosen is None or artifact is None or profile.precision != "auto":
+        return None
+    try:
+        backend = open_backend(chosen.backend, bundle.path(artifact), {"threads": threads})
+        return Classifier(bundle, artifact, threads, backend, tuned=told(bundle))
+    except FerEdgeError:
+        return None
+
+
+def threads_for(profile: Profile, bundle: Bundle, asked: int | None) -> int:
+    """Threads on the processor: as many as were asked for, else as were measured to be fastest, else up to four."""
+    measured = best(recall(bundle)) if profile.backend == "onnxruntime" and not asked else None
+    return asked or (measured.threads if measured else default_threads())
 
 
 def connected(profile: Profile, root: Path = Path("/")) -> str:

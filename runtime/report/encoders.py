@@ -82,7 +82,11 @@ class OpenCvEncoder:
     """VP8 in WebM at a constant rate; OpenCV fixes the bit rate, so files are several times larger."""
 
     suffix = ".webm"
-    notice = "the video is written by OpenCV, slower and larger than with: " + pip_install("video")
+
+    @property
+    def notice(self) -> str:
+        """What would do better."""
+        return "the video is written by OpenCV, slower and larger than with: " + pip_install("video")
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         """See Encoder."""
