@@ -118,10 +118,12 @@ class MissingExtra(DeviceNotFound, ImportError):
     """An optional part of fer-edge is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
+        from .installation import pip_install
+
         super().__init__(
             f"the Python package {package!r} is not installed",
             cause=f"it belongs to the optional part {extra!r}",
-            hint=f"pip install 'fer-edge[{extra}]'",
+            hint=pip_install(extra),
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,13 +15,30 @@ from pathlib import Path
 
 from .errors import OutputError, UsageError
 
+NOWHERE = "/nonexistent"
+"""The home of users who have none, as Debian writes it: what is sought there is absent, nothing is written there."""
+
 
 def cache_folder() -> Path:
     """The user's cache of fer-edge: $FER_EDGE_CACHE, else fer-edge under $XDG_CACHE_HOME or ~/.cache."""
     own = os.environ.get("FER_EDGE_CACHE")
-    if own:
-        return Path(own).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-edge"
+    return Path(own).absolute() if own else user_folder("XDG_CACHE_HOME", ".cache") / "fer-edge"
+
+
+def give_a_home() -> None:
+    """Where a process has no home, let the libraries that it loads and the children that it starts look NOWHERE."""
+    try:
+        Path.home()
+    except RuntimeError:  # no HOME, and a user whom nobody knows: `docker run --user 1234`
+        os.environ["HOME"] = NOWHERE
+
+
+def user_folder(variable: str, usual: str) -> Path:
+    """The folder that a variable names, else the usual one of the user's home, which lies NOWHERE without a home."""
+    try:
+        return Path(os.environ.get(variable) or Path.home() / usual)
+    except RuntimeError:  # as above, from Python
+        return Path(NOWHERE, usual)
 
 
 def sha256_of(path: Path) -> str:
@@ -40,8 +59,8 @@ def writing(path: Path) -> Iterator[Path]:
     Raises OutputError: the folder cannot be written, or the disk is full.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    _make_parent(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         fsync(temporary)
         os.replace(temporary, path)
@@ -75,8 +94,8 @@ def writing_folder(path: Path) -> Iterator[Path]:
 
     Raises OutputError: the place cannot be written, or the disk is full.
     """
+    _make_parent(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -104,8 +123,8 @@ def locked(path: Path) -> Iterator[None]:
     import fcntl  # not on Windows, where nothing calls this
 
     lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    _make_parent(lock)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("a")
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -116,11 +135,29 @@ def locked(path: Path) -> Iterator[None]:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The OutputError for a failed write to `path`."""
+    there = next((p for p in path.parents if os.path.exists(p)), path.parent)
+    if path.is_relative_to(cache_folder()):
+        hint = "export FER_EDGE_CACHE=/tmp/fer-edge  # or another folder that you may write to, then the same again"
+    else:
+        hint = f"df -h {shlex.quote(str(there))} && ls -ld {shlex.quote(str(there))}"
+    homeless = path.is_relative_to(NOWHERE)
     return OutputError(
         f"cannot write {path}: {error.strerror or error}",
-        cause="the disk is full, or the folder is missing or belongs to somebody else",
-        hint=f"df -h {path.parent} && ls -ld {path.parent}",
+        cause="HOME is not set, and /etc/passwd does not know the user"
+        if homeless
+        else "the disk is full, or the folder is missing or belongs to somebody else",
+        hint=hint,
     )
+
+
+def _make_parent(path: Path) -> None:
+    """Make the folder of a file to be written; raises OutputError, also below NOWHERE, where root could make one."""
+    try:
+        if path.is_relative_to(NOWHERE):
+            raise FileNotFoundError(errno.ENOENT, "this user has no home, and FER_EDGE_CACHE names no folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _concerns(error: OSError, *paths: Path) -> bool:

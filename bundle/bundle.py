@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 import zipfile
@@ -53,12 +54,22 @@ class Bundle:
                 return candidate
         there = [f"{a.target} {a.precision}" for a in self.manifest.artifacts]
         known = any(a.target == target for a in self.manifest.artifacts)
-        export = f"fer-edge export {self.folder} --target {target} --precision {precision} --calibration FACES"
         raise BundleError(
             f"the bundle {self.manifest.name} has no {target} artifact in {precision}",
             cause=f"it holds only: {', '.join(there)}",
-            hint="choose one of these with --precision" if known else export,
+            hint="choose one of these with --precision" if known else self.export_command(target, precision),
         )
+
+    @property
+    def words(self) -> str:
+        """How a command line names it: by its name where it ships, else by its folder."""
+        ships = self.folder == default_bundle(self.folder.name)
+        return self.folder.name if ships else shlex.quote(str(self.folder))
+
+    def export_command(self, target: str, precision: str, chip: str = "") -> str:
+        """The command that makes an artifact, in a copy: a bundle that ships, or came as a .zip, stays as it is."""
+        only = f" --precision {precision}" + (f" --chip {chip}" if chip else "")
+        return f"fer-edge export {self.words} --target {target}{only} --calibration FACES --out my-bundle"
 
     def size(self, artifact: Artifact) -> int:
         """Bytes of an artifact, companions included."""

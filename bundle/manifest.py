@@ -106,7 +106,7 @@ class Manifest:
             raise BundleSchemaError(
                 f"bundle.json does not state schema {SCHEMA}",
                 cause="the bundle was made by another version of fer-edge, or is no bundle",
-                hint="pip install --upgrade fer-edge",
+                hint="use the fer-edge that made it, or export it anew with this one",
             )
         manifest = build(cls, data, whole="bundle.json", wrong=_fault)
         if not manifest.artifacts:

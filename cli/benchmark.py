@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"), help="two results files or folders")
 
 
-_MODEL = "default, edgetpu, a bundle's path, mobilenetv2, efficientnetv2b0 or resnet50 (default: default)"
+_MODEL = "default, edgetpu, a bundle's path, mobilenetv2, efficientnetv2b0 or resnet50 (default: as fer-edge run)"
 _SCOPE = "model: inference; pipeline: a clip from capture to publishing (default: model)"
 _UNREAL = "exit with 0 although a stand-in or a simulator did the work"
 _WORDS = ("device", "model", "precision", "scope", "notes", "verdict", "state", "why", "try", "estimate (tool)")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.compare:
         return _compare(args.compare[0], args.compare[1], args.json)
     if args.action == "estimate":
-        return _estimate(args.device or [], args.model or ["default"], args.input, args.json)
+        return _estimate(args.device or [], args.model, args.input, args.json)
     from ..benchmarks.measure.options import MeasureOptions
     from ..benchmarks.measure.run import measure
     from ..export.labelled import calibration_faces, evaluation
@@ -151,13 +151,15 @@ def _compare(first: Path, second: Path, as_json: bool) -> int:
     return 0
 
 
-def _estimate(devices: Sequence[str], models: Sequence[str], size: int | None, as_json: bool) -> int:
+def _estimate(devices: Sequence[str], models: Sequence[str] | None, size: int | None, as_json: bool) -> int:
     from ..benchmarks.estimates.estimates import estimate
     from ..benchmarks.estimates.text import render
+    from ..devices.profile import find_profile
+    from ..runtime.inference.open_device import made_for
 
     if not devices:
         raise UsageError("whose speed?", hint="fer-edge benchmark estimate --device coral")
-    found = [e for device in devices for model in models for e in estimate(device, model, size)]
+    found = [e for d in devices for m in models or [made_for(find_profile(d))] for e in estimate(d, m, size)]
     if as_json:
         print(json.dumps([{**asdict(e), **e.as_mapping()} for e in found]))
     else:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `build-engine`."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle that was exported with --target tensorrt")
-    parser.add_argument("--precision", choices=("float16", "float32"), default="float16")
+    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="exported with --target tensorrt (default: as run)")
+    parser.add_argument("--device", metavar="NAME", help="for whom (default: the one that is here)")
+    parser.add_argument("--precision", choices=("float16", "float32"), help="default: as the device's profile says")
     parser.add_argument("--workspace", type=int, metavar="MIB", help="scratch memory (default: as the bundle says)")
     parser.add_argument("--python", metavar="PATH", help="the interpreter that has TensorRT's bindings")
     parser.add_argument("--trtexec", metavar="PATH", help="build with this program instead")
@@ -22,15 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find the tools, then the engine, or build it."""
-    from ..bundle import open_bundle
+    from ..devices.detect import devices_here
+    from ..devices.profile import find_profile, load_profiles
     from ..runtime.engine.cache import check_memory, engine_for, engines_folder
     from ..runtime.engine.tools import find_tool, gpu_capability
+    from ..runtime.inference.open_device import bundle_for, telling_what_was_looked_for
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
-    bundle = open_bundle(args.bundle)
-    artifact = bundle.artifact("tensorrt", args.precision)
+    jetsons = [p for p in load_profiles().values() if p.target == "tensorrt"]
+    profile = find_profile(args.device or next(iter(devices_here(jetsons)), jetsons[0].name))
+    bundle = bundle_for(profile, args.bundle)
+    with telling_what_was_looked_for(profile):
+        capability = gpu_capability()
     tool = find_tool(args.python, args.trtexec)
-    capability = gpu_capability()
+    artifact = bundle.artifact(profile.target, args.precision or profile.precision)
     workspace = args.workspace or int(artifact.report["recipe"]["workspace_mib"])
     if not args.no_memory_check:
         check_memory(workspace)

@@ -22,11 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or show one."""
+    from ..bundle import open_bundle
     from ..devices.detect import evidence
     from ..devices.profile import find_profile, load_profiles
+    from ..devices.tuned import told
 
     profiles = [find_profile(args.name)] if args.name else list(load_profiles().values())
     here = {p.name: evidence(p, args.root) for p in profiles}
+    if here.get("cpu") and (tuned := told(open_bundle())):
+        here["cpu"] += f"; tuned: {tuned}"
     if args.json:
         print(json.dumps([{**asdict(p), "present": here[p.name]} for p in profiles]))
         return 0

@@ -48,7 +48,10 @@ def run(args: argparse.Namespace) -> int:
     if args.data is None:
         raise UsageError("evaluate needs --data DIR, or --live", hint="fer-edge evaluate --data DIR")
     if bool(args.recipe) != bool(args.seeds or args.folds):
-        raise UsageError("--recipe goes with --seeds or --folds", hint="--recipe published --seeds 42,123,101112")
+        raise UsageError(
+            "--recipe goes with --seeds or --folds",
+            hint="the same command with --recipe published --seeds 42,123,101112",
+        )
     return _cross_validate(args) if args.recipe else _evaluate(args)
 
 
@@ -119,4 +122,6 @@ def _seeds(text: str | None) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise UsageError(f"--seeds takes whole numbers, not {text!r}", hint="--seeds 42,123,101112") from None
+        raise UsageError(
+            f"--seeds takes whole numbers, not {text!r}", hint="the same command with --seeds 42,123,101112"
+        ) from None

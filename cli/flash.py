@@ -102,7 +102,7 @@ def _fetch(args: argparse.Namespace) -> int:
     if not args.python and not args.os_image:
         raise UsageError(
             "for which Python are the packages to be?",
-            hint=f"fer-edge flash fetch {folder} --os-image FILE, or --python 3.11 for bookworm, 3.13 for trixie",
+            hint=f"fer-edge flash fetch {folder} --python 3.11  # for bookworm; 3.13 for trixie, or --os-image FILE",
         )
     options = FetchOptions(folder, args.os_image, args.sha256, args.own_python, args.python or "", args.glibc)
     house = fetch_packages(options, _steps(args.json))

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import FerEdgeError, OutputError
+from ..files import give_a_home
 
 COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
@@ -29,6 +30,7 @@ COMMANDS = {
     "bundle": "check a model bundle, or show what is in it",
     "devices": "list the boards and accelerators that are known, and which of them are here",
     "doctor": "say what is wrong with a device here, and the one command to run first",
+    "tune": "time what is installed here on this processor, and let run take the fastest",
     "verify": "the acceptance run on a device that you have, and one file to send us",
     "benchmark": "measure devices and models here, compare two runs, or estimate a device that is not here",
     "config": "check the kiosk's configuration, show what is in effect, or write a first file",
@@ -94,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # whoever imports it first
+    give_a_home()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(_module(args.verb).run(args))

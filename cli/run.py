@@ -99,7 +99,7 @@ def _options(
     if set:
         raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + set[0])
     if video and out is None:
-        raise UsageError("--video needs a place to write to", hint="add --out DIR")
+        raise UsageError("--video needs a place to write to", hint="the same command with --out DIR")
     for name, value in (("threads", pipeline["threads"]), ("seconds", seconds)):
         if value is not None and not value > 0:
             raise UsageError(f"--{name} must be positive, not {value:g}")
@@ -147,8 +147,7 @@ def as_text(summary: SessionSummary, name: str) -> str:
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
         f"{device.get('threads', 1)} threads; detector {summary.detector}",
     ]
-    if device.get("connection"):
-        lines.append(f"connection:  {device['connection']}")
+    lines += [f"{name + ':':12} {device[name]}" for name in ("connection", "tuned") if device.get(name)]
     if device.get("degraded") or device.get("restarts"):
         now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
         lines.append(f"{name + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from ..errors import DeviceNotFound, UsageError
+from ..files import user_folder
 from ..toml_schema import Fault, Key, NotToml, about, build, key, read_toml
 from .compatibility import CONSTRAINT_KEYS
 
@@ -85,7 +85,7 @@ class Profile:
 
 def own_profiles() -> Path:
     """Where a user's own profiles are: fer-edge/devices under $XDG_CONFIG_HOME or ~/.config."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "fer-edge" / "devices"
+    return user_folder("XDG_CONFIG_HOME", ".config") / "fer-edge" / "devices"
 
 
 def load_profiles(own: Path | None = None) -> dict[str, Profile]:

@@ -75,7 +75,7 @@ def _check_opset(model: Any, consumer: Consumer) -> None:
             f"the graph uses opset {opset}{' and ' + foreign[0] if foreign else ''}; "
             f"{consumer.name} reads up to {consumer.opset}",
             cause="it was exported by another tool or version",
-            hint="fer-edge train … or fer-edge bundle make … writes opset 13",
+            hint="fer-edge bundle make OUT --backbone NAME  # writes opset 13, as does fer-edge train",
         )
 
 

@@ -87,7 +87,7 @@ class Gate:
             cause, hint = "the converter changed the graph", "the same command with --debug, and send us what it prints"
             if a.precision == "int8":
                 cause = "the calibration pictures are unlike the faces it was trained on"
-                hint = "fer-edge export … --calibration DIR with more and more varied faces"
+                hint = "the same command with more, and more varied, faces in --calibration"
             what = f"{a.target} {a.precision} does not agree with the model: {'; '.join(found)}"
             raise GateFailed(what, cause=cause, hint=hint)
 

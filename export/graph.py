@@ -72,7 +72,7 @@ def read_stem(model: Any) -> Stem:
         raise UnsupportedGraph(
             f"the graph does not begin with (picture - mean) / deviation and a convolution, but with {node.op_type}",
             cause="it was not made by fer-edge",
-            hint="fer-edge train … makes a bundle that exports",
+            hint="fer-edge train --help  # what it makes can be exported",
         )
     return Stem(mean, std, tensor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -118,7 +119,8 @@ def calibrate(
     if options.calibration is None and own is not None:
         on_notice("no --calibration: the bundle's own ranges are taken, and 32 golden crops held against the model")
         return golden_crops(size), {"source": own.path, "digest": own.sha256}, read_ranges(bundle.path(own))
-    command = f"export {options.bundle} --target {options.target}"
+    place = f" --out {shlex.quote(str(options.out))}" if options.out else ""
+    command = f"export {bundle.words} --target {options.target}{place}"
     faces = calibration_faces(
         options.calibration, options.pictures, options.seed, command, on_notice, watch, options.label_map
     )
@@ -209,7 +211,7 @@ def _check_place(options: ExportOptions, bundle: Bundle) -> None:
         raise UsageError(
             f"{options.bundle} is part of fer-edge, or a .zip, and stays as it is",
             cause="an export adds files to a bundle folder",
-            hint=f"fer-edge export {options.bundle} --target {options.target} --out my-bundle …",
+            hint="the same command with --out my-bundle",
         )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import Bundle, open_bundle
-from ..devices.cpu import default_threads
+from ..bundle import Bundle
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
-from .inference.open_device import open_device
+from .inference.open_device import bundle_for, open_device, threads_for
 from .pipeline import FaceClassifier, Pipeline
 from .vision.detectors import Detector, open_detector
 from .vision.resting_face import RestingFace
@@ -21,12 +20,12 @@ class PipelineOptions:
     """What a pipeline is made of; the defaults are those of `fer-edge run`.
 
     Attributes:
-        bundle: an opened one, a folder or .zip, the name of one that ships, or None for the default.
+        bundle: an opened one, a folder or .zip, the name of one that ships, or None for the one made for the device.
         device: a name of `fer-edge devices`.
         precision: of the artifact; auto is what the device's profile says.
-        fallback: `cpu` lets the processor stand in, visibly, while the device is away; `none` fails instead.
-        threads: of the processor; None: as many as it has, up to four.
-        detector: yunet, haar, or auto: YuNet when its file is in the cache.
+        fallback: `cpu` lets the processor stand in, visibly, for a device that cannot run; `none` fails instead.
+        threads: of the processor; None: as tuned, else as many as it has, up to four.
+        detector: yunet, haar, or auto: YuNet, fetched once where it is not in the cache; Haar where that fails.
         detect_width: frames are scaled down to this many pixels for detection; 0: full size.
         smoother: exponential or majority.
         detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
@@ -68,10 +67,10 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
         BundleError kinds, UsageError: something is not there or does not fit; DeviceNotFound: the device is absent,
         and nothing stands in; DeviceFailed: it does not start.
     """
-    threads = options.threads or default_threads()
-    limit_opencv(threads)
-    bundle = options.bundle if isinstance(options.bundle, Bundle) else open_bundle(options.bundle)
     profile = find_profile(options.device)
+    bundle = bundle_for(profile, options.bundle)
+    threads = threads_for(profile, bundle, options.threads)
+    limit_opencv(threads)
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
     told = "; ".join(line for line in (notice, classifier.notice) if line)

@@ -15,6 +15,7 @@ import pytest
 from fer_edge.bundle import Bundle, default_bundle, open_bundle
 from support.made_once import CACHE, ROOT, made_once
 
+os.environ["FER_EDGE_OFFLINE"] = "1"  # no test reaches the network by itself
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TOOLS = {
@@ -57,6 +58,7 @@ SLOW = (
     "tests/devices/test_update.py::test_the_command",
     "tests/devices/test_update_faults.py",
     "tests/export/test_export_errors.py",
+    "tests/runtime/inference/test_device_choice.py",
     "tests/runtime/inference/test_run_on_device.py",
     "tests/runtime/inference/test_vendor_backends.py",
     "tests/runtime/inference/test_worker.py::test_a_hundred_restarts",

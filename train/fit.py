@@ -237,7 +237,7 @@ def _bfloat16(torch: Any, recipe: Recipe, device: Any) -> bool:
 
 def _teacher_wanted(recipe: Recipe) -> UsageError:
     if recipe.distill:
-        return UsageError(f"the recipe {recipe.name} wants a teacher", hint="fer-edge train --teacher BUNDLE …")
+        return UsageError(f"the recipe {recipe.name} wants a teacher", hint="the same command with --teacher BUNDLE")
     return UsageError(
         f"the recipe {recipe.name} learns from labels alone and takes no teacher",
         hint="add distill = 1.0 to the recipe, or leave --teacher out",

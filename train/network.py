@@ -57,7 +57,7 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
         raise UsageError(
             f"timm's weights for {recipe.backbone} cannot be fetched",
             cause=f"no network, or the hub refused ({type(error).__name__})",
-            hint="fer-edge train --init FILE.safetensors …",
+            hint="the same command with --init FILE.safetensors",
         ) from error
     if init and init.endswith(".pt"):
         _inherit(body, recipe, Path(init))
@@ -89,7 +89,7 @@ def open_checkpoint(path: Path) -> tuple[Any, Recipe]:
         raise UsageError(
             f"{path} is not a checkpoint of fer-edge train ({type(error).__name__})",
             cause="the file is damaged, or is last.pt, which holds a run's state and not its chosen weights",
-            hint=f"--checkpoint {path.parent / 'best.pt'}",
+            hint=f"the same command with --checkpoint {path.parent / 'best.pt'}",
         ) from error
     return network.eval(), recipe
 
@@ -103,7 +103,7 @@ def load_backbone(body: Any, path: Path) -> None:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise UsageError(f"--init {path} is not a file", hint="fer-edge train --init FILE.safetensors …")
+        raise UsageError(f"--init {path} is not a file", hint="the same command with --init FILE.safetensors")
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:

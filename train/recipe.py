@@ -105,7 +105,7 @@ def load_recipe(name: str) -> Recipe:
         raise UsageError(
             f"there is no recipe {name!r}",
             cause=f"did you mean {near[0]!r}?" if near else "recipes here: " + ", ".join(recipe_names()),
-            hint=f"fer-edge train --recipe {near[0] if near else recipe_names()[0]} …",
+            hint=f"the same command with --recipe {near[0] if near else recipe_names()[0]}",
         )
     try:
         text, data = read_toml(path)

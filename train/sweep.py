@@ -74,7 +74,9 @@ def run_sweep(
     base = load_recipe(options.recipe)
     grid = options.grid or PUBLISHED_GRID
     if not isinstance(grid, Mapping) or not all(isinstance(v, (list, tuple)) and v for v in grid.values()):
-        raise UsageError("--grid must be an object of lists", hint="--grid '{\"dropout\": [0, 0.2]}'")
+        raise UsageError(
+            "--grid must be an object of lists", hint="the same command with --grid '{\"dropout\": [0, 0.2]}'"
+        )
     dataset = read_dataset(options.data, base.second_label, base.seed, watch, label_map=options.label_map)
     for line in dataset.notes():
         on_notice(line)

@@ -133,7 +133,7 @@ def find_workload(model: str, size: int | None, folder: Path = PUBLISHED) -> tup
     name, counted = table_name(model), read_models(folder)
     sizes = sorted(s for known, s in counted if known == name)
     if size is not None and size < MIN_PIXELS:
-        raise UsageError(f"an input of {size} pixels is too small", hint=f"--input {MIN_PIXELS} or more")
+        raise UsageError(f"an input of {size} pixels is too small", hint=f"the same command with --input {MIN_PIXELS}")
     place = find_bundle(model)
     if not sizes or (size not in (None, *sizes) and place.exists()):  # ours are in the table so that no onnx is needed
         if not place.exists():

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...bundle import Bundle, Image, cache_folder, locked, open_bundle, whole_image, writing_folder
 from ...devices.profile import Profile
 from ...errors import DeviceNotFound, FerEdgeError, UsageError
+from ...installation import pip_install
 from ...runtime.inference.acceptance import golden_crops
 from ..published.verdicts import BACKBONES, TABLE_MODELS
 
@@ -43,7 +44,7 @@ def find_model(name: str, profile: Profile, size: int | None, precision: str, sa
         raise UsageError(
             f"the bundle {name} takes {own} pixels, not {size}",
             cause="--input is for " + ", ".join(TABLE_MODELS),
-            hint=f"fer-edge train --size {size} makes a bundle of another size",
+            hint="leave --input out",
         )
     return bundle.manifest.name, bundle
 
@@ -63,7 +64,7 @@ def _in_a_process(name: str, size: int, *kind: str) -> None:
         raise DeviceNotFound(
             f"{name} at {size} pixels could not be built: {said[-1]}",
             cause="torch, timm or the target's converter is not installed, or the disk is full",
-            hint="pip install 'fer-edge[train,openvino,ethos-u]', or --model BUNDLE with one built elsewhere",
+            hint=pip_install("train,openvino,ethos-u") + "  # or --model BUNDLE with one built elsewhere",
         )
 
 

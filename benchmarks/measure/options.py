@@ -9,6 +9,7 @@ from pathlib import Path
 from ...devices.cpu import default_threads
 from ...devices.profile import Profile
 from ...errors import UsageError
+from ...runtime.inference.open_device import made_for
 from ..published.verdicts import TABLE_MODELS
 from .models import OWN
 from .singlestream import RULES, Rules
@@ -63,8 +64,7 @@ class MeasureOptions:
 
     def models_for(self, profile: Profile) -> Sequence[str]:
         """Those asked for; else all in a matrix, and otherwise the one of ours that was made for the device."""
-        own = "edgetpu" if profile.target == "edgetpu" else "default"
-        return self.models or ([*OWN, *TABLE_MODELS] if self.matrix else [own])
+        return self.models or ([*OWN, *TABLE_MODELS] if self.matrix else [made_for(profile)])
 
     def scopes_for(self, model: str) -> list[str]:
         """A matrix times the table's models, of random weights, alone: a pipeline depends on the faces it finds."""

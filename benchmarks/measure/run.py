@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from ... import __version__
-from ...bundle import Image
+from ...bundle import Bundle, Image
 from ...devices.detect import evidence, is_here
 from ...devices.profile import Profile, find_profile, load_profiles
-from ...errors import FerEdgeError, OutputError, UsageError
+from ...errors import DeviceNotFound, FerEdgeError, OutputError, UsageError
+from ...runtime.inference.open_device import threads_for
 from ..published.literature import read_published
 from ..published.verdicts import TABLE_MODELS
 from ..report.report import write_report
@@ -153,26 +154,41 @@ class _RowMaker:
         else:
             row = pipeline_row(system, options.rules, options.clip, options.detector, watch)
         if system.simulator is None:
-            row = vendors_estimate(row, system.artifact())
+            with suppress(FerEdgeError):  # where it has none, a stand-in ran
+                row = vendors_estimate(row, system.artifact())
         return against_published(row, read_published())
 
     def _system(self, profile: Profile, model: str) -> SystemUnderTest:
         options, precision = self.options, self.options.precision
-        name, bundle = find_model(model, profile, options.size, precision, self.on_note)
+        name, bundle = self._model(profile, model)
         if model in TABLE_MODELS:
             precision = wanted_precision(profile, precision)
-        system = SystemUnderTest(profile, bundle, name, precision, options.cores, options.fallback)
+        threads = threads_for(profile, bundle, options.threads)
+        system = SystemUnderTest(profile, bundle, name, precision, threads, options.fallback)
         if options.simulate:
             return self._simulated(system)
-        system.artifact()  # a bundle that lacks it is an error of use, not an absent device
+        if options.fallback == "none":
+            system.artifact()  # a bundle that lacks it is an error of use, not an absent device
         return system
+
+    def _model(self, profile: Profile, model: str) -> tuple[str, Bundle]:
+        """As `find_model`; what cannot be built for the device is built for whoever stands in for it."""
+        options = self.options
+        try:
+            return find_model(model, profile, options.size, options.precision, self.on_note)
+        except DeviceNotFound:
+            if options.fallback == "none":
+                raise
+            return find_model(model, find_profile("cpu"), options.size, "auto", self.on_note)
 
     def _simulated(self, system: SystemUnderTest) -> SystemUnderTest:
         from ...export.calibration import calibration_set
         from .simulated import simulator
 
         if self.calibration is None:
-            raise UsageError("a simulator needs faces to calibrate the model with", hint="add --calibration DIR")
+            raise UsageError(
+                "a simulator needs faces to calibrate the model with", hint="the same command with --calibration DIR"
+            )
         crops = calibration_set(self.calibration(system.profile.name), system.bundle.manifest.input.size)
         return replace(system, simulator=simulator(system.profile, system.bundle, crops, self.stack, self.on_note))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -109,7 +110,7 @@ def count_layers(model: Any, size: int | None = None) -> tuple[int, list[Layer],
                 raise UnsupportedGraph(
                     f"the shape of tensor {error} cannot be told",
                     cause="its size depends on the picture",
-                    hint="pip install -U onnx",
+                    hint=f"{sys.executable} -m pip install -U onnx",
                 ) from None
     return side, layers, prod(shapes.get(model.graph.output[0].name, (0,)))
 

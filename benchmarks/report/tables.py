@@ -124,7 +124,8 @@ def lines_of(value: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, st
 
 def _measured(r: ResultRow, mode: str) -> dict[str, str]:
     many = f"{len(r.warnings)} warning{'s' if len(r.warnings) > 1 else ''}" if r.warnings else ""
-    notes = [*marks_of(r), "quick" if mode == "quick" else "", many]
+    detector = f"detector {r.backend['detector']}" if "detector" in r.backend else ""
+    notes = [*marks_of(r), detector, "quick" if mode == "quick" else "", many]
     return {
         **_names(r),
         "input": _pixels(r),

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..detect import evidence
 from ..profile import Profile
 from . import bus, cameras, jetson, software, system
+from .commands import is_live
 from .finding import Finding, State
 
 __all__ = ["Finding", "State", "examine"]
@@ -23,6 +24,8 @@ def examine(profile: Profile, root: Path = Path("/"), work: Path | None = None) 
     """
     yield from bus.examine(profile, root)
     yield from software.examine(profile, root, here=bool(evidence(profile, root)))
+    if profile.backend == "onnxruntime" and is_live(root):
+        yield software.tuned()
     yield system.room(work or Path.cwd())
     yield from cameras.examine(root)
     yield from bus.speed(profile, root)

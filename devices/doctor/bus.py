@@ -48,7 +48,7 @@ def speed(profile: Profile, root: Path) -> Iterator[Finding]:
         waits = f"{stick.speed_mbps} Mbit/s before its firmware is loaded; look again after the first picture"
         yield unchecked("usb speed", waits)
     else:
-        yield problem("usb speed", f"USB 2, {stick.speed_mbps} Mbit/s", "lsusb -t  (move it to a blue USB 3 port)")
+        yield problem("usb speed", f"USB 2, {stick.speed_mbps} Mbit/s", "lsusb -t  # move it to a blue USB 3 port")
 
 
 def driver_version(root: Path) -> str:
@@ -65,7 +65,7 @@ def _look(profile: Profile) -> str:
     """What shows a person that it is there."""
     if profile.usb:
         command = profile.probe[0] if profile.probe else "lsusb"
-        return f"{command}  (nothing? unplug it, use another port and cable, plug it in again)"
+        return f"{command}  # nothing? unplug it, use another port and cable, plug it in again"
     if profile.probe:
         return profile.probe[0]
     return "lspci -nn" if profile.pci else "cat /proc/device-tree/model"
@@ -75,7 +75,7 @@ def _driver(profile: Profile, root: Path) -> Finding:
     signs = [path for pattern in profile.driver for path in entries(root, pattern)]
     if not signs:
         looked = ", ".join(f"/{pattern}" for pattern in profile.driver)
-        return problem("driver", f"not in this kernel: no {looked}", "uname -r  (use the board vendor's own kernel)")
+        return problem("driver", f"not in this kernel: no {looked}", "uname -r  # use the board vendor's own kernel")
     version = driver_version(root)
     return ok("driver", f"/{signs[0].relative_to(root)}" + (f", version {version}" if version else ""))
 
@@ -84,7 +84,7 @@ def _nodes(profile: Profile, root: Path) -> Iterator[Finding]:
     nodes = driver_nodes(profile, root)
     if not nodes:
         names = ", ".join(f"/{name}" for name in profile.nodes)
-        yield problem("device node", f"{names} is not there", "sudo dmesg | tail -50  (is its kernel module loaded?)")
+        yield problem("device node", f"{names} is not there", "sudo dmesg | tail -50  # is its kernel module loaded?")
     for node in nodes:
         name = f"/{node.relative_to(root)}"
         if os.access(node, os.R_OK | os.W_OK):
@@ -134,5 +134,5 @@ def _join(node: Path) -> str:
     except (OSError, KeyError):
         group = "root"
     if group == "root":
-        return "sudo udevadm control --reload-rules && sudo udevadm trigger  (or unplug it and plug it in again)"
-    return f"sudo usermod -aG {group} $USER  (then log in again)"
+        return "sudo udevadm control --reload-rules && sudo udevadm trigger  # or unplug it and plug it in again"
+    return f"sudo usermod -aG {group} $USER  # then log in again"

@@ -14,7 +14,7 @@ from .commands import LATE, Answer, ask
 from .finding import Finding, ok, problem, unchecked
 
 LIMIT_S = 15.0
-WHO = "fuser -v /dev/video*  (does another program hold it?)"
+WHO = "fuser -v /dev/video*  # does another program hold it?"
 HELPERS = (
     "bcm2835-codec", "bcm2835-isp", "pispbe", "rpivid", "rpi-hevc-dec", "rkvdec", "rkvenc", "hantro", "rockchip,",
 )  # fmt: skip
@@ -88,7 +88,7 @@ def _frame(nodes: list[Node], answer: Answer | None, said: dict[str, Any]) -> Fi
     if all(node.belongs_to(PI_SENSORS) for node in nodes):
         return unchecked("camera frame", "a CSI camera gives none through V4L2; picamera2 reads it")
     if all(node.belongs_to(JETSON_SENSORS) for node in nodes):
-        fix = "gst-launch-1.0 nvarguscamerasrc num-buffers=1 ! fakesink  (a USB camera needs no GStreamer)"
+        fix = "gst-launch-1.0 nvarguscamerasrc num-buffers=1 ! fakesink  # a USB camera needs no GStreamer"
         return problem(
             "camera frame", "a CSI camera gives raw Bayer data only, and its pictures through GStreamer", fix
         )

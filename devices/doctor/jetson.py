@@ -41,7 +41,7 @@ def _memory(mib: dict[str, int]) -> Finding:
     if total is None or free is None:
         return unchecked("memory", "the kernel does not tell")
     if free < MIN_FREE_MIB:
-        fix = "sudo systemctl isolate multi-user.target  (stops the desktop, which takes most of it)"
+        fix = "sudo systemctl isolate multi-user.target  # stops the desktop, which takes most of it"
         return problem("memory", f"{free} of {total} MiB free", fix)
     return ok("memory", f"{free} of {total} MiB free")
 

@@ -21,9 +21,9 @@ MARKS = {"librknnrt": re.compile(rb"librknnrt version: ([0-9][0-9A-Za-z.]*)")}
 """Library -> what stands in its file before its version."""
 MAX_BYTES = 64 << 20
 GET = {
-    "libedgetpu": "sudo apt install libedgetpu1-std  (from Google's Coral source, or rebuilt packages of your TFLite)",
-    "librknnrt": "sudo cp librknnrt.so /usr/lib/ && sudo ldconfig  (from rknpu2/runtime of Rockchip's rknn-toolkit2)",
-    "libethosu_delegate": "sudo find / -name 'libethosu_delegate*'  (it comes with NXP's own Linux image)",
+    "libedgetpu": "sudo apt install libedgetpu1-std  # from Google's Coral source, or rebuilt packages of your TFLite",
+    "librknnrt": "sudo cp librknnrt.so /usr/lib/ && sudo ldconfig  # from rknpu2/runtime of Rockchip's rknn-toolkit2",
+    "libethosu_delegate": "sudo find / -name 'libethosu_delegate*'  # it comes with NXP's own Linux image",
 }
 """Library -> how it comes on a board."""
 LINKS = 8

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...bundle import open_bundle
 from ..compatibility import Compatibility, check_versions, install_command
 from ..detect import text_of
 from ..profile import Profile
+from ..tuned import told
 from . import libraries
 from .bus import driver_version
 from .commands import is_live
@@ -26,8 +28,8 @@ INSTALL = {
 """Backend -> what brings its library, where no row of the profile's pairs says better."""
 PLUG_INS = {
     "GPU": "sudo apt install intel-opencl-icd",
-    "NPU": "sudo apt install libze1 intel-level-zero-npu  (the second from Intel's linux-npu-driver)",
-    "MYRIAD": "lsusb -d 03e7:  (unplug the stick and plug it in again)",
+    "NPU": "sudo apt install libze1 intel-level-zero-npu  # the second from Intel's linux-npu-driver",
+    "MYRIAD": "lsusb -d 03e7:  # unplug the stick and plug it in again",
 }
 """OpenVINO device -> what its plug-in needs beside it."""
 ABI = re.compile(
@@ -69,6 +71,12 @@ def examine(profile: Profile, root: Path, here: bool) -> Iterator[Finding]:
         yield _plug_in(str(profile.options["device"]), python.devices, here)
 
 
+def tuned() -> Finding:
+    """Whether the ways to run the shipped model on this processor were timed."""
+    chosen = told(open_bundle())
+    return ok("tuned", chosen) if chosen else unchecked("tuned", "never timed here: fer-edge tune takes seconds")
+
+
 def jetpack(root: Path) -> str:
     """JetPack's version, as far as the release of Jetson Linux tells it; empty elsewhere."""
     release = re.match(r"# R(\d+) \(release\), REVISION: (\d+)", text_of(root / "etc/nv_tegra_release"))
@@ -96,7 +104,7 @@ def _no_interpreter(profile: Profile, root: Path, python: Interpreter | None) ->
     return problem(
         "interpreter",
         f"{profile.interpreter} is not here",
-        f"{fix}  (or name another in a profile of your own: interpreter = ...)",
+        f'{fix}  # or name another in a profile of your own: interpreter = "PATH"',
     )
 
 

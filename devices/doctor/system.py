@@ -56,7 +56,7 @@ def _throttling(root: Path) -> Finding:
     before = [name for bit, name in NOW.items() if bits >> (bit + 16) & 1]
     if now or before:
         when = f"now: {', '.join(now)}" if now else f"since boot: {', '.join(before)}"
-        return problem("throttling", when, "vcgencmd get_throttled  (use the board's own power supply and a heat sink)")
+        return problem("throttling", when, "vcgencmd get_throttled  # use the board's own power supply and a heat sink")
     return ok("throttling", "none since boot")
 
 
@@ -68,7 +68,7 @@ def _temperature(root: Path) -> Finding:
         return unchecked("temperature", "the board has no sensor")
     degrees, limit = max(known, key=lambda zone: zone[0] - zone[1])
     if degrees >= limit:
-        fix = "cat /sys/class/thermal/thermal_zone*/temp  (fit a heat sink or a fan)"
+        fix = "cat /sys/class/thermal/thermal_zone*/temp  # fit a heat sink or a fan"
         return problem("temperature", f"{degrees:.0f} degrees: it slows down from {limit:.0f} on", fix)
     return ok("temperature", f"{max(zone[0] for zone in known):.0f} degrees")
 

@@ -42,7 +42,8 @@ class UpdateOptions:
             raise UsageError("--restart and --healthy go together")
         if self.root != Path("/") and not self.restart:
             raise UsageError(
-                f"in {self.root} systemd starts nothing", hint="fer-edge update --root DIR --restart CMD --healthy CMD"
+                f"in {self.root} systemd starts nothing",
+                hint="fer-edge update apply FOLDER --root DIR --restart CMD --healthy CMD",
             )
         return CommandService(self.restart, self.healthy) if self.restart else SystemdService()
 

@@ -32,7 +32,7 @@ class Releases:
             raise InputError(
                 f"no fer-edge is installed in {self.home}",
                 cause="this machine was not set up by install.sh, or the path is wrong",
-                hint="sudo ./install.sh, in the folder of a payload",
+                hint="cd PAYLOAD && sudo ./install.sh",
             ) from error
         if not self.is_whole(name):
             raise InputError(f"the release {name} in {self.home} is not whole", hint=f"ls {self.folder}")

@@ -133,7 +133,9 @@ def _systemctl(*words: str) -> str:
         done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=300, check=False)
     except FileNotFoundError:
         raise DeviceNotFound(
-            "systemctl is not here", cause="the kiosk is not a systemd service", hint="--restart CMD --healthy CMD"
+            "systemctl is not here",
+            cause="the kiosk is not a systemd service",
+            hint="the same command with --restart CMD --healthy CMD",
         ) from None
     except subprocess.TimeoutExpired:
         return ""

@@ -59,7 +59,7 @@ def rule_check(path: Path) -> dict[str, Any]:
         raise GateFailed(
             f"only {verdict.mapped} of {verdict.total} operators keep the Edge TPU's rules: {verdict.problems[0]}",
             cause="the backbone uses layers that the chip does not know",
-            hint="fer-edge export … --target edgetpu of a ResNet or MobileNetV2",
+            hint="export a ResNet or a MobileNetV2",
         )
     return {
         "checked_by": "fer-edge's rules, no compiler",
@@ -137,7 +137,7 @@ def add_compiled(bundle: Bundle, file: Path, log: Path) -> Artifact:
         raise InputError(
             f"{file} was not compiled for the Edge TPU",
             cause=f"it holds no {CUSTOM}",
-            hint=f"{COMPILER} -s {Path(PLAIN).name} on an x86-64 Linux machine",
+            hint=f"{COMPILER} -s {Path(PLAIN).name}  # on an x86-64 Linux machine",
         )
     plain = str(source.report.get("source", source.path))
     before = read_tflite(bundle.folder / plain)

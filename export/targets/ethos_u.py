@@ -52,7 +52,7 @@ def compile_with_vela(source: Path, target: Path, chip: str) -> dict[str, Any]:
         made, summary = next(Path(folder).glob("*_vela.tflite"), None), next(Path(folder).glob("*_summary_*.csv"), None)
         if done.returncode or made is None or summary is None:
             last = (done.stdout + done.stderr).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise ConversionFailed(f"vela gave up: {last[0]}", hint="vela --help lists the accelerators (--chip)")
+            raise ConversionFailed(f"vela gave up: {last[0]}", hint="vela --help  # lists the accelerators, for --chip")
         report = read_report(done.stdout, summary.read_text())
         target.write_bytes(made.read_bytes())
     if report["mapped"] < MIN_MAPPED * report["operators"]:

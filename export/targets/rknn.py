@@ -71,7 +71,7 @@ def prepare(options: Mapping[str, Any], say: Callable[[str], None]) -> None:
         raise DeviceNotFound(
             "rknn-toolkit2 needs Python 3.8 to 3.12, and there is none here",
             cause="its maker offers no wheel for newer ones",
-            hint="fer-edge export … --target rknn --rknn-python PATH",
+            hint="the same command with --rknn-python PATH",
         )
     steps = [*python_steps(python, folder, TOOLKIT, NEEDS), (folder / "bin" / "python", *IMPORT)]
     try:

@@ -82,5 +82,5 @@ def open_backend(name: str, artifact: Path, options: dict[str, Any]) -> Backend:
         raise DeviceNotFound(str(error), hint="fer-edge doctor") from error
     except ValueError as error:
         raise BundleDamaged(f"{artifact.name} cannot be loaded by {name}: {error}") from error
-    except RuntimeError as error:
-        raise DeviceFailed(f"the backend {name} did not start: {error}", hint="fer-edge run --debug …") from error
+    except Exception as error:  # RuntimeError, and kinds of the vendors' own
+        raise DeviceFailed(f"the backend {name} did not start: {error}", hint="fer-edge doctor") from error

@@ -49,7 +49,7 @@ def create_config(path: Path, given: Declaration, *, replace: bool = False, ask:
         raise UsageError(f"{path} is there already", hint=f"fer-edge config init {path} --replace")
     missing = [name for name in QUESTIONS if not getattr(given, name)]
     if missing and ask is None:
-        hint = f"fer-edge config init {path} --place NAME --kind KIND --purpose TEXT"
+        hint = f"fer-edge config init {path} --place NAME --kind shop --purpose TEXT"
         options = ", ".join(OPTIONS[name] for name in missing)
         raise UsageError(f"place and purpose have to be declared: {options} missing", hint=hint)
     write_text(path, first_toml(declare(given, ask)))
@@ -68,7 +68,10 @@ def declare(given: Declaration, ask: Ask | None) -> Place:
         exception = _asked(ask, "purpose_exception", question)
     place = Place(**said, purpose_exception=exception, declared=datetime.now().astimezone().date())
     for problem in (p for p in check_declaration(place) if p.serious):
-        raise UsageError(f"{problem.key} {problem.what}", hint="--exception medical or safety, if that is the reason")
+        raise UsageError(
+            f"{problem.key} {problem.what}",
+            hint="the same command with --exception medical or safety, if that is the reason",
+        )
     return place
 
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ...errors import FerEdgeError
+from ...errors import DeviceNotFound, FerEdgeError
 from ..masking import masked
 from .keys import Problem, entries, value_of
 from .reading import ReadResult, read_config
@@ -58,28 +58,27 @@ def _folder(folder: Path) -> Iterator[Problem]:
     if not there.is_dir():
         yield Problem("store.folder", f"{there} is a file, not a folder", hint=f"ls -l {there}")
     elif not os.access(there, os.W_OK | os.X_OK):
-        hint = "sudo -u fer-edge fer-edge config check, as the service would"
+        hint = "sudo -u fer-edge fer-edge config check  # as the service would"
         yield Problem("store.folder", f"{folder} cannot be written by {_user()}", hint=hint)
 
 
 def _names(config: KioskConfig) -> Iterator[Problem]:
-    from ...bundle import open_bundle
     from ...devices.profile import find_profile
-    from ..inference.open_device import artifact_for
+    from ..inference.open_device import artifact_for, bundle_for
     from ..vision.resting_face import lacks_neutral
 
-    full = "model.device"
+    full, serious = "model.device", True
     try:
         profile = find_profile(config.model.device)
         full = "model.bundle"
-        bundle = open_bundle(config.model.bundle or None)
-        full = "model.precision"
+        bundle = bundle_for(profile, config.model.bundle or None)
+        full, serious = "model.precision", config.model.fallback == "none"
         if config.baseline.on and (without := lacks_neutral(bundle.labels)):
             yield Problem("baseline.on", f"does not do: the bundle {bundle.manifest.name} {without}", hint=_NO_BASELINE)
         artifact_for(profile, bundle, config.model.precision)
     except FerEdgeError as error:
         what = f"does not do: {error.message}" + (f" ({error.cause})" if error.cause else "")
-        yield Problem(full, what, hint=error.hint)
+        yield Problem("model.device" if isinstance(error, DeviceNotFound) else full, what, serious, error.hint)
 
 
 def _user() -> str:

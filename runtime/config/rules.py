@@ -28,7 +28,7 @@ def check_declaration(place: Place) -> Iterator[Problem]:
     for name in ("name", "kind", "purpose", "declared"):
         if not str(getattr(place, name) or "").strip():
             what = f"is missing: where the kiosk stands and what for has to be declared{_kinds(name)}"
-            yield Problem(f"place.{name}", what, hint="fer-edge config init FILE asks, and writes it down")
+            yield Problem(f"place.{name}", what, hint="fer-edge config init FILE  # asks, and writes it down")
     if why := refusal(place.kind, place.purpose_exception):
         hint = 'place.purpose_exception = "medical" or "safety", if that is the reason'
         yield Problem("place.kind", why, hint=hint)
@@ -75,7 +75,7 @@ def _mqtt(mqtt: MqttSettings) -> Iterator[Problem]:
 
 
 def _web(web: WebSettings, preview: bool) -> Iterator[Problem]:
-    hint = 'head -c 24 /dev/urandom | base64 > TOKEN && chmod 600 TOKEN, and web.token_file = "TOKEN"'
+    hint = 'head -c 24 /dev/urandom | base64 > TOKEN && chmod 600 TOKEN  # and web.token_file = "TOKEN"'
     if not _is_address(web.listen):
         yield Problem("web.listen", f"must be an address of this machine such as 127.0.0.1 or ::1, not {web.listen!r}")
         return

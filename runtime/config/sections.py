@@ -52,7 +52,7 @@ class Model:
     )
     fallback: str = key("none", "who stands in, visibly, while the device is away", choices=("none", "cpu"))
     detector: str = key(
-        "auto", "what finds faces; auto: YuNet if it was fetched, else Haar", choices=("auto", "yunet", "haar")
+        "auto", "what finds faces; auto: YuNet, fetched once, else Haar", choices=("auto", "yunet", "haar")
     )
     detect_width: int = key(
         320, "faces are sought in pictures of this width; 0: as they come, else at least 64", "pixels", high=4096
@@ -63,7 +63,10 @@ class Model:
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )
-    threads: int = key(0, "of the processor, for the model and the detector; 0: up to four", "threads", high=64)
+    tune: bool = key(True, "at the first start, time what is installed on the processor for a second each")
+    threads: int = key(
+        0, "of the processor, for the model and the detector; 0: as tuned, else up to four", "threads", high=64
+    )
 
 
 @dataclass(frozen=True)

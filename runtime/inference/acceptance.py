@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...bundle import Bundle, open_bundle, parity
+from ...bundle import Bundle, parity
 from ...devices.cpu import model_name
 from ...devices.doctor import Finding, examine
 from ...devices.profile import find_profile
 from ...errors import FerEdgeError
 from .classifier import Classifier
-from .open_device import open_device
+from .open_device import bundle_for, open_device
 
 GOLDEN = 32
 SEED = 20251122
@@ -35,7 +35,7 @@ class AcceptanceOptions:
 
     Attributes:
         device: a profile's name or file.
-        bundle: one that was exported for the device; the default when None.
+        bundle: one that was exported for the device; the shipped one made for it when None.
         seconds: of load.
         replug: ask for the device to be unplugged and plugged in again, and wait until it answers.
     """
@@ -116,7 +116,7 @@ def accept(options: AcceptanceOptions, on_note: Say = lambda text: None) -> Acce
     Raises DeviceNotFound, BundleError, DeviceFailed: the device or the bundle cannot be opened, or gives up.
     """
     profile = find_profile(options.device)
-    bundle = open_bundle(options.bundle)
+    bundle = bundle_for(profile, options.bundle)
     doctor = tuple(examine(profile))
     classifier = open_device(profile, bundle)
     try:

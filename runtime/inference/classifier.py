@@ -32,23 +32,40 @@ def choose_artifact(bundle: Bundle, precision: str = "auto") -> Artifact:
     small = onnx.get("int8")
     if plain is None:
         return small or bundle.artifact("onnx", "float32")
-    if small is None or small.metrics.get("set") != plain.metrics.get("set") or "accuracy" not in small.metrics:
-        return plain
-    close = plain.metrics["accuracy"] - small.metrics["accuracy"] <= INT8_TOLERANCE
-    return small if close else plain
+    return small if small is not None and accurate_enough(bundle, small) else plain
+
+
+def accurate_enough(bundle: Bundle, artifact: Artifact) -> bool:
+    """Whether it may run in the place of the bundle's float graph: float artifacts, which passed the gate, and int8
+    ones whose accuracy on the same set is at most INT8_TOLERANCE lower."""
+    plain = bundle.reference
+    if artifact.precision != "int8" or plain.precision == "int8":
+        return True
+    if "accuracy" not in artifact.metrics or artifact.metrics.get("set") != plain.metrics.get("set"):
+        return False
+    return bool(plain.metrics["accuracy"] - artifact.metrics["accuracy"] <= INT8_TOLERANCE)
 
 
 class Classifier:
     """Runs a bundle's graph on face crops."""
 
     def __init__(
-        self, bundle: Bundle, artifact: Artifact, threads: int = 1, backend: Backend | None = None, connection: str = ""
+        self,
+        bundle: Bundle,
+        artifact: Artifact,
+        threads: int = 1,
+        backend: Backend | None = None,
+        connection: str = "",
+        stand_in: Artifact | None = None,
+        tuned: str = "",
     ) -> None:
         """Open the artifact and hold its output against the labels.
 
         Args:
             backend: opened already; None opens the one that runs such an artifact on the CPU.
             connection: how the device is connected, for people.
+            stand_in: the artifact that runs while the backend is degraded.
+            tuned: what measurement chose this way to run, for people.
 
         Raises:
             BundleError or DeviceNotFound kinds; UsageError: nothing here runs such an artifact.
@@ -56,7 +73,7 @@ class Classifier:
         self.labels = bundle.labels
         self.size = bundle.manifest.input.size
         self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
-        self.artifact, self.connection = artifact, connection
+        self._artifact, self._stand_in, self.connection, self._tuned = artifact, stand_in, connection, tuned
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         self.outputs = "logits"
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
@@ -78,6 +95,12 @@ class Classifier:
         probes = np.stack([np.broadcast_to(p, (self.size, self.size)) for p in (0, 255, ramp, ramp[::-1, None])])
         crops = np.repeat(probes[..., None], 3, axis=3).astype(np.uint8)
         return outputs_of(np.concatenate([self.logits(crop[None]) for crop in crops]))
+
+    @property
+    def artifact(self) -> Artifact:
+        """The one that answers now: the device's, or the one of whoever stands in for it."""
+        degraded = self._stand_in is not None and self.backend.describe().get("degraded")
+        return self._stand_in if degraded and self._stand_in else self._artifact
 
     def crop(self, bgr: Image, box: Box) -> Image:
         """The uint8 RGB crop the graph takes, from a frame in OpenCV's BGR order."""
@@ -107,15 +130,15 @@ class Classifier:
             self.backend.check()
 
     def describe(self) -> dict[str, Any]:
-        """The backend's description, with the artifact's name, precision and hash, and how the device is connected."""
-        connected = {"connection": self.connection} if self.connection else {}
+        """The backend's description, with the artifact's name, precision and hash, how it is connected and tuned."""
+        artifact, told = self.artifact, {"connection": self.connection, "tuned": self._tuned}
         return {
             **self.backend.describe(),
-            **connected,
+            **{name: text for name, text in told.items() if text},
             "bundle": self._bundle_name,
-            "artifact": self.artifact.path,
-            "precision": self.artifact.precision,
-            "sha256": self.artifact.sha256,
+            "artifact": artifact.path,
+            "precision": artifact.precision,
+            "sha256": artifact.sha256,
             **({} if self.outputs == "logits" else {"outputs": self.outputs}),
         }
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from ...bundle import Artifact, Bundle
-from ...devices.detect import SLOW_MBPS, evidence, looked_for, usb_devices
+from ...bundle import Artifact, Bundle, open_bundle
+from ...devices.cpu import default_threads
+from ...devices.detect import SLOW_MBPS, evidence, is_here, looked_for, usb_devices
 from ...devices.profile import Profile
-from ...errors import BundleError, DeviceNotFound
+from ...devices.tuned import best, recall, told
+from ...errors import BundleError, DeviceNotFound, FerEdgeError
 from ..backends import Backend, backend_file, open_backend
 from .classifier import Classifier, choose_artifact
 from .supervisor import SupervisedBackend
 from .worker_client import RemoteBackend
 
 FALLBACKS = ("none", "cpu")
+
+
+def made_for(profile: Profile) -> str:
+    """The name of the shipped bundle that a device runs when none is asked for, whatever verb asks."""
+    return "edgetpu" if profile.target == "edgetpu" else "default"
+
+
+def bundle_for(profile: Profile, asked: Bundle | Path | str | None = None) -> Bundle:
+    """The bundle asked for (a path, the name of one that ships, an opened one), else `made_for`; raises BundleError."""
+    return asked if isinstance(asked, Bundle) else open_bundle(asked or made_for(profile))
 
 
 def open_device(
@@ -27,20 +40,50 @@ def open_device(
     Args:
         precision: of the artifact; auto is what the profile says.
         threads: for backends on the processor.
-        fallback: `cpu` lets the processor stand in, visibly, while the device is away; `none` fails instead.
+        fallback: `cpu` lets the processor stand in, visibly, for whatever keeps the device from running; `none` fails.
 
     Raises:
-        BundleError: the bundle has no artifact for the device; DeviceNotFound: device, library or interpreter absent;
+        DeviceNotFound: device, library or interpreter absent; BundleError: the bundle has no artifact for the device;
         DeviceFailed: it does not start.
     """
-    artifact = artifact_for(profile, bundle, precision)
-    path = _engine(bundle, artifact, profile) if profile.backend == "tensorrt" else bundle.path(artifact)
-    make = _opener(profile, path, {**profile.options, "threads": threads})
+    tuned = _tuned(profile, bundle, precision, threads)
+    if tuned is not None:
+        return tuned
+    stand_in = choose_artifact(bundle) if fallback == "cpu" else None
+    try:
+        artifact = artifact_for(profile, bundle, precision)
+    except (BundleError, DeviceNotFound):
+        if stand_in is None:
+            raise
+        artifact = stand_in
+
+    def make() -> Backend:
+        return _open(profile, bundle, artifact_for(profile, bundle, precision), threads)
+
     connection = connected(profile)
-    if profile.isolation == "none" and fallback == "none":
+    if profile.isolation == "none" and stand_in is None:
         return Classifier(bundle, artifact, threads, make(), connection)
-    stand_in = _stand_in(bundle, threads) if fallback == "cpu" else None
-    return Classifier(bundle, artifact, threads, SupervisedBackend(make, stand_in), connection)
+    instead = _stand_in(bundle, stand_in, threads) if stand_in else None
+    return Classifier(bundle, artifact, threads, SupervisedBackend(make, instead), connection, stand_in)
+
+
+def _tuned(profile: Profile, bundle: Bundle, precision: str, threads: int) -> Classifier | None:
+    """What `fer-edge tune` measured to be fastest on this processor; None where it did not, or that does not open."""
+    chosen = best(recall(bundle), threads) if profile.backend == "onnxruntime" and precision == "auto" else None
+    artifact = next((a for a in bundle.manifest.artifacts if chosen and a.path == chosen.artifact), None)
+    if chosen is None or artifact is None or profile.precision != "auto":
+        return None
+    try:
+        backend = open_backend(chosen.backend, bundle.path(artifact), {"threads": threads})
+        return Classifier(bundle, artifact, threads, backend, tuned=told(bundle))
+    except FerEdgeError:
+        return None
+
+
+def threads_for(profile: Profile, bundle: Bundle, asked: int | None) -> int:
+    """Threads on the processor: as many as were asked for, else as were measured to be fastest, else up to four."""
+    measured = best(recall(bundle)) if profile.backend == "onnxruntime" and not asked else None
+    return asked or (measured.threads if measured else default_threads())
 
 
 def connected(profile: Profile, root: Path = Path("/")) -> str:
@@ -51,63 +94,77 @@ def connected(profile: Profile, root: Path = Path("/")) -> str:
 
 
 def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> Artifact:
-    """The bundle's artifact for a device; raises BundleError with the export command when there is none."""
+    """The bundle's artifact for a device.
+
+    Raises:
+        DeviceNotFound: it has none, and the device is not here either; BundleError: it has none, with the command that
+        makes it.
+    """
     wanted = profile.precision if precision == "auto" else precision
     if wanted == "auto":
         return choose_artifact(bundle)
     fitting = [a for a in bundle.manifest.artifacts if a.kind == (profile.target, wanted, profile.chip)]
-    if fitting and "delegate" in profile.options and fitting[0].report.get("compiled") is False:
-        raise BundleError(
-            f"{fitting[0].path} was not compiled for {profile.name}, and would run on the processor",
-            cause="the compiler was not at hand when it was exported",
-            hint="fer-edge bundle add BUNDLE COMPILED-FILE --log compile.log  (docs/export.md, Edge TPU)",
-        )
-    if fitting:
+    compiled = not ("delegate" in profile.options and fitting and fitting[0].report.get("compiled") is False)
+    if fitting and compiled:
         return fitting[0]
-    chip = f" --chip {profile.chip}" if profile.chip else ""
-    raise BundleError(
-        f"the bundle {bundle.manifest.name} has no artifact for {profile.name}",
-        cause=f"it wants {profile.target} {wanted} {profile.chip}".rstrip(),
-        hint=f"fer-edge export {bundle.folder} --target {profile.target} --precision {wanted}{chip} "
-        "--calibration FACES --out my-bundle",
+    lacks = _lacking(profile, bundle, wanted) if not fitting else _uncompiled(profile, bundle, fitting[0])
+    if is_here(profile):
+        raise lacks
+    raise DeviceNotFound(
+        f"{profile.name} is not here: looked for {looked_for(profile)}",
+        cause=f"it is not plugged in, or the kernel does not see it; besides, {lacks.message}",
+        hint=f"fer-edge doctor --device {profile.name}",
     )
 
 
-def _opener(profile: Profile, artifact: Path, options: dict[str, Any]) -> Callable[[], Backend]:
-    """What opens the backend; an absent device's error says what was looked for, and whether there is a trace of it."""
-    plain = _plain_opener(profile, artifact, options)
+def _lacking(profile: Profile, bundle: Bundle, precision: str) -> BundleError:
+    return BundleError(
+        f"the bundle {bundle.manifest.name} has no artifact for {profile.name}",
+        cause=f"it wants {profile.target} {precision} {profile.chip}".rstrip(),
+        hint=bundle.export_command(profile.target, precision, profile.chip),
+    )
 
-    def opener() -> Backend:
-        try:
-            return plain()
-        except DeviceNotFound as error:
-            seen = evidence(profile) or "found no trace of it"
-            error.cause = f"looked for {looked_for(profile)}: {seen}"
+
+def _uncompiled(profile: Profile, bundle: Bundle, artifact: Artifact) -> BundleError:
+    return BundleError(
+        f"{artifact.path} was not compiled for {profile.name}, and would run on the processor",
+        cause="the compiler was not at hand when it was exported",
+        hint=bundle.export_command(artifact.target, artifact.precision, profile.chip),
+    )
+
+
+@contextmanager
+def telling_what_was_looked_for(profile: Profile) -> Iterator[None]:
+    """An absent device's error says what was looked for, and whether there is a trace of it."""
+    try:
+        yield
+    except DeviceNotFound as error:
+        seen = evidence(profile)
+        if looked_for(profile) and not (seen and error.hint not in ("", "fer-edge doctor")):
+            error.cause = f"looked for {looked_for(profile)}: {seen or 'found no trace of it'}"
             error.hint = f"fer-edge doctor --device {profile.name}"
-            raise
-
-    return opener if looked_for(profile) else plain
+        raise
 
 
-def _plain_opener(profile: Profile, artifact: Path, options: dict[str, Any]) -> Callable[[], Backend]:
-    """What opens the backend: here, or in a worker under the profile's interpreter."""
-    file = backend_file(profile.backend)
-    if profile.isolation == "none":
-        return lambda: open_backend(profile.backend, artifact, options)
-    if not profile.interpreter:
-        return lambda: RemoteBackend(file, artifact, options)
-    python = shutil.which(profile.interpreter)
-    if python is None:
-        raise DeviceNotFound(
-            f"{profile.name} needs the interpreter {profile.interpreter}, which is not here",
-            cause="its vendor library has no build for this one",
-            hint=f"fer-edge doctor --device {profile.name}",
-        )
-    return lambda: RemoteBackend(file, artifact, options, python)
+def _open(profile: Profile, bundle: Bundle, artifact: Artifact, threads: int) -> Backend:
+    """The backend: here, or in a worker under the profile's interpreter; raises as `open_device`."""
+    options, file = {**profile.options, "threads": threads}, backend_file(profile.backend)
+    path = _engine(bundle, artifact, profile) if profile.backend == "tensorrt" else bundle.path(artifact)
+    with telling_what_was_looked_for(profile):
+        if profile.isolation == "none":
+            return open_backend(profile.backend, path, options)
+        python = shutil.which(profile.interpreter) if profile.interpreter else sys.executable
+        if python is None:
+            raise DeviceNotFound(
+                f"{profile.name} needs the interpreter {profile.interpreter}, which is not here",
+                cause="its vendor library has no build for this one",
+                hint=f"fer-edge doctor --device {profile.name}",
+            )
+        return RemoteBackend(file, path, options, python)
 
 
-def _stand_in(bundle: Bundle, threads: int) -> Callable[[], Backend]:
-    return lambda: open_backend("onnxruntime", bundle.path(choose_artifact(bundle)), {"threads": threads})
+def _stand_in(bundle: Bundle, artifact: Artifact, threads: int) -> Callable[[], Backend]:
+    return lambda: open_backend("onnxruntime", bundle.path(artifact), {"threads": threads})
 
 
 def _engine(bundle: Bundle, artifact: Artifact, profile: Profile) -> Path:
@@ -115,13 +172,14 @@ def _engine(bundle: Bundle, artifact: Artifact, profile: Profile) -> Path:
     from ..engine.cache import Key, engines_folder, find_engine
     from ..engine.tools import find_tool, gpu_capability
 
-    capability = gpu_capability()
-    tool = find_tool(profile.interpreter or None)
+    with telling_what_was_looked_for(profile):
+        capability = gpu_capability()
+        tool = find_tool(profile.interpreter or None)
     found = find_engine(engines_folder(), Key(artifact.sha256, tool.tensorrt, capability, artifact.precision))
     if found is None:
         raise DeviceNotFound(
             f"no engine was built for this GPU and TensorRT {tool.tensorrt}",
             cause="the bundle, TensorRT or the GPU is new since the last one",
-            hint=f"fer-edge build-engine {bundle.folder}",
+            hint=f"fer-edge build-engine {bundle.words} --device {profile.name}",
         )
     return found

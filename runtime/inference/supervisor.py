@@ -10,9 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DeviceFailed, DeviceNotFound
+from ...errors import BundleError, DeviceFailed, DeviceNotFound, FerEdgeError
 from ..backends import Backend
 from ..backoff import Backoff
+
+UNUSABLE = (DeviceNotFound, DeviceFailed, BundleError)
+"""What keeps a device from running: it is away, it fails, or there is no file that it can take."""
 
 
 @dataclass
@@ -50,7 +53,7 @@ class SupervisedBackend:
         fallback: Callable[[], Backend] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Open the backend; raises DeviceNotFound or DeviceFailed when that fails and there is no fallback.
+        """Open the backend; raises one of UNUSABLE when that fails and there is no fallback.
 
         Args:
             make: opens the device's backend.
@@ -62,10 +65,10 @@ class SupervisedBackend:
         self._stand_in: Backend | None = None
         self._backoff, self._next_try = Backoff(), clock()
         self.health = DeviceHealth()
-        self._last: DeviceFailed | DeviceNotFound | None = None
+        self._last: FerEdgeError | None = None
         try:
             self._backend = make()
-        except (DeviceNotFound, DeviceFailed) as error:
+        except UNUSABLE as error:
             if fallback is None:
                 raise
             self._failed(error)
@@ -79,8 +82,8 @@ class SupervisedBackend:
         if backend is not None:
             try:
                 logits = backend.infer(batch)
-            except DeviceFailed as error:
-                self._failed(error)
+            except Exception as error:  # a vendor's library in this very process raises kinds of its own
+                self._failed(error if isinstance(error, FerEdgeError) else DeviceFailed(f"inference failed: {error}"))
                 if self._make_fallback is None:
                     raise
             else:
@@ -127,7 +130,7 @@ class SupervisedBackend:
         if self._backend is None and self._clock() >= self._next_try:
             try:
                 self._backend = self._make()
-            except (DeviceNotFound, DeviceFailed) as error:
+            except UNUSABLE as error:
                 self._failed(error)
             else:
                 self.health.restarts += 1
@@ -137,7 +140,7 @@ class SupervisedBackend:
                     self._stand_in = None
         return self._backend
 
-    def _failed(self, error: DeviceFailed | DeviceNotFound) -> None:
+    def _failed(self, error: FerEdgeError) -> None:
         """Let go of the backend and set when it is tried again."""
         if self._backend is not None:
             self._backend.close()

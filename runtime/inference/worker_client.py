@@ -29,6 +29,8 @@ SILENCE_S = 5 * HEARTBEAT_S
 OPENING = "opening: "
 """A backend may print such a line on standard error before a step that can end the process: the likely cause, should it
 be its last word. Once the artifact is open the line means nothing."""
+NO_INTERPRETER = ("exit code 126", "exit code 127")
+"""How a shell's stand-in for an interpreter ends that finds none, such as one of pyenv's shims."""
 STOP_S = 2.0
 
 
@@ -56,11 +58,11 @@ class RemoteBackend:
             folder: where the worker runs; here when None.
 
         Raises:
-            DeviceNotFound: no such interpreter, or the device or its library is absent.
+            DeviceNotFound: no such interpreter, or one that does not run, or the device or its library is absent.
             BundleDamaged: the backend cannot read the artifact; DeviceFailed: it crashed or hung.
         """
         self.name = next((name for name, file in FILES.items() if file == backend.stem), backend.stem)
-        self._call_s, self._artifact, self._opened = call_s, artifact, False
+        self._call_s, self._artifact, self._python, self._opened = call_s, artifact, python, False
         shared = SharedPictures.create() if share else None
         self._child = ChildProcess(
             isolated_command(python, WORKER, shared),
@@ -121,10 +123,13 @@ class RemoteBackend:
         except CHILD_FAULTS as error:
             raise self._failure(self._child.fault(error)) from None
 
-    def _failure(self, what: str) -> DeviceFailed:
+    def _failure(self, what: str) -> DeviceFailed | DeviceNotFound:
         """The worker's end, or its silence, as an error; the worker is no more afterwards."""
         self._child.kill()
         self._child.close()
+        if not self._opened and what.endswith(NO_INTERPRETER):
+            words = " ".join(self._child.last_words())
+            return DeviceNotFound(f"the interpreter {self._python} does not run here: {words}", hint="fer-edge doctor")
         said = [line for line in self._child.last_words() if not (self._opened and line.startswith(OPENING))]
         return DeviceFailed(
             f"the worker of the backend {self.name} {what}",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
+from ...devices.profile import find_profile
 from ..build import PipelineOptions, build_pipeline
 from ..config import KioskConfig
 from ..config.sections import Store
 from ..inference.classifier import Classifier
+from ..inference.open_device import bundle_for
 from ..mqtt.publisher import MqttPublisher
 from ..pipeline import Pipeline
 from ..sources.capture import Capture
@@ -19,6 +21,8 @@ from ..storage.history import History
 from ..storage.retention import RetentionLimits
 from ..vision.smoothing import UNCERTAIN
 from .commands import commands_of
+
+log = logging.getLogger(__name__)
 
 
 def open_capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
@@ -37,13 +41,23 @@ def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
     model = config.model
     built = build_pipeline(
         PipelineOptions(
-            **{**vars(model), "bundle": Path(model.bundle) if model.bundle else None},  # its keys are named alike
+            **{k: v for k, v in vars(model).items() if k not in ("bundle", "tune")},  # its keys are named alike
+            bundle=model.bundle or None,
             infer_every_s=between_inferences(config),
             max_faces=config.work.max_faces,
             resting_face_s=config.baseline.seconds if config.baseline.on else 0.0,
         )
     )
     return built.pipeline, built.classifier, built.notice
+
+
+def tune_model(config: KioskConfig) -> None:
+    """At the first start on a processor, time the ways to run the model there; raises BundleError, DeviceNotFound."""
+    from ..inference.tune import tune_once
+
+    profile = find_profile(config.model.device)
+    if config.model.tune and profile.precision == config.model.precision == "auto":
+        tune_once(bundle_for(profile, config.model.bundle or None), log.info)
 
 
 def between_inferences(config: KioskConfig) -> float:

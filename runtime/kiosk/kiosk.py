@@ -76,6 +76,7 @@ class Kiosk:
         self._open.enter_context(closing(self.classifier))
         if notice:
             log.warning(notice)
+        log.info("the detector %s serves", self.pipeline.detector.name)
         if config.baseline.on:
             log.warning("a baseline is kept of every face in view, in memory, as long as it is in view (baseline.on)")
         self.history = open_history(config, self.classifier.labels)

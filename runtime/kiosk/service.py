@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import UsageError
 from ..config import KioskConfig, load_config
 from .commands import RELOAD
+from .factory import tune_model
 from .kiosk import Kiosk
 from .logs import start_log, stop_log
 from .systemd import Notifier
@@ -52,6 +53,7 @@ def run_kiosk(options: KioskOptions) -> int:
     config = read()
     handler = start_log("debug" if options.debug else config.log.level)
     try:
+        tune_model(config)
         kiosk = Kiosk(config, read, Notifier())
         try:
             for end in (signal.SIGTERM, signal.SIGINT):  # signals only set flags, which the loop looks at

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ...bundle import Image
 from ...errors import OutputError
+from ...installation import pip_install
 
 CLOCK = 90_000
 """Ticks per second in the file, MPEG's own clock."""
@@ -81,7 +82,11 @@ class OpenCvEncoder:
     """VP8 in WebM at a constant rate; OpenCV fixes the bit rate, so files are several times larger."""
 
     suffix = ".webm"
-    notice = "the video is written by OpenCV, slower and larger than with: pip install 'fer-edge[video]'"
+
+    @property
+    def notice(self) -> str:
+        """What would do better."""
+        return "the video is written by OpenCV, slower and larger than with: " + pip_install("video")
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         """See Encoder."""
@@ -94,7 +99,7 @@ class OpenCvEncoder:
             raise OutputError(
                 f"cannot write the video {path.parent}",
                 cause="the folder cannot be written, or this OpenCV has no VP8 encoder",
-                hint="pip install 'fer-edge[video]', or leave --video out",
+                hint=pip_install("video") + "  # or leave --video out",
             )
 
     def write(self, image: Image, time_s: float) -> None:

@@ -55,7 +55,11 @@ class DemoSource:
         except ValueError:
             value = -1.0
         if not 0 < value <= 3600:
-            raise UsageError(f"{text!r} is not a demo length", cause="seconds, up to 3600", hint="--source demo:12")
+            raise UsageError(
+                f"{text!r} is not a demo length",
+                cause="seconds, up to 3600",
+                hint="the same command with --source demo:12",
+            )
         return cls(value)
 
     def __iter__(self) -> Iterator[Frame]:

@@ -197,7 +197,7 @@ def version_of(database: sqlite3.Connection, path: Path) -> int:
     raise InputError(
         f"{path} was written by a newer fer-edge" if ours else f"{path} is not a kiosk's store",
         cause="fer-edge was set back to an older version" if ours else "another program made it",
-        hint="pip install --upgrade fer-edge" if ours else "set [store] folder to a folder of its own",
+        hint="use the fer-edge that wrote it, or a newer one" if ours else "set [store] folder to a folder of its own",
     )
 
 

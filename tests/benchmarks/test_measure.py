@@ -371,7 +371,7 @@ def test_wrong_use(command: Command, tmp_path: Path) -> None:
     assert done.returncode == 2
     done = command("benchmark", "estimate", "--device", "coral")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("estimate, not a measurement: default, 112 x 112 pixels, on coral-usb")
+    assert done.stdout.startswith("estimate, not a measurement: edgetpu, 112 x 112 pixels, on coral-usb")
     assert command("benchmark", "estimate").returncode == 2
     assert command("benchmark", "estimate", "--device", "cpu").returncode == 1
 

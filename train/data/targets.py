@@ -39,7 +39,7 @@ def training_targets(samples: Sequence[Sample], recipe: Recipe) -> tuple[list[Sa
         raise DatasetError(
             f"no training picture has what the recipe {recipe.name!r} asks for (labels = {recipe.labels!r})",
             cause="the data has no vote columns" if recipe.labels == "votes" else "no picture is labelled",
-            hint="fer-edge train --recipe published …",
+            hint="the same command with --recipe published",
         )
     targets = np.stack(rows)
     smooth = recipe.label_smoothing

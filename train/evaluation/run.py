@@ -135,7 +135,7 @@ def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list
             cause=f"{len(bad)} pictures of it cannot be read, {bad[0].path} first"
             if (bad := dataset.unreadable_in(split))
             else "class folders without split folders have train and valid only",
-            hint="--split valid",
+            hint="the same command with --split valid",
         )
     return [s for s, _ in kept], np.array([found for _, found in kept], np.int64)
 
@@ -172,7 +172,7 @@ def _corrupted(
 ) -> dict[str, dict[str, float]]:
     """Accuracy, mean recall and calibration error under each corruption."""
     if model.classifier is None:
-        raise UsageError("--corrupt measures bundles, not checkpoints", hint="fer-edge evaluate --bundle B --corrupt …")
+        raise UsageError("--corrupt measures bundles, not checkpoints", hint="the same command with --bundle PATH")
     found = {}
     for name, alter in CORRUPTIONS.items():
         logits = shared.pick(logits_of(model.classifier, samples, alter, watch))

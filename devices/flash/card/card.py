@@ -116,7 +116,7 @@ def _secret(section: str, table: Table) -> tuple[str, str] | None:
 
 
 def _wrong(where: str, key: str, what: str) -> InputError:
-    return InputError(f"{where}: {key} {what}", hint="fer-edge flash init NEW.toml, which explains each key")
+    return InputError(f"{where}: {key} {what}", hint="fer-edge flash init NEW.toml  # explains each key")
 
 
 FIRST_CARD = """\

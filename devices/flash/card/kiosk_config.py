@@ -80,9 +80,7 @@ def _rest(section: str, left: dict[str, Any]) -> list[str]:
 
 def _check(card: Card, text: str) -> None:
     for what in _problems(card, text):
-        raise InputError(
-            f"{card.path or 'the card'}: {what}", hint="fer-edge flash init NEW.toml, which explains each key"
-        )
+        raise InputError(f"{card.path or 'the card'}: {what}", hint="fer-edge flash init NEW.toml  # explains each key")
 
 
 def _problems(card: Card, text: str) -> Iterator[str]:

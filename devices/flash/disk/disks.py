@@ -79,7 +79,9 @@ def find_disk(text: str, root: Path = Path("/"), loops: bool = False) -> Disk:
         return disks[name]
     whole = next((d for d in disks.values() if (root / "sys/block" / d.name / name).is_dir()), None)
     if whole is not None:
-        raise UsageError(f"{text} is a partition", cause="a card is written whole", hint=f"--to {whole.path}")
+        raise UsageError(
+            f"{text} is a partition", cause="a card is written whole", hint=f"the same command with --to {whole.path}"
+        )
     cards = ", ".join(str(d.path) for d in disks.values() if d.removable and d.size) or "none"
     raise DeviceNotFound(f"{text} is no disk of this machine", cause=f"removable disks here: {cards}", hint="lsblk")
 
@@ -128,7 +130,10 @@ def find_writable(text: str) -> Disk:
     Raises UsageError: it is in use, not removable, read-only or not this user's; DeviceNotFound: there is none.
     """
     if not sys.platform.startswith("linux"):
-        raise UsageError("--to writes disks on Linux alone", hint="--out card.img, and any program that writes cards")
+        raise UsageError(
+            "--to writes disks on Linux alone",
+            hint="the same command with --out card.img, and any program that writes cards",
+        )
     disk = find_disk(text, loops=Path(text).name.startswith("loop"))
     check_size(disk, 0)
     if not os.access(disk.path, os.W_OK):

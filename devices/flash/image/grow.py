@@ -24,7 +24,11 @@ def read_size(text: str) -> int:
     """Bytes that a text such as 8G, 4GiB or 6000M means, rounded down to whole MiB; raises UsageError for any other."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     if found is None or found[2].upper() not in UNITS:
-        raise UsageError(f"{text!r} is no size of an image", cause="a size is like 8G, 4GiB or 6000M", hint="--grow 8G")
+        raise UsageError(
+            f"{text!r} is no size of an image",
+            cause="a size is like 8G, 4GiB or 6000M",
+            hint="the same command with --grow 8G",
+        )
     return int(float(found[1]) * UNITS[found[2].upper()]) // MIB * MIB
 
 
@@ -33,7 +37,7 @@ def check_growth(probed: Probed, size: int) -> None:
     if size <= probed.size:
         raise UsageError(
             f"the image has {probed.size / 1e9:.2f} GB already, so it cannot grow to {size / 1e9:.2f} GB",
-            hint=f"--grow {-(-probed.size // 10**9) + 1}G",
+            hint=f"the same command with --grow {-(-probed.size // 10**9) + 1}G",
         )
     behind = [p for p in probed.partitions if p.start > probed.root.start]
     if behind:

@@ -54,7 +54,9 @@ def _repacked(into: Path) -> Path:
     try:
         installed = metadata.distribution("fer-edge")
     except metadata.PackageNotFoundError:
-        raise DeviceNotFound("fer-edge is not installed", hint="pip install fer-edge") from None
+        raise DeviceNotFound(
+            "fer-edge is not installed", hint="run it from a checkout, or from where pip installed it"
+        ) from None
     wheel = into / f"fer_edge-{installed.version}-py3-none-any.whl"
     rows: list[str] = []
     info = ""

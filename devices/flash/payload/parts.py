@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ....bundle import Bundle, cache_folder, open_bundle
+from ....bundle import Bundle, cache_folder
 from ....errors import InputError, UsageError
+from ....runtime.inference.open_device import bundle_for
 from ....runtime.vision.detectors.weights import REGISTRY, find_model
 from ...profile import Profile, find_profile
 from ..card.card import Card, load_card
@@ -62,7 +63,7 @@ class Parts:
             raise UsageError(
                 f"the image's own Python {probed.python} is too old for fer-edge",
                 cause="JetPack 4.6 has Python 3.6; the kiosk needs 3.10 or newer beside it",
-                hint="--own-python FILE, an install_only archive of python-build-standalone for aarch64",
+                hint="--own-python with python-build-standalone's install_only archive for aarch64",
             )
         wheelhouse = _wheelhouse(self.options, probed, self.listener.on_message)
         return build_payload(
@@ -81,12 +82,14 @@ def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
     card = load_card(options.config) if options.config else Card()
     device = options.device or card.device
     if not device:
-        raise UsageError("for which device is the card to be?", hint="--device rpi5, or device in card.toml")
+        raise UsageError(
+            "for which device is the card to be?", hint="the same command with --device rpi5, or device in card.toml"
+        )
     profile = find_profile(device)
     config = config_toml(replace(card, device=""), profile.name) if options.config else ""
     if not options.config:
         listener.on_message("warning: without --config nobody can log in, and the kiosk waits for a declared place")
-    bundle = open_bundle(options.bundle)
+    bundle = bundle_for(profile, options.bundle)
     growth = read_size(options.grow) if options.grow else 0
     return Parts(options, listener, card, profile, bundle, config, growth)
 

@@ -26,7 +26,9 @@ def packaging_folder() -> Path:
     folder = Path(__file__).resolve().parents[3] / "packaging"
     if not all((folder / name).is_file() for name in FILES):
         raise InputError(
-            f"{folder} is not complete", cause="the installation is damaged", hint="pip install -U fer-edge"
+            f"{folder} is not complete",
+            cause="the installation is damaged",
+            hint="install fer-edge again from where it came",
         )
     return folder
 

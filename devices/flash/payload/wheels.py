@@ -135,7 +135,7 @@ def _no_wheel(names: Sequence[str], target: Target) -> InputError:
     return InputError(
         f"no wheel of {', '.join(names)} for {target.words()}",
         cause="its makers give none for this Python or C library, or it was not fetched",
-        hint="fer-edge flash fetch, for an image with another Python",
+        hint="fer-edge flash fetch NEW-FOLDER --os-image FILE  # for an image with another Python",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....errors import UsageError
 from .detector import Detector
-from .weights import find_model
+from .weights import bring_model, find_model
 
 __all__ = ["NAMES", "Detector", "open_detector"]
 NAMES = ("auto", "yunet", "haar")
@@ -14,7 +14,8 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
     """A detector by name, and a line to tell the user or "".
 
     Args:
-        name: yunet, haar, or auto: YuNet when its file is in the cache, else Haar with a notice.
+        name: yunet, haar, or auto: YuNet, whose file is fetched once where it is not in the cache, else Haar; both with
+            a notice.
         width: frames are scaled down to this width for detection; 0 keeps them whole.
 
     Raises:
@@ -22,12 +23,22 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
     """
     if name not in NAMES:
         raise UsageError(f"there is no detector {name!r}", cause="detectors: " + ", ".join(NAMES))
-    model = None if name == "haar" else find_model("yunet", required=name == "yunet")
-    if model is not None:
-        from .yunet import YuNetDetector
-
-        return YuNetDetector(model, width), ""
     from .haar import HaarDetector
 
-    notice = "YuNet is not in the cache; using the Haar detector, which misses more faces: fer-edge models fetch"
-    return HaarDetector(width), "" if name == "haar" else notice
+    if name == "haar":
+        return HaarDetector(width), ""
+    model, notice = find_model("yunet", required=False), ""
+    if model is None:
+        why = bring_model("yunet")
+        model = find_model("yunet", required=name == "yunet")
+        notice = (
+            f"YuNet, which finds faces, was fetched once: {model}"
+            if model
+            else f"YuNet is not in the cache ({why}); the Haar detector serves, which misses most faces: "
+            "fer-edge models fetch"
+        )
+    if model is None:
+        return HaarDetector(width), notice
+    from .yunet import YuNetDetector
+
+    return YuNetDetector(model, width), notice

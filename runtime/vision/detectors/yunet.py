@@ -13,6 +13,8 @@ from .detector import shrink
 
 SCORE = 0.6
 OVERLAP = 0.3
+CANDIDATES = 5000
+"""Boxes that are compared, the best first, before those of one face are made one; a face gives five or ten."""
 MAX_AREA = 2.0
 """Boxes larger than this many pictures are no faces: on slivers of pictures the network gives infinite ones."""
 SIDE = 1.11
@@ -31,7 +33,7 @@ class YuNetDetector:
         import cv2
 
         self.width = width
-        self._net = cv2.FaceDetectorYN.create(str(model), "", (width or 320, width or 320), SCORE, OVERLAP, 50)
+        self._net = cv2.FaceDetectorYN.create(str(model), "", (width or 320, width or 320), SCORE, OVERLAP, CANDIDATES)
         self._size = (0, 0)
 
     def detect(self, image: Image) -> list[Face]:
