@@ -64,7 +64,7 @@ class CameraUrl:
     def secrets(self) -> list[str]:
         """What may be a password, as written, decoded and encoded, the longest first: a part of one may be one too."""
         login, path = self.login, self.rest.partition("?")[0].partition("#")[0]
-        raw = [login, login.partition(":")[2], self.rest, path, self.rest.partition("?")[2], *login.split(":")[1:]]
+        raw = [login, login.partition(":")[2], self.rest, path, self.rest.partition("?")[2]]
         forms = {form for text in raw if text.strip("/?") for form in (text, unquote(text), quote(text, safe=""))}
         return sorted(forms, key=len, reverse=True)
 

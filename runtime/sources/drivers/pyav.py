@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -76,11 +76,12 @@ class Decoder:
         own_threads = "threads" in (VideoReformatter.reformat.__doc__ or "")
         self._to_bgr = {"format": "bgr24", **({"threads": 1} if own_threads else {})}
         self._first_size = (context.width, context.height)
-        self._stated, self._sizes = self._stream.sample_aspect_ratio, {}
+        self._stated = self._stream.sample_aspect_ratio
+        self._sizes: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._matrix, self._interlaced = UPRIGHT, False
         self._key_wait = LIVE_KEY_WAIT if low_delay else KEY_WAIT
         self._waited, self._damage = 0, False
-        self._begun = context.name == "h264"  # which FFmpeg itself holds back until it can be decoded whole
+        self._begun = bool(context.name == "h264")  # which FFmpeg itself holds back until it can be decoded whole
         self._graph: Any = None
         self._graph_for: tuple[Any, ...] | None = None
         self._start_s = 0.0
@@ -98,15 +99,15 @@ class Decoder:
 
     def pictures(self) -> Iterator[tuple[float | None, Any]]:
         """Seconds since the first packet, None where the stream has no times, and uint8 (H, W, 3), BGR."""
-        for packet in self._packets():
+        context = self._stream.codec_context
+        for packet in chain(self._packets(), [None]):  # None empties the decoder, where an end did not
             try:
-                decoded = packet.decode()
+                decoded = context.decode(packet) if packet is not None or self.fault else []
             except self._av.FFmpegError:
                 self._lost()
                 continue
-            for frame in decoded:
-                if self._good(frame):
-                    yield from map(self._shown, self._filtered(frame))
+            for frame in filter(self._good, decoded):
+                yield from map(self._shown, self._filtered(frame))
         yield from map(self._shown, self._drained())
 
     def _packets(self) -> Iterator[Any]:
@@ -218,16 +219,19 @@ class Camera:
     def read(self) -> Any:
         """The next picture, BGR; None when there is none any more; raises OSError when the stream broke off."""
         self.time_s, image = next(self._pictures, (None, None))
-        if image is None and self._decoder.fault:
-            raise OSError("the stream broke off: " + self._decoder.fault)
+        if image is None:
+            decoder = self._decoder
+            short = decoder.reached_s < 0.95 * decoder.duration_s - 0.5
+            if short or (decoder.fault and not decoder.duration_s):  # HTTP without a length always ends in a fault
+                why = decoder.fault or f"{decoder.reached_s:.1f} of {decoder.duration_s:.1f} s came"
+                raise OSError(f"the stream broke off: {why}")
         return image
 
     def describe(self) -> dict[str, Any]:
         """What the stream states of itself; `duration` is 0 for what has no end."""
         width, height = self._decoder.size
-        finite = self._decoder.duration_s if (self._container.size or 0) > 0 else 0.0
         about = {"backend": "pyav", "width": width, "height": height, "fps": self._decoder.fps}
-        return {**about, "duration": finite}
+        return {**about, "duration": self._decoder.duration_s}
 
     def close(self) -> None:
         """Let go of it."""

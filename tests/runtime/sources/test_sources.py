@@ -193,10 +193,14 @@ def live(what: str) -> LiveSource:
 
 def test_a_camera_that_ends_is_told_and_nothing_waits_for_whoever_looks() -> None:
     source, seen = live("small,grey,small,small,small,grey,grey,grey,grey,grey,end"), []
-    with pytest.raises(SourceError, match="camera:0 gives no more pictures"):
+
+    def look_slowly() -> None:
         for frame in source:
             seen.append(frame)
             time.sleep(0.02)  # slower than the camera
+
+    with pytest.raises(SourceError, match="camera:0 gives no more pictures"):
+        look_slowly()
     source.close()
     assert [frame.index for frame in seen] == list(range(len(seen)))
     assert seen[0].time_s == 0.0 < seen[1].time_s
