@@ -6,6 +6,7 @@ import argparse
 import difflib
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -97,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # whoever imports it first
     give_a_home()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding cannot say
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(_module(args.verb).run(args))

@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
 
 
-_SOURCE = "a video file, picture or folder of pictures, camera:N, a stream's URL, or demo[:SECONDS] (default: demo)"
+_SOURCE = (
+    "a video file, picture or folder of pictures, camera:N or its path, a stream's URL, or demo[:SECONDS] "
+    "(default: demo)"
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -132,6 +135,7 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "detector": summary.detector,
         "outputs": {k: str(v) for k, v in summary.outputs.items()},
         "skipped": summary.skipped,
+        "dropped": summary.dropped,
     }
 
 
@@ -152,5 +156,7 @@ def as_text(summary: SessionSummary, name: str) -> str:
         now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
         lines.append(f"{name + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")
     lines += [f"left out:    {line}" for line in summary.skipped]
+    if summary.dropped:
+        lines.append(f"dropped:     {summary.dropped} frames, which came while earlier ones were looked at")
     lines += [f"{key + ':':12} {path}" for key, path in summary.outputs.items()]
     return "\n".join(lines)

@@ -34,7 +34,7 @@ class Template:
         text = self.text
         while _PART.search(text):  # parts may hold parts
             text = _PART.sub(lambda part: part[2] if part[1] in parts else "", text)
-        return _GAP.sub(lambda gap: _escaped(values[gap[1]]), text)
+        return _GAP.sub(lambda gap: escaped(values[gap[1]]), text)
 
 
 def data_uri(path: Path, kind: str) -> Markup:
@@ -42,5 +42,6 @@ def data_uri(path: Path, kind: str) -> Markup:
     return Markup(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
 
 
-def _escaped(value: str) -> str:
-    return value if isinstance(value, Markup) else escape(value)
+def escaped(value: str) -> str:
+    """A text as HTML; what no UTF-8 file can hold, such as the odd bytes of a file's name, becomes a question mark."""
+    return value if isinstance(value, Markup) else escape(value.encode("utf-8", "replace").decode())

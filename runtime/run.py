@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ..bundle import Bundle
+from ..devices.cpu import default_threads
 from ..errors import FerEdgeError, OutputError, SourceError, UsageError
 from .build import DEFAULTS, PipelineOptions, build_pipeline
 from .outputs import Outputs
@@ -60,6 +61,7 @@ class SessionSummary:
         detector: the name of the one that served.
         outputs: what was written -> where.
         skipped: a line a picture that could not be read.
+        dropped: frames of a live source that came while others were looked at.
         failure: what ended it before its time, or None.
     """
 
@@ -76,6 +78,7 @@ class SessionSummary:
     detector: str
     outputs: dict[str, Path]
     skipped: list[str]
+    dropped: int
     failure: FerEdgeError | None
 
 
@@ -92,7 +95,7 @@ class Analysis:
         """
         self.options = options
         with ExitStack() as opened:
-            self.source: Source = open_source(options.source)
+            self.source: Source = open_source(options.source, options.pipeline.threads or default_threads())
             opened.callback(self.source.close)
             built = build_pipeline(options.pipeline)
             self.pipeline, self._classifier = built.pipeline, built.classifier
@@ -186,6 +189,7 @@ class Analysis:
             detector=self.pipeline.detector.name,
             outputs=self._outputs.paths,
             skipped=list(getattr(source, "skipped", [])),
+            dropped=int(getattr(source, "dropped", 0)),
             failure=failure,
         )
 

@@ -79,7 +79,7 @@ class PyAvEncoder:
 
 
 class OpenCvEncoder:
-    """VP8 in WebM at a constant rate; OpenCV fixes the bit rate, so files are several times larger."""
+    """VP8 in WebM at a constant rate, at which a frame is repeated while it lasts; at OpenCV's own, high bit rate."""
 
     suffix = ".webm"
 
@@ -92,7 +92,8 @@ class OpenCvEncoder:
         """See Encoder."""
         import cv2
 
-        self._size = (width // 2 * 2, height // 2 * 2)
+        self._size, self._fps, self._written = (width // 2 * 2, height // 2 * 2), fps, 0
+        self._last: Image | None = None
         with _quiet_stderr():  # FFmpeg remarks that WebM has no such tag, and then writes the right one
             self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"VP80"), fps, self._size)
         if not self._writer.isOpened():
@@ -103,15 +104,20 @@ class OpenCvEncoder:
             )
 
     def write(self, image: Image, time_s: float) -> None:
-        """See Encoder; the time is not used."""
+        """See Encoder."""
         import cv2
 
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size)
-        self._writer.write(image)
+        while self._last is not None and self._written < round(time_s * self._fps):
+            self._writer.write(self._last)
+            self._written += 1
+        self._last = image
 
     def close(self) -> None:
         """See Encoder."""
+        if self._last is not None:
+            self._writer.write(self._last)
         self._writer.release()
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 
 from ...bundle import write_text
-from ..html import Markup, Template, data_uri
+from ..html import Markup, Template, data_uri, escaped
 from ..storage.session import Session
 from ..storage.session_tables import distribution, write_csv, write_jsonl
 from .colors import hex_of
@@ -50,7 +49,7 @@ def render(session: Session) -> str:
     """The page as text; reads the two plots and the video from the session's folder."""
     facts = session.facts
     rows = "".join(
-        f'<tr><td><span class="dot" style="background:{hex_of(label)}"></span>{escape(label)}</td>'
+        f'<tr><td><span class="dot" style="background:{hex_of(label)}"></span>{escaped(label)}</td>'
         f"<td>{share:.1%}</td></tr>"
         for label, share in distribution(session).items()
     )
@@ -65,7 +64,7 @@ def render(session: Session) -> str:
         "Detector": facts.get("detector", ""),
         "Smoothing": facts.get("smoother", ""),
     }
-    details = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in about.items())
+    details = "".join(f"<tr><th>{escaped(k)}</th><td>{escaped(str(v))}</td></tr>" for k, v in about.items())
     values = {
         "title": str(facts.get("source", "session")),
         "timeline": data_uri(session.folder / "timeline.png", "image/png"),
@@ -81,6 +80,6 @@ def _video(path: Path | None) -> Markup:
     if path is None:
         return Markup("<p>No video was recorded; <code>fer-edge run --video</code> records one.</p>")
     small = path.stat().st_size <= MAX_VIDEO_BYTES
-    source = data_uri(path, f"video/{path.suffix[1:]}") if small else escape(path.name)
-    note = "" if small else f"<p>The video is large and stays beside this page as {escape(path.name)}.</p>"
+    source = data_uri(path, f"video/{path.suffix[1:]}") if small else escaped(path.name)
+    note = "" if small else f"<p>The video is large and stays beside this page as {escaped(path.name)}.</p>"
     return Markup(f'<video controls preload="metadata" src="{source}"></video>{note}')

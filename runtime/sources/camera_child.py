@@ -4,8 +4,9 @@ child_process/child.py loads this file and documents how messages look; there, `
 the camera or the URL. What the driver opens has `read()`: uint8 (H, W) or (H, W, C) in BGR or BGRA, or None at the end.
 Beside those messages:
 
-    in   N  nothing      the next picture    out  P  monotonic seconds (f64), shape (3 x u32) and, where there is no
-                                                     shared file for them, the pixels
+    in   N  nothing      the next picture    out  P  monotonic seconds and those of the camera's own clock, NaN where it
+                                                     has none (2 x f64), shape (3 x u32) and, where there is no shared
+                                                     file for them, the pixels
                                              out  Z  nothing: no more pictures
 
 Nothing is read ahead: a picture is asked for, and waited for, by the parent, who kills this process at its deadline.
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-PICTURE = struct.Struct("<d3I")
+PICTURE = struct.Struct("<2d3I")
 
 
 class Server:
@@ -45,7 +46,8 @@ class Server:
         if image.dtype != np.uint8 or image.ndim not in (2, 3):
             raise ValueError(f"pictures of {image.ndim} dimensions and {image.dtype} pixels are not understood")
         image = image[:, :, None] if image.ndim == 2 else image
-        head = PICTURE.pack(stamp, *image.shape)
+        own = getattr(camera, "time_s", None)
+        head = PICTURE.pack(stamp, float("nan") if own is None else own, *image.shape)
         if self._map is None:
             return b"P", head, image.tobytes()
         self._share(image)

@@ -12,6 +12,7 @@ rounds of 200 frames. The child takes 53 MB of memory with OpenCV, of which 21 M
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import struct
@@ -29,6 +30,8 @@ from ..child_process.process import ChildProcess, ChildRefused, child_environmen
 from ..child_process.shared_memory import SharedPictures
 from ..masking import without_secrets
 from .camera_child import PICTURE
+from .camera_clock import CameraClock
+from .drivers.opencv import QUIET
 from .source import Picture, as_bgr, check_shape
 
 CHILD = Path(__file__).with_name("camera_child.py")
@@ -38,9 +41,6 @@ patience."""
 CHILD_SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "ERROR"}
 """The child does no mathematics: without threads for it, it takes less memory. OpenCV warns of other ways to open a
 camera that it tried, and so hides why the right one failed."""
-QUIET = "OPENCV_FFMPEG_LOGLEVEL"
-"""Not passed on: where it is set, at any level, FFmpeg's errors go to a buffered stdout and are never seen; they are
-the reason of a lost stream."""
 NO_PICTURE = "gave something that is no picture"
 _ADDRESS = re.compile(r"^\[(\w+) @ 0x[0-9a-f]+\] ")
 """What FFmpeg begins a line with."""
@@ -81,8 +81,14 @@ class CameraProcess:
         self._lock = threading.Lock()
         self._child: ChildProcess | None = None
         self._interrupted = False
+        self._clock, self._begin_s = CameraClock(), math.nan
         self.about: dict[str, Any] = {}
         """What the driver says of the camera, once it is open."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is a film that is read over the network: it has an end, and waits until it is read."""
+        return bool(self.about.get("duration"))
 
     @property
     def pid(self) -> int | None:
@@ -103,7 +109,7 @@ class CameraProcess:
         asked = monotonic()
         body = self._ask(b"N", b"", b"PZ", asked + limit_s, f"gave no picture for {limit_s:.1f} s")
         try:
-            stamp, *sides = PICTURE.unpack_from(body)
+            stamp, own_s, *sides = PICTURE.unpack_from(body)
             shape = tuple(sides)
             check_shape(shape, self.name)
             if self._child is not None and self._child.shared is not None:
@@ -114,7 +120,11 @@ class CameraProcess:
             raise
         except (ValueError, struct.error) as error:
             raise self._failure(f"{NO_PICTURE}: {error}") from None
-        return Picture(image, min(max(stamp, asked), monotonic()))
+        came_s = min(max(stamp, asked), monotonic())
+        if not self.finite:
+            return Picture(image, self._clock.taken_s(own_s, came_s))
+        self._begin_s = own_s if math.isnan(self._begin_s) else self._begin_s
+        return Picture(image, came_s, own_s - self._begin_s)
 
     def interrupt(self) -> None:
         """Kill the child; whoever waits for it gets an error."""
@@ -132,7 +142,7 @@ class CameraProcess:
 
     def _start(self) -> None:
         environment = child_environment(self._python, os.environ)
-        environment.pop(QUIET, None)
+        environment.pop(QUIET, None)  # FFmpeg's errors are the reason of a lost stream
         with self._lock:
             if self._interrupted:
                 raise SourceError(f"{self.name} was closed")

@@ -78,6 +78,7 @@ class Capture:
         picture_check: PictureCheck | None = None,
         backoff: Backoff | None = None,
         every: bool = False,
+        once: bool = False,
         on_state: Callable[[State], None] = lambda state: None,
     ) -> None:
         """Start to capture.
@@ -89,11 +90,12 @@ class Capture:
             picture_check: looks at every picture; None: one that knows whether the source is live.
             every: wait until each frame was taken before the next is read; for files, whose frames come at the pace of
                 their time stamps otherwise. Nothing is dropped then.
+            once: end at the first failure, and keep it; what has an end is read as with `every`.
             on_state: called in the capture's thread at each change of phase; must return at once.
         """
         self._make, self._deadline_s, self._open_s = make, deadline_s, open_s
         self._picture_check, self._backoff = picture_check, backoff or Backoff()
-        self._every, self._on_state = every, on_state
+        self._every, self._once, self._on_state = every, once, on_state
         self._mailbox, self._stop = Mailbox(), threading.Event()
         self._reader: Reader | None = None
         self._start_s = monotonic()
@@ -104,6 +106,8 @@ class Capture:
         """Frames that a newer one replaced before anybody took them."""
         self.reopened = 0
         """How often the source was opened again, in vain or not."""
+        self.failure: Exception | None = None
+        """What ended it, with `once`."""
         self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
         self._thread.start()
 
@@ -156,8 +160,10 @@ class Capture:
             return self._read_on(reader)
         except Exception as error:  # a fault of a reader is a reason, not this thread's end
             file_broke = reader is not None and not reader.live and self._frames > begun
-            self._set_state(Phase.ENDED if file_broke else Phase.LOST, reason_of(error))
-            return file_broke or self._stop.is_set()
+            over = file_broke or self._once
+            self.failure = error if self._once else None
+            self._set_state(Phase.ENDED if over else Phase.LOST, reason_of(error))
+            return over or self._stop.is_set()
         finally:
             self._reader, self._asked_s = None, None
             if reader is not None:
@@ -169,6 +175,7 @@ class Capture:
         check = self._picture_check = self._picture_check or PictureCheck(frozen=reader.live)
         began, steady, pace = monotonic(), False, Pacer(self._stop)
         self._base_s = max(0.0, self._last_s)
+        self._every = self._every or (self._once and reader.finite)
         while not self._stop.is_set():
             self._asked_s = monotonic()
             picture = reader.read(self._deadline_s)

@@ -10,6 +10,7 @@ import numpy as np
 from ...bundle import Image
 from ...errors import SourceError
 from ..types import Frame
+from .source import shown
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 """Suffixes taken as still pictures. A .gif is a video."""
@@ -28,7 +29,7 @@ class StillSource:
 
     def __init__(self, path: Path) -> None:
         """List the pictures; raises SourceError when there is none, or the only one cannot be used."""
-        self.name = path.name
+        self.name = shown(path)
         folder = path.is_dir()
         self._files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES) if folder else [path]
         self.frames: int | None = len(self._files)

@@ -3,36 +3,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib.util
+import os
+import stat
 from functools import partial
 from pathlib import Path
 
 from ...errors import SourceError, UsageError
-from ..masking import shown_name
-from ..types import Frame
-from .camera_process import DEADLINE_S, OPEN_S, CameraProcess, NoMorePictures
+from ..masking import CameraUrl, shown_name
+from .animation import is_animated_png, is_animated_webp
+from .camera_process import CameraProcess
 from .demo import DemoSource
 from .images import PICTURES, StillSource
-from .source import Reader, Source
+from .live import LiveSource
+from .source import Reader, Source, shown
 from .source_reader import SourceReader
-from .video import ASSUMED_FPS, VideoSource
+from .video import open_video
 
-STREAMS = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "tcp://")
+STREAMS = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "tcp://", "rtp://", "srt://", "rtmp://")
 SYSTEM_PYTHON = "/usr/bin/python3"
 """Where picamera2 is: the distribution's package belongs to the distribution's Python."""
 OPENCV = Path(__file__).with_name("drivers") / "opencv.py"
+PYAV = Path(__file__).with_name("drivers") / "pyav.py"
 PICAMERA = Path(__file__).with_name("drivers") / "picamera.py"
 
 
-def open_source(text: str) -> Source:
-    """Open what `--source` names: a file, a folder, `camera:0` or `0`, `picamera:0`, a stream's URL, or `demo`.
+def open_source(text: str, threads: int = 0) -> Source:
+    """Open what `--source` names: a file, a folder, `camera:0`, `0` or `/dev/video0`, `picamera:0`, a URL, or `demo`.
+
+    What exists as a file or folder is that, whatever else its name could mean, but for `demo`.
+
+    Args:
+        threads: of a video file's decoder; 0: one a processor.
 
     Raises:
         SourceError: it is not there or holds no picture; DeviceNotFound: there is no such camera;
         MissingExtra: the demo's portrait is not installed; UsageError: the name of a camera without its number.
     """
     live = live_reader(text)
-    return LiveSource(live) if live else _open_file(text)
+    return LiveSource(live) if live else _open_file(text, threads)
 
 
 def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, loop: bool = False) -> Reader:
@@ -44,21 +53,39 @@ def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, 
         loop: a file begins anew at its end.
     """
     live = live_reader(text, width, height, fps)
-    return live or SourceReader(partial(_open_file, text), Path(text).name, loop)
+    return live or SourceReader(partial(_open_file, text), shown(Path(text)), loop)
 
 
 def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) -> CameraProcess | None:
     """What reads a camera or stream, not opened; None for what is neither. Arguments and errors as `reader_for`."""
     options = {"width": width, "height": height, "fps": fps}
+    if is_device(text):
+        return CameraProcess(OPENCV, os.path.abspath(text), options, name=shown(Path(text)))
+    if os.path.exists(text):
+        return None
     if text.lower().startswith(STREAMS):
-        return CameraProcess(OPENCV, text, {}, name=shown_name(text), secret=text)
+        driver = PYAV if importlib.util.find_spec("av") else OPENCV
+        return CameraProcess(driver, CameraUrl.parse(text).quoted, {}, name=shown_name(text), secret=text)
     if text.startswith("picamera:"):
         number = camera_number(text, "picamera:")
         return CameraProcess(PICAMERA, number, options, name=text, python=SYSTEM_PYTHON)
-    if text.isdigit() or text.startswith("camera:"):
+    if is_camera(text):
         number = camera_number(text, "camera:")
         return CameraProcess(OPENCV, number, options, name=f"camera:{number}")
     return None
+
+
+def is_camera(text: str) -> bool:
+    """Whether a source is a local camera: `0`, `camera:0`, `/dev/video0` or a link to it."""
+    return is_device(text) or (not os.path.exists(text) and (text.isdigit() or text.startswith("camera:")))
+
+
+def is_device(text: str) -> bool:
+    """Whether it is a character device, or a path of /dev where nothing is: a camera that is unplugged."""
+    try:
+        return stat.S_ISCHR(os.stat(text).st_mode)
+    except (OSError, ValueError):
+        return text.startswith("/dev/")
 
 
 def camera_number(text: str, prefix: str) -> str:
@@ -69,7 +96,7 @@ def camera_number(text: str, prefix: str) -> str:
     return number
 
 
-def _open_file(text: str) -> Source:
+def _open_file(text: str, threads: int = 0) -> Source:
     """Open what is read in this process: the demo, a video, a picture or a folder of pictures."""
     if text == "demo" or text.startswith("demo:"):
         return DemoSource.parse(text)
@@ -80,43 +107,6 @@ def _open_file(text: str) -> Source:
             cause="the path is wrong, or the file was moved",
             hint=f"ls -l {path.parent}",
         )
-    return StillSource(path) if path.is_dir() or path.suffix.lower() in PICTURES else VideoSource(path)
-
-
-class LiveSource:
-    """A camera or stream for whoever reads frame by frame, without a capture thread; see source.Source."""
-
-    live = True
-    still = False
-    frames: int | None = None
-
-    def __init__(self, reader: CameraProcess) -> None:
-        """Open it; raises DeviceNotFound or SourceError."""
-        self._reader = reader
-        self.name = reader.name
-        try:
-            reader.open(OPEN_S)
-        except BaseException:
-            reader.close()
-            raise
-        stated = float(reader.about.get("fps", 0.0))
-        self.fps = stated if 0 < stated < 1000 else ASSUMED_FPS
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Frames until it ends, timed by the monotonic clock; raises SourceError when it hangs or gives none."""
-        index, start = 0, 0.0
-        while True:
-            try:
-                picture = self._reader.read(DEADLINE_S)
-            except NoMorePictures as error:
-                if index:
-                    return
-                cause = "another program uses it, or its format is not supported"
-                raise SourceError(f"{self.name} opened but gave no picture", cause=cause) from error
-            start = picture.at_s if index == 0 else start
-            yield Frame(index, picture.at_s - start, picture.image)
-            index += 1
-
-    def close(self) -> None:
-        """See Source."""
-        self._reader.close()
+    still = path.suffix.lower() in PICTURES and path.is_file()
+    moves = still and (is_animated_webp(path) or is_animated_png(path))
+    return StillSource(path) if path.is_dir() or (still and not moves) else open_video(path, threads)

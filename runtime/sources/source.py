@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +53,11 @@ def as_bgr(image: NDArray[np.uint8]) -> Image:
     return copy
 
 
+def shown(path: Path) -> str:
+    """A file's name for people, without its folder; what is not UTF-8 in it is replaced."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 class Source(Protocol):
     """A sequence of frames that is read once.
 
@@ -82,10 +88,15 @@ class Reader(Protocol):
     Attributes:
         name: for people; without password or folder.
         live: pictures come when they come; others are shown at the pace of their time stamps.
+        finite: it has an end, and waits until it is read.
     """
 
     name: str
     live: bool
+
+    @property
+    def finite(self) -> bool:
+        """See above."""
 
     def open(self, limit_s: float) -> None:
         """Open it within so many seconds; raises a FerEdgeError."""

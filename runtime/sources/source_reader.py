@@ -15,6 +15,7 @@ class SourceReader:
     """A source that is read in the thread that asks: cheap, but its deadlines are only as good as the source's own."""
 
     live = False
+    finite = True
 
     def __init__(self, make: Callable[[], Source], name: str, loop: bool = False) -> None:
         """Prepare.

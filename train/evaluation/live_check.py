@@ -69,8 +69,10 @@ def live_check(options: LiveCheckOptions, before_take: Callable[[Take], object])
     Raises:
         DatasetError, SourceError, BundleError: label file, clip, camera or bundle cannot be used.
     """
+    from ...runtime.sources.open import is_camera
+
     bundle = open_bundle(options.bundle)
-    camera = options.source.startswith("camera:") or options.source.isdigit()
+    camera = is_camera(options.source)
     results = []
     for take in all_takes(bundle.labels) if camera else read_takes(Path(options.source), bundle.labels):
         if camera:

@@ -20,7 +20,7 @@ from fer_edge.runtime.masking import without_secrets
 from fer_edge.runtime.sources import camera_process, open_source
 from fer_edge.runtime.sources import open as opening
 from fer_edge.runtime.sources.camera_process import CameraProcess
-from fer_edge.runtime.sources.open import OPENCV, PICAMERA, live_reader, reader_for
+from fer_edge.runtime.sources.open import OPENCV, PICAMERA, PYAV, live_reader, reader_for
 from fer_edge.runtime.sources.source_reader import SourceReader
 from support.children import FAULTY_CAMERA, gone, kill_the_parent, until, without_shared_memory
 from support.old_pythons import bare_python, old_python, with_fakes
@@ -213,7 +213,7 @@ def test_the_files_for_other_interpreters_parse_there() -> None:
 
 
 def test_a_real_video_through_the_child(clip: Path, opened: Open) -> None:
-    reader = opened(CameraProcess(OPENCV, str(clip), {}, name="clip"), 20)
+    reader = opened(CameraProcess(PYAV, str(clip), {}, name="clip"), 20)
     frames = list(open_source(str(clip)))
     assert all(np.array_equal(reader.read(5).image, frame.image) for frame in frames)
     with pytest.raises(SourceError, match="no more pictures"):

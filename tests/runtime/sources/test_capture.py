@@ -378,5 +378,5 @@ def test_a_wrong_password_is_a_reason_without_it(start: Start) -> None:
         until(lambda: capture.state.phase is Phase.LOST)
     finally:
         server.switch_off()
-    assert "the address or password is wrong" in capture.check()
+    assert "the user name or password is wrong (401)" in capture.check()
     assert "wr0ng" not in capture.check()
