@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from socket import gethostname
 
 from ...errors import UsageError
 from ...toml_schema import allowed, fit
+from ..mqtt.settings import plain_name
 from .declaration import refusal
 from .keys import entries
 from .rendering import first_toml
@@ -52,7 +54,8 @@ def create_config(path: Path, given: Declaration, *, replace: bool = False, ask:
         hint = f"fer-edge config init {path} --place NAME --kind shop --purpose TEXT"
         options = ", ".join(OPTIONS[name] for name in missing)
         raise UsageError(f"place and purpose have to be declared: {options} missing", hint=hint)
-    write_text(path, first_toml(declare(given, ask)))
+    topic = f"fer-edge-{plain_name(gethostname())}"  # two kiosks on one topic would be one to whoever listens
+    write_text(path, first_toml(declare(given, ask), {"mqtt.topic": topic}))
 
 
 def declare(given: Declaration, ask: Ask | None) -> Place:

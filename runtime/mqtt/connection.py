@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import select
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import MissingExtra
-from .discovery import COMMANDS, OFFLINE
+from .discovery import OFFLINE
 from .settings import MqttSettings
 
 KEEPALIVE_S = 30
@@ -33,12 +32,14 @@ class Connection:
         settings: MqttSettings,
         password: str | None,
         trust: ssl.SSLContext | None,
-        on_command: Callable[[str, bool], None],
+        client_id: str,
+        hear: Callable[[str, bytes, bool], None],
     ) -> None:
         """Connect; raises OSError when there is no broker, or its certificate is not trusted.
 
         Args:
-            on_command: called with `pause` or `record` and on or off, from `loop_once`.
+            client_id: our name; the broker ends an older connection of the same name.
+            hear: called with topic, payload and whether it was retained, from `loop_once`.
         """
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
@@ -46,11 +47,8 @@ class Connection:
         self.accepted, self.refused = False, ""
         self.delivered: list[int] = []
         """Numbers of messages that the broker has acknowledged; whoever reads them empties the list."""
-        self._commands = {settings.command(name): name for name in COMMANDS}
-        self._on_command = on_command
-        client = Client(
-            CallbackAPIVersion.VERSION2, client_id=f"fer-edge-{secrets.token_hex(6)}", reconnect_on_failure=False
-        )
+        self._hear = hear
+        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False)
         client.on_connect, client.on_publish, client.on_message = self._on_connect, self._on_publish, self._on_message
         client.will_set(settings.status, OFFLINE, qos=1, retain=True)
         client.connect_timeout = CONNECT_S
@@ -80,9 +78,9 @@ class Connection:
         """Send a retained message; returns the number that appears in `delivered` once it was acknowledged."""
         return self._client.publish(topic, text, qos=1, retain=True).mid
 
-    def listen(self) -> None:
-        """Subscribe to the commands."""
-        self._client.subscribe([(topic, 1) for topic in self._commands])
+    def listen(self, filters: Sequence[str]) -> None:
+        """Subscribe to topics, which may have wildcards."""
+        self._client.subscribe([(topic, 1) for topic in filters])
 
     def close(self) -> None:
         """Disconnect properly, which keeps the broker from publishing the last will."""
@@ -102,7 +100,4 @@ class Connection:
         self.delivered.append(number)
 
     def _on_message(self, client: Any, data: Any, message: Any) -> None:
-        """ON or OFF; a retained command is not obeyed, or every reconnection would repeat it."""
-        name, word = self._commands.get(message.topic), bytes(message.payload[:8]).upper()
-        if name is not None and not message.retain and word in (b"ON", b"OFF"):
-            self._on_command(name, word == b"ON")
+        self._hear(message.topic, bytes(message.payload), bool(message.retain))

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..status.snapshot import Condition
-from .settings import MqttSettings
+from .settings import MqttSettings, plain_name
 
-OFFLINE, ONLINE = "offline", "online"
+OFFLINE, ONLINE, ORIGIN = "offline", "online", "fer-edge"
 COMMANDS = ("pause", "record")
 _STATES = {"pause": "paused", "record": "recording"}
 _ICONS = {"pause": "mdi:eye-off", "record": "mdi:record-rec"}
@@ -47,7 +47,7 @@ def discovery_messages(
             "model": about.get("model", "kiosk"),
             "sw_version": about.get("version", ""),
         },
-        "origin": {"name": "fer-edge", "sw_version": about.get("version", "")},
+        "origin": {"name": ORIGIN, "sw_version": about.get("version", "")},
     }
     entities = [*(_share(label) for label in labels), *_sensors(), *(_switch(settings, name) for name in offered)]
     gone = [(_topic(settings, "switch", name), "") for name in COMMANDS if name not in offered]
@@ -61,8 +61,27 @@ def discovery_messages(
     return [*present, *gone]
 
 
+def is_ours(settings: MqttSettings, topic: str, payload: bytes) -> bool:
+    """Whether a message announces an entity of this kiosk, of any version of fer-edge."""
+    if not topic.startswith(f"{settings.discovery_prefix}/") or f"/{settings.node}/" not in topic:
+        return False
+    try:
+        return bool(json.loads(payload)["origin"]["name"] == ORIGIN)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _topic(settings: MqttSettings, component: str, key: str) -> str:
     return f"{settings.discovery_prefix}/{component}/{settings.node}/{key}/config"
+
+
+_TAKEN = ("faces", "health", "device")
+"""Keys of our other sensors, which a label may not have too."""
+
+
+def _key_of(label: str) -> str:
+    """A label in the letters that Home Assistant allows in a topic; different for different labels."""
+    return f"label_{plain_name(label)}" if label in _TAKEN else plain_name(label)
 
 
 Entity = tuple[str, str, dict[str, Any]]
@@ -71,7 +90,8 @@ Entity = tuple[str, str, dict[str, Any]]
 
 def _share(label: str) -> Entity:
     """Per cent of the last minute; unknown, which Home Assistant writes None, when nothing is told."""
-    template = f"{{{{ (value_json.window.get('{label}', 0.0) * 100) | round(1) if value_json.window else None }}}}"
+    word = json.dumps(label, ensure_ascii=False)  # Jinja's strings know JSON's escapes, but for surrogates
+    template = f"{{{{ (value_json.window.get({word}, 0.0) * 100) | round(1) if value_json.window else None }}}}"
     own = {
         "name": label.capitalize(),
         "value_template": template,
@@ -80,7 +100,7 @@ def _share(label: str) -> Entity:
         "suggested_display_precision": 1,
         "icon": "mdi:emoticon-outline",
     }
-    return "sensor", label, own
+    return "sensor", _key_of(label), own
 
 
 def _sensors() -> list[Entity]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import select
 import threading
 from collections import deque
@@ -19,6 +20,7 @@ from ..backoff import Backoff
 from ..status.snapshot import Snapshot, state_json
 from .connection import Connection, require_paho
 from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
+from .own_topics import OwnTopics, client_id
 from .queue import OfflineQueue
 from .settings import MqttSettings, password_of, trust_of
 
@@ -26,6 +28,8 @@ MAX_IN_FLIGHT = 10
 """Messages on their way at once; paho keeps them in order up to 20."""
 MAX_INBOX = 1000
 LOOP_S = 1.0
+SHORT_S, MOST_SHORT = 5.0, 3
+"""After so many connections in a row that ended so soon, another client may have our name: take a new one."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,12 @@ class MqttPublisher:
         """
         require_paho()
         self.settings, self._command, self._clock = settings, on_command, clock
+        self._client_id, self._short = client_id(queue_path, settings.topic), 0
         self._password, self._trust = password_of(settings), trust_of(settings)
         self._announced = (
             discovery_messages(settings, labels, title, about or {}, offered) if settings.discovery else []
         )
+        self._topics = OwnTopics(settings, {topic for topic, _ in self._announced}, self._on_command, clock)
         self._backoff = Backoff(*waits_s)
         self._queue = OfflineQueue(queue_path, settings.queue_size, clock)
         self._inbox: deque[str] = deque()
@@ -79,7 +85,7 @@ class MqttPublisher:
         self._stopping, self._until_s, self._ended = threading.Event(), 0.0, False
         self._thread = threading.Thread(target=self._work, name="mqtt", daemon=True)
         self._published: tuple[object, ...] = ()
-        self._last_s = float("-inf")
+        self._last_s = self._corrected_s = float("-inf")
         self._connected, self._trouble, self._delivered, self._lost = False, "", 0, 0
 
     def start(self) -> None:
@@ -101,7 +107,7 @@ class MqttPublisher:
 
     def check(self) -> str:
         """What is wrong, in a sentence, or nothing."""
-        return self._trouble or self._queue.trouble
+        return self._trouble or self._queue.trouble or self._topics.check()
 
     def state(self) -> LinkState:
         """How the connection to the broker is."""
@@ -138,6 +144,7 @@ class MqttPublisher:
     def _work(self) -> None:
         self._backoff.next_s()  # the first wait is for a broker that had accepted us; one that did not waits longer
         while not self._stopping.is_set():
+            began_s = self._clock()
             try:
                 served = self._serve()
             except Exception as error:  # a broker that talks nonsense makes paho raise struct.error and others
@@ -146,8 +153,15 @@ class MqttPublisher:
             self._connected = False
             if served:
                 self._backoff.reset()
+                self._rename_if_ended_soon(self._clock() - began_s)
             self._rest(self._backoff.next_s())
         self._take_in()
+
+    def _rename_if_ended_soon(self, lasted_s: float) -> None:
+        """Two clients of one name would end each other's connections for ever, such as two copies of one card."""
+        self._short = self._short + 1 if lasted_s < SHORT_S else 0
+        if self._short >= MOST_SHORT:
+            self._client_id, self._short = f"fer-edge-{secrets.token_hex(6)}", 0
 
     def _rest(self, seconds: float) -> None:
         """Wait, while what is published goes into the queue."""
@@ -158,7 +172,7 @@ class MqttPublisher:
 
     def _serve(self) -> bool:
         """One connection, to its end; returns whether the broker had accepted us."""
-        connection = Connection(self.settings, self._password, self._trust, self._on_command)
+        connection = Connection(self.settings, self._password, self._trust, self._client_id, self._topics.hear)
         try:
             while connection.loop_once(LOOP_S, self._wake_read) and not connection.accepted:
                 self._take_in()
@@ -177,7 +191,7 @@ class MqttPublisher:
 
     def _exchange(self, connection: Connection) -> None:
         """Send and listen until the connection is lost, or until it is time to stop."""
-        connection.listen()
+        connection.listen(self._topics.filters())
         for topic, text in self._announced:
             connection.send(topic, text)
         connection.send(self.settings.status, ONLINE)
@@ -187,6 +201,7 @@ class MqttPublisher:
             sent = self._send(connection, sent, in_flight)
             alive = connection.loop_once(LOOP_S, self._wake_read)
             self._settle(connection, in_flight)
+            self._put_right(connection)
         while alive and (in_flight or self._queue.after(sent)) and self._clock() < self._until_s:
             sent = self._send(connection, sent, in_flight)
             alive = connection.loop_once(0.1, self._wake_read)
@@ -199,7 +214,8 @@ class MqttPublisher:
         self._take_in()
         while len(in_flight) < MAX_IN_FLIGHT and (message := self._queue.after(sent)) is not None:
             sent, text = message
-            in_flight[connection.send(self.settings.state, json.dumps({**json.loads(text), "sequence": sent}))] = sent
+            told = {**json.loads(text), "sequence": sent, "sender": self._topics.sender}
+            in_flight[connection.send(self.settings.state, json.dumps(told))] = sent
         return sent
 
     def _settle(self, connection: Connection, in_flight: dict[int, int]) -> None:
@@ -209,6 +225,14 @@ class MqttPublisher:
                 self._queue.remove(message)
                 self._delivered += 1
         connection.delivered.clear()
+
+    def _put_right(self, connection: Connection) -> None:
+        """Say `online` again when another's word or an old session's last will says otherwise; clear ghosts."""
+        while self._topics.ghosts:
+            connection.send(self._topics.ghosts.pop(), "")
+        if self._topics.contradicted and self._clock() - self._corrected_s >= LOOP_S:  # no faster, in a quarrel
+            self._topics.contradicted, self._corrected_s = False, self._clock()
+            connection.send(self.settings.status, ONLINE)
 
     def _say_offline(self, connection: Connection) -> None:
         """Publish `offline`, as the last will would, and disconnect."""

@@ -53,10 +53,18 @@ class MqttSettings:
 
     @property
     def node(self) -> str:
-        """Our name in Home Assistant, of the letters that it allows; different for different topics."""
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", self.topic)
-        digest = hashlib.sha256(self.topic.encode()).hexdigest()[:6]
-        return name if name == self.topic else f"{name}_{digest}"
+        """Our name in Home Assistant; different for different topics."""
+        return plain_name(self.topic)
+
+
+def plain_name(text: str) -> str:
+    """A text in the letters that Home Assistant allows in discovery topics; different for different texts.
+
+    home-assistant.io/integrations/mqtt, "Discovery topic": node and object id are of a-z, A-Z, 0-9, _ and -.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:64]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return name if name == text else f"{name}_{digest}"
 
 
 def password_of(settings: MqttSettings) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,7 @@ sys.stdin.read()
 """
 
 
-def killed_kiosk(broker: Broker, queue: Path, count: int, before: Callable[[], None] = lambda: None) -> None:
+def killed_kiosk(broker: Broker | Hole, queue: Path, count: int, before: Callable[[], None] = lambda: None) -> None:
     """A kiosk in a process of its own, which publishes and is then killed."""
     words = [sys.executable, "-c", _KIOSK, str(broker.port), str(queue), str(count)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -202,6 +203,139 @@ def test_commands(listen: Make, publisher: Make) -> None:
     until(lambda: ("record", True) in commands)
     assert commands == [("pause", True), ("pause", False), ("record", True)]
     assert kiosk.state().connected
+
+
+class Hole:
+    """A way to the broker that stays open on the broker's side when the client is gone, as after a power cut."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._listen = socket.create_server(("127.0.0.1", 0))
+        self.port, self.ended = self._listen.getsockname()[1], 0
+        """ended: connections that the broker has closed."""
+        self._held: list[socket.socket] = []
+        self._to = ("127.0.0.1", broker.port)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near = self._listen.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(self._to)
+            self._held += [near, far]
+            threading.Thread(target=self._pass, args=(near, far), daemon=True).start()
+            threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, from_broker: bool = False) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        self.ended += from_broker
+
+    def close(self) -> None:
+        for held in [self._listen, *self._held]:
+            held.close()
+
+
+def test_a_session_that_the_broker_holds_open_is_taken_over(
+    broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: list[Callable[[], object]]
+) -> None:
+    """A kiosk that comes back before the broker missed it is not called offline by its former self, ever."""
+    broker.start()
+    listener, hole = listen(), Hole(broker)
+    cleanup.append(hole.close)
+    killed_kiosk(hole, tmp_path / "queue.db", 1, lambda: until(lambda: listener.frames() == [0]))
+    assert (listener.of("kiosk/status"), hole.ended) == (["online"], 0)
+    kiosk = publisher(port=hole.port)
+    kiosk.start()
+    until(lambda: hole.ended == 1, "the old session's end")
+    until(lambda: kiosk.state().connected and listener.of("kiosk/status")[-1] == "online")
+    assert kiosk.check() == ""
+
+
+@pytest.mark.parametrize(("word", "retain"), [("offline", True), ("offline", False), ("", True)])
+def test_who_calls_a_working_kiosk_offline_is_contradicted(
+    broker: Broker, listen: Make, publisher: Make, word: str, retain: bool
+) -> None:
+    broker.start()
+    listener, kiosk = listen(), publisher()
+    kiosk.start()
+    kiosk.publish(SEEN)
+    until(listener.frames)
+    listener.client.publish("kiosk/status", word, qos=1, retain=retain)
+    until(lambda: listener.of("kiosk/status") == ["online", word, "online"])
+    late = listen()
+    until(lambda: ("kiosk/status", "online", True) in late.heard)
+    kiosk.stop()
+    until(lambda: listener.of("kiosk/status")[-1] == "offline")
+
+
+def another(broker: Broker, queue: Path, cleanup: list[Callable[[], object]]) -> MqttPublisher:
+    """A second kiosk that uses the same topic."""
+    settings = MqttSettings("127.0.0.1", broker.port, topic="kiosk", interval_s=0)
+    made = MqttPublisher(settings, queue, waits_s=(0.05, 0.2))
+    cleanup.append(made.stop)
+    made.start()
+    return made
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_two_kiosks_on_one_topic_say_so(
+    broker: Broker,
+    listen: Make,
+    publisher: Make,
+    tmp_path: Path,
+    cleanup: list[Callable[[], object]],
+    monkeypatch: pytest.MonkeyPatch,
+    copied: bool,
+) -> None:
+    """Two copies of one card have the same name for the broker, too, which would end their connections in turn."""
+    if copied:
+        monkeypatch.setattr("fer_edge.runtime.mqtt.publisher.client_id", lambda place, topic: "fer-edge-copy")
+    broker.start()
+    listener, first = listen(), publisher()
+    first.start()
+    second = another(broker, tmp_path / "second.db", cleanup)
+
+    def both_say() -> bool:
+        for kiosk in (first, second):
+            kiosk.publish(SEEN)
+        return all("another kiosk publishes to kiosk" in kiosk.check() for kiosk in (first, second))
+
+    until(both_say)
+    second.stop()
+    until(lambda: listener.of("kiosk/status")[-2:] == ["offline", "online"])
+    assert first.state().connected
+
+
+def test_entities_that_are_no_more_are_taken_away(
+    broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: list[Callable[[], object]]
+) -> None:
+    """After a change of model, and all of them when discovery is off; another's entities stay."""
+    broker.start()
+    listener = listen(topic="homeassistant/#")
+
+    def shown() -> set[str]:
+        return {topic.split("/", 3)[3] for topic, text in {t: x for t, x, _ in listener.heard}.items() if text}
+
+    foreign = "homeassistant/sensor/kiosk/other/config"
+    listener.client.publish(foreign, '{"name": "by hand"}', qos=1, retain=True)
+    odd = json.dumps({"name": "Smile", "origin": {"name": "fer-edge"}})  # by an earlier version
+    listener.client.publish("homeassistant/sensor/kiosk/happy/smile/config", odd, qos=1, retain=True).wait_for_publish(
+        9
+    )
+    common = {"faces/config", "health/config", "device/config", "pause/config", "record/config", "other/config"}
+    for labels, more in [(("happy", "contempt"), {}), (("happy", "sad"), {}), ((), {"discovery": False})]:
+        settings = MqttSettings("127.0.0.1", broker.port, topic="kiosk", **more)
+        kiosk = MqttPublisher(settings, tmp_path / "q.db", labels=labels)
+        cleanup.append(kiosk.stop)
+        kiosk.start()
+        wanted = {f"{label}/config" for label in labels} | (common if labels else {"other/config"})
+        until(lambda wanted=wanted: shown() == wanted, str(wanted))
+        kiosk.stop()
 
 
 _PAHO_LEAVES = pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")
@@ -441,10 +575,10 @@ def test_home_assistant_learns_of_us_and_understands_our_state(listen: Make, pub
     assert all(retained for _, _, retained in late.heard)
 
 
-def rendered(key: str, snapshot: Snapshot, field: str = "value_template") -> str:
+def rendered(key: str, snapshot: Snapshot, field: str = "value_template", labels: Sequence[str] = LABELS) -> str:
     """What Home Assistant makes of a state, by the same template engine."""
     sandbox = pytest.importorskip("jinja2.sandbox")
-    messages = discovery_messages(MqttSettings("h", topic="kiosk"), LABELS, "Entrance", {"version": "1"})
+    messages = discovery_messages(MqttSettings("h", topic="kiosk"), labels, "Entrance", {"version": "1"})
     (message,) = [json.loads(text) for topic, text in messages if topic.endswith(f"/{key}/config")]
     state = json.loads(state_json(snapshot))
     return str(sandbox.ImmutableSandboxedEnvironment().from_string(message[field]).render(value_json=state))
@@ -460,6 +594,34 @@ def test_templates_give_what_the_entities_show() -> None:
     told = json.loads(rendered("health", failed, "json_attributes_template"))
     assert told == {"condition": "degraded", "reason": 'no "frame"'}
     assert json.loads(rendered("device", SEEN, "json_attributes_template"))["threads"] == 2
+
+
+ODD = (
+    "it's",
+    "very happy",
+    "very_happy",
+    "happy/smile",
+    "überrascht",
+    "a+b",
+    "#",
+    'say "x"',
+    "\\",
+    "faces",
+    "}}",
+    "😀",
+)
+
+
+def test_any_label_becomes_an_entity_that_home_assistant_takes() -> None:
+    messages = discovery_messages(MqttSettings("h", topic="kiosk"), ODD, "Entrance", {})
+    topics = [topic for topic, _ in messages]
+    assert len(set(topics)) == len(ODD) + 5
+    assert [
+        t for t in topics if not re.fullmatch(r"homeassistant/[a-z_]+/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/config", t)
+    ] == []
+    for number, (label, topic) in enumerate(zip(ODD, topics, strict=False)):
+        key, share = topic.split("/")[3], number / 100
+        assert rendered(key, replace(SEEN, window={label: share}), labels=ODD) == str(float(number)), label
 
 
 def test_discovery_has_the_documented_fields() -> None:

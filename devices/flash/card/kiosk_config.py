@@ -44,6 +44,8 @@ def _values(card: Card, device: str, today: date) -> dict[str, Any]:
         section, name = FILES[file]
         values[f"{section}.{name}"] = f"/etc/fer-edge/{file}"
     values.setdefault("model.bundle", BUNDLE)
+    if card.mqtt and card.hostname:
+        values.setdefault("mqtt.topic", card.hostname)  # two kiosks on one topic would be one to whoever listens
     if card.device or device:
         values.setdefault("model.device", card.device or device)
     return values

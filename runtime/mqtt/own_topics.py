@@ -1,0 +1,88 @@
+"""What comes on our own topics: commands, a status that is not true, another kiosk's snapshots, outdated entities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import socket
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+from .discovery import COMMANDS, ONLINE, is_ours
+from .settings import MqttSettings
+
+RIVAL_S = 600.0
+"""Another kiosk is spoken of for so long after its last snapshot."""
+_MACHINE = ("/etc/machine-id", "/sys/firmware/devicetree/base/serial-number")
+
+
+def client_id(queue_path: Path, topic: str) -> str:
+    """Our name on the broker, the same at every start, so that it ends a session of ours that it holds for open.
+
+    Of 21 letters, for MQTT 3.1.1 lets a broker refuse more than 23. Another machine, folder or topic has another name.
+    """
+    known = [socket.gethostname(), str(queue_path.resolve()), topic]
+    for file in _MACHINE:
+        with suppress(OSError):
+            known.append(Path(file).read_text(encoding="ascii", errors="replace"))
+    return f"fer-edge-{hashlib.sha256('|'.join(known).encode()).hexdigest()[:12]}"
+
+
+class OwnTopics:
+    """Judges every message that comes on them; for the publisher's thread."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        announced: Collection[str],
+        on_command: Callable[[str, bool], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Begin.
+
+        Args:
+            announced: the discovery topics that we publish; others of ours are `ghosts`.
+            on_command: called with `pause` or `record` and on or off.
+        """
+        self.sender = secrets.token_hex(4)
+        """Stands in each snapshot of this run: one with another is not ours."""
+        self.contradicted = False
+        """Our status was set to something else than `online`."""
+        self.ghosts: list[str] = []
+        """Retained discovery topics of ours that are no more; whoever clears them empties the list."""
+        self._settings, self._announced, self._on_command, self._clock = settings, announced, on_command, clock
+        self._commands = {settings.command(name): name for name in COMMANDS}
+        self._rival_s = float("-inf")
+
+    def filters(self) -> list[str]:
+        """What to subscribe to."""
+        s = self._settings
+        return [*self._commands, s.status, s.state, f"{s.discovery_prefix}/+/{s.node}/#"]
+
+    def check(self) -> str:
+        """Whether another kiosk uses our topic, in a sentence, or nothing."""
+        if self._clock() - self._rival_s > RIVAL_S:
+            return ""
+        return f"another kiosk publishes to {self._settings.topic} too: each needs a [mqtt] topic of its own"
+
+    def hear(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Take a message; only of entities do those count that were there before us."""
+        if retained:
+            if topic not in self._commands and topic not in self._announced and is_ours(self._settings, topic, payload):
+                self.ghosts.append(topic)
+        elif topic == self._settings.status:
+            self.contradicted = self.contradicted or payload != ONLINE.encode()
+        elif topic == self._settings.state:
+            self._look_at(payload)
+        elif (name := self._commands.get(topic)) and (word := payload[:8].upper()) in (b"ON", b"OFF"):
+            self._on_command(name, word == b"ON")
+
+    def _look_at(self, payload: bytes) -> None:
+        """A snapshot that is not ours is another kiosk's; what is none may be anybody's mistake."""
+        with suppress(ValueError):
+            told = json.loads(payload)
+            if isinstance(told, dict) and "health" in told and told.get("sender") != self.sender:
+                self._rival_s = self._clock()
