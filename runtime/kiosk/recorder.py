@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import re
 import shutil
@@ -128,6 +129,7 @@ class Recorder:
             elif isinstance(sink, StoreSink):
                 self._close(sink, facts)
         if sinks:
+            give_memory_back()
             log.warning("the recording in %s ended: %s", self.folder, self._trouble or why)
 
     def _close(self, sink: StoreSink | VideoSink, facts: Mapping[str, Any] | None = None) -> None:
@@ -148,6 +150,13 @@ def remove_old(folder: Path, days: float, now_s: float) -> list[Path]:
             shutil.rmtree(session)
             gone.append(session)
     return gone
+
+
+def give_memory_back() -> None:
+    """Have the C library return what a recording used: glibc keeps it otherwise, in pieces that nobody uses again."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def still_in_view(frame: Frame, seen: Sequence[Observation], before: Sequence[Observation]) -> Sequence[Observation]:

@@ -153,14 +153,14 @@ def test_a_film_is_encoded_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     recorder = Recorder(Record(on=True, folder=tmp_path, video=True), lambda: FACTS, 10)
     recorder.start()
     (video,) = (sink for sink in recorder._sinks if isinstance(sink, VideoSink))
-    recorder.write(*observed(0))
-    until(lambda: isinstance(video._encoder, EncoderProcess) and video._encoder._child.has_message())
-    written = 0
-    while written < 12:
-        written += 1
-        recorder.write(*observed(written))
-        until(lambda: isinstance(video._encoder, EncoderProcess) and video._encoder._child.has_message())
-    recorder.write(*observed(20))
+    for number in range(14):
+        recorder.write(*observed(number))
+        until(lambda: isinstance(video._encoder, EncoderProcess) and video._encoder._waiting.empty())
+    assert isinstance(video._encoder, EncoderProcess)
+    os.kill(video._encoder.pid, signal.SIGSTOP)
+    for number in range(14, 20):  # an encoder that is behind: the kiosk does not wait for it
+        recorder.write(*observed(number))
+    os.kill(video._encoder.pid, signal.SIGCONT)
     recorder.close()
     assert recorder.check() == ""
     assert recorder.folder is not None
@@ -170,7 +170,9 @@ def test_a_film_is_encoded_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     while (got := capture.read())[0]:
         images.append(got[1])
     facts = open_session(recorder.folder).facts
-    assert (facts["frames"], facts["frames_not_in_video"], len(images) >= 13) == (14, 1, True)
+    assert facts["frames"] == 20
+    assert facts["frames_not_in_video"] in (1, 2)  # four wait, and one may be at work
+    assert len(images) >= 20 - facts["frames_not_in_video"]  # OpenCV's, of a constant rate, may fill the gap
     assert images[5].max() > 60
 
 
@@ -180,8 +182,8 @@ def test_an_encoder_that_dies_ends_the_recording_and_not_the_kiosk(tmp_path: Pat
     recorder.write(*observed(0))
     (video,) = (sink for sink in recorder._sinks if isinstance(sink, VideoSink))
     assert isinstance(video._encoder, EncoderProcess)
-    os.kill(video._encoder._child.pid, signal.SIGKILL)
-    until(video._encoder._child.has_message)
+    os.kill(until(lambda: video._encoder.pid), signal.SIGKILL)
+    until(lambda: video._encoder._trouble)
     recorder.write(*observed(1))
     assert not recorder.active
     assert "SIGKILL" in recorder.check()
