@@ -149,7 +149,7 @@ def _gate(job: Job, evaluate: Evaluate | None, threads: int) -> Gate:
     pictures = np.stack(list(job.pictures))
     figures = evaluate(reference) if evaluate else None
     trained = job.bundle.manifest.provenance.get("weights") != "random"
-    gate = Gate(pictures, reference.logits(pictures), evaluate, figures, trained=trained)
+    gate = Gate(pictures, reference.answers(pictures), evaluate, figures, trained=trained)
     reference.close()
     return gate
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
-from ...errors import DeviceFailed, FerEdgeError, UsageError
+from ...errors import DeviceFailed, FerEdgeError, NotFinite, UsageError
 from ..backends import RUNS, Backend, open_backend
 from ..types import Box
 from .supervisor import Watched
@@ -58,14 +58,22 @@ class Classifier:
         self.artifact, self.connection = artifact, connection
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
-        bundle.check_outputs(self.logits(blank).shape[1])
+        bundle.check_outputs(self.answers(blank).shape[1])  # which may be NaN: a graph may divide by a picture's spread
 
     def crop(self, bgr: Image, box: Box) -> Image:
         """The uint8 RGB crop the graph takes, from a frame in OpenCV's BGR order."""
         return face_crop(bgr[:, :, ::-1], box, self.size)
 
     def logits(self, crops: NDArray[np.uint8]) -> Logits:
-        """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB; raises DeviceFailed."""
+        """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB, all finite; raises DeviceFailed, NotFinite."""
+        answer = self.answers(crops)
+        finite = np.isfinite(answer).all(axis=1)
+        if not finite.all():
+            raise NotFinite(answer, int((~finite).sum()))
+        return answer
+
+    def answers(self, crops: NDArray[np.uint8]) -> Logits:
+        """Logits as the backend gave them, finite or not; for who holds them against others. Raises DeviceFailed."""
         try:
             return np.asarray(self.backend.infer(crops), np.float32)
         except FerEdgeError:
@@ -78,7 +86,7 @@ class Classifier:
             ) from error
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Softmax of the logits, float32 (N, classes)."""
+        """Softmax of the logits, float32 (N, classes); errors as `logits`."""
         return softmax(self.logits(crops))
 
     def idle(self) -> None:
