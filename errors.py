@@ -17,11 +17,14 @@
     ├── DeviceNotFound (LookupError) 3 a device, or the software it needs, is absent
     │   └── MissingExtra            3  an optional part of fer-edge is not installed
     └── DeviceFailed (RuntimeError) 4  a device or backend failed while running
+        └── NotFinite               4  a device answered what is no finite number
 
 Each error says what is wrong, the likely cause, and one command to try.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class FerEdgeError(Exception):
@@ -131,3 +134,20 @@ class DeviceFailed(FerEdgeError, RuntimeError):
     """A device or its backend failed while running."""
 
     exit_code = 4
+
+
+class NotFinite(DeviceFailed):
+    """A device's answer with NaN or infinite numbers in it.
+
+    Args:
+        answer: logits float32 (N, classes), as they came.
+        bad: how many of the N have such a number.
+    """
+
+    def __init__(self, answer: Any, bad: int) -> None:
+        super().__init__(
+            f"the model's answer to {bad} of {len(answer)} pictures is no finite number (NaN or infinite)",
+            cause="the graph divides by what can be 0 or overflows on this device, such as in float16",
+            hint="fer-edge bundle check BUNDLE",
+        )
+        self.answer = answer

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--aggregate", type=float, metavar="MINUTES", help="export: shares over stretches of this length"
     )
     parser.add_argument(
-        "--least", type=int, metavar="N", help="export: withhold a stretch with fewer faces (default: 3)"
+        "--least", type=int, metavar="N", help="export: leave out moments with fewer faces at once (default: 3)"
     )
     parser.add_argument("--before", type=_moment, metavar="DATE", help="wipe: only what is older")
     parser.add_argument("--yes", action="store_true", help="wipe: really")
@@ -132,7 +132,7 @@ def _export(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"out": str(args.out), "lines": done.lines, "withheld": done.withheld}))
         return 0
-    withheld = f"; {done.withheld} stretches withheld, too few faces" if done.withheld else ""
+    withheld = f"; {done.withheld} stretches withheld, never {least} faces at once" if done.withheld else ""
     print(f"{args.out}: {done.lines} lines{withheld}")
     return 0
 

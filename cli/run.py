@@ -127,6 +127,7 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "ended": summary.ended,
         "frames": summary.frames,
         "faces": summary.faces,
+        "not_finite": summary.not_finite,
         "seconds": round(summary.seconds, 3),
         "frames_per_second": round(summary.frames / max(summary.seconds, 1e-6), 2),
         "stage_seconds": {k: round(v, 4) for k, v in summary.stage_seconds.items()},
@@ -143,7 +144,9 @@ def as_text(summary: SessionSummary, name: str) -> str:
     """A summary for people; `name` is the device as it was asked for."""
     device = summary.device
     rate = summary.frames / max(summary.seconds, 1e-6)
-    shares = ", ".join(f"{k} {v:.0%}" for k, v in summary.expressions.items()) or "no face was seen"
+    shares = ", ".join(f"{k} {v:.0%}" for k, v in summary.expressions.items()) or (
+        "none" if summary.not_finite else "no face was seen"
+    )
     lines = [
         f"{summary.source}: {summary.frames} frames, {summary.faces} faces "
         f"in {summary.seconds:.1f} s ({rate:.1f} frames/s)",
@@ -155,6 +158,8 @@ def as_text(summary: SessionSummary, name: str) -> str:
     if device.get("degraded") or device.get("restarts"):
         now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
         lines.append(f"{name + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")
+    if summary.not_finite:
+        lines.append(f"left out:    {summary.not_finite} faces, the model's answer was no finite number (NaN)")
     lines += [f"left out:    {line}" for line in summary.skipped]
     if summary.dropped:
         lines.append(f"dropped:     {summary.dropped} frames, which came while earlier ones were looked at")

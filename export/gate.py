@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Artifact, Bundle, Logits, parity
-from ..errors import DeviceNotFound, GateFailed
+from ..errors import BundleError, DeviceNotFound, GateFailed, NotFinite
+from ..runtime.inference.acceptance import golden_crops
 from ..runtime.inference.classifier import Classifier, runs_here
 
 Evaluate = Callable[[Classifier], Mapping[str, Any]]
@@ -61,10 +62,13 @@ class Gate:
     def measure(self, artifact: Artifact, classifier: Classifier) -> Artifact:
         """The artifact's entry with its agreement and, with a labelled set, its figures.
 
-        Raises GateFailed: it differs by more than its limits.
+        Raises GateFailed: it differs by more than its limits, or gives no finite numbers.
         """
-        agreement = parity(self.logits, classifier.logits(self.pictures))
-        metrics = dict(self.evaluate(classifier)) if self.evaluate else {}
+        try:
+            agreement = parity(self.logits, classifier.logits(self.pictures))
+            metrics = dict(self.evaluate(classifier)) if self.evaluate else {}
+        except NotFinite as error:
+            raise GateFailed(f"{artifact.target} {artifact.precision}: {error.message}", cause=error.cause) from error
         if metrics and self.figures:
             metrics["accuracy_change"] = metrics["accuracy"] - self.figures["accuracy"]
         measured = replace(artifact, parity={**agreement, "ran_on": _ran_on(classifier)}, metrics=metrics)
@@ -98,13 +102,18 @@ def _ran_on(classifier: Classifier) -> str:
     return " ".join(str(d[k]) for k in ("backend", "version", "device") if d.get(k))
 
 
+TRIED = 8
+"""Golden crops that each artifact is run on by `run_each`."""
+
+
 def run_each(bundle: Bundle) -> tuple[dict[str, str], list[str]]:
     """Run every artifact once that this machine's processor can run.
 
     Returns:
         the others' paths, and why not; and what people should know of those that ran.
 
-    Raises BundleDamaged, LabelMismatch: an artifact cannot be opened, or gives other outputs than its manifest says.
+    Raises:
+        BundleError kinds: an artifact cannot be opened, gives other outputs than its manifest says, or no finite ones.
     """
     skipped, notices = {}, []
     for artifact in bundle.manifest.artifacts:
@@ -114,7 +123,12 @@ def run_each(bundle: Bundle) -> tuple[dict[str, str], list[str]]:
         try:
             classifier = Classifier(bundle, artifact)
             notices += [classifier.notice] if classifier.notice else []
-            classifier.close()
+            try:
+                classifier.logits(golden_crops(classifier.size, TRIED))
+            finally:
+                classifier.close()
+        except NotFinite as error:
+            raise BundleError(f"{artifact.path}: {error.message}", cause=error.cause) from error
         except DeviceNotFound as error:
             skipped[artifact.path] = error.message
     return skipped, notices

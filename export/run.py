@@ -13,7 +13,7 @@ import numpy as np
 
 from ..bundle import Artifact, Bundle, Image, add_artifacts, default_bundle, open_bundle, save_bundle
 from ..bundle.dataset import Watch, unwatched
-from ..bundle.golden import golden_crops
+from ..bundle.portraits import portraits
 from ..devices.cpu import usable_cores
 from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier
@@ -36,7 +36,7 @@ class ExportOptions:
         bundle: a folder, a .zip, or the name of one that ships.
         target: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u, or all whose tools are installed.
         calibration: a folder of real faces; of these `pictures` are drawn by `seed`. None takes the ranges that the
-            bundle's own int8 graph has, and holds the result against the 32 golden crops.
+            bundle's own int8 graph has, and holds the result against the 32 portraits.
         out: add to a copy of the bundle, made here; None adds to the bundle itself.
         precision, chip: only this one; None makes what is usual.
         labelled, split: labelled faces to measure accuracy on, too; None: their test, or valid where there is none.
@@ -117,8 +117,8 @@ def calibrate(
     """Crops for the gate, where the activations' ranges come from, and these, unless they are measured on the crops."""
     own, size = quantised(bundle), bundle.manifest.input.size
     if options.calibration is None and own is not None:
-        on_notice("no --calibration: the bundle's own ranges are taken, and 32 golden crops held against the model")
-        return golden_crops(size), {"source": own.path, "digest": own.sha256}, read_ranges(bundle.path(own))
+        on_notice("no --calibration: the bundle's own ranges are taken, and 32 portraits held against the model")
+        return portraits(size), {"source": own.path, "digest": own.sha256}, read_ranges(bundle.path(own))
     place = f" --out {shlex.quote(str(options.out))}" if options.out else ""
     command = f"export {bundle.words} --target {options.target}{place}"
     faces = calibration_faces(
@@ -174,7 +174,7 @@ def _gate(job: Job, evaluate: Evaluate | None, threads: int) -> Gate:
     pictures = np.stack(list(job.pictures))
     figures = evaluate(reference) if evaluate else None
     trained = job.bundle.manifest.provenance.get("weights") != "random"
-    gate = Gate(pictures, reference.logits(pictures), evaluate, figures, trained=trained)
+    gate = Gate(pictures, reference.answers(pictures), evaluate, figures, trained=trained)
     reference.close()
     return gate
 

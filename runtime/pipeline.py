@@ -12,12 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Image
+from ..bundle import Image, softmax
+from ..errors import NotFinite
 from .types import Box, Frame, Observation, Track
 from .vision.detectors import Detector
 from .vision.optical_flow import OpticalFlow
 from .vision.resting_face import RestingFace
-from .vision.smoothing import FORGET_S, Smoother
+from .vision.smoothing import Smoother
 from .vision.tracker import IouTracker
 
 
@@ -30,7 +31,7 @@ class FaceClassifier(Protocol):
         """The uint8 RGB crop that `probabilities` takes."""
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 (N, classes) of crops uint8 (N, S, S, 3)."""
+        """float32 (N, classes) of crops uint8 (N, S, S, 3); raises NotFinite, DeviceFailed."""
 
     def idle(self) -> None:
         """A frame had no face; raises DeviceFailed when the device is found gone."""
@@ -55,12 +56,14 @@ class Tally:
 
     Attributes:
         frames, faces: counts.
+        not_finite: faces whose answer was NaN or infinite; they are not observed, and nothing averages over them.
         seconds: time spent in each stage.
         labels: how many observations showed each label.
     """
 
     frames: int = 0
     faces: int = 0
+    not_finite: int = 0
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     labels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -91,7 +94,8 @@ class Pipeline:
 
         Args:
             detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
-            infer_every_s: a face is classified, and observed, this often at most; the smoother is aware of time.
+            infer_every_s: faces are classified, and observed, this often at most; the smoother is aware of time. All in
+                view are in one frame, so that it shows who was there together; a new face is at once, beside that.
             max_faces: in one frame, the best first; 0: all.
             resting_face: takes off what a face usually shows, before the smoother.
         """
@@ -101,7 +105,7 @@ class Pipeline:
         self.infer_every_s, self.resting_face = infer_every_s, resting_face
         self._detect_every, self._most = detect_every, max_faces or None
         self._since_detection = detect_every
-        self._inferred: dict[int, float] = {}
+        self._inferred_s, self._newest = float("-inf"), 0
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
         """Observations of one frame, one a face; the same for the same frames in the same order."""
@@ -109,7 +113,7 @@ class Pipeline:
         tally.frames += 1
         with tally.timing("detect"):
             found = self._find(frame)
-        tracks = [t for t in found if self._due(t, frame.time_s)]
+        tracks = self._due(found, frame.time_s)
         tally.faces += len(found)
         if not tracks:
             self.classifier.idle()
@@ -117,12 +121,21 @@ class Pipeline:
         with tally.timing("crop"):
             crops = np.stack([self.classifier.crop(frame.image, t.face.box) for t in tracks])
         with tally.timing("infer"):
-            rows = self.classifier.probabilities(crops)
+            rows = self._probabilities(crops)
         with tally.timing("smooth"):
-            seen = tuple(self._observe(frame, track, row) for track, row in zip(tracks, rows, strict=True))
+            told = zip(tracks, rows, strict=True)
+            seen = tuple(self._observe(frame, track, row) for track, row in told if row is not None)
+        tally.not_finite += len(tracks) - len(seen)
         for observation in seen:
             tally.labels[observation.label] += 1
         return seen
+
+    def _probabilities(self, crops: NDArray[np.uint8]) -> Sequence[NDArray[np.float32] | None]:
+        """One row a face; None where the device's answer was no finite number."""
+        try:
+            return list(self.classifier.probabilities(crops))
+        except NotFinite as error:
+            return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
 
     def _find(self, frame: Frame) -> list[Track]:
         """Detected faces; between two detections, and as long as none is lost, the same faces followed."""
@@ -142,15 +155,16 @@ class Pipeline:
     def _detect(self, frame: Frame) -> list[Track]:
         return self.tracker.update(self.detector.detect(frame.image)[: self._most], frame.time_s)
 
-    def _due(self, track: Track, time_s: float) -> bool:
-        """Whether a face is to be classified now."""
+    def _due(self, found: list[Track], time_s: float) -> list[Track]:
+        """The faces to be classified now: all of them together, or new ones."""
         if not self.infer_every_s:
-            return True
-        if time_s - self._inferred.get(track.number, float("-inf")) < self.infer_every_s:
-            return False
-        self._inferred = {n: t for n, t in self._inferred.items() if time_s - t <= FORGET_S}
-        self._inferred[track.number] = time_s
-        return True
+            return found
+        newest, self._newest = self._newest, max([self._newest, *(t.number for t in found)])
+        if 0 <= time_s - self._inferred_s < self.infer_every_s:
+            return [t for t in found if t.number > newest]
+        if found:
+            self._inferred_s = time_s
+        return found
 
     def _observe(
         self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]

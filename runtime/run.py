@@ -13,7 +13,7 @@ from typing import Any
 
 from ..bundle import Bundle
 from ..devices.cpu import default_threads
-from ..errors import FerEdgeError, OutputError, SourceError, UsageError
+from ..errors import DeviceFailed, FerEdgeError, OutputError, SourceError, UsageError
 from .build import DEFAULTS, PipelineOptions, build_pipeline
 from .outputs import Outputs
 from .pipeline import stream
@@ -54,6 +54,7 @@ class SessionSummary:
         live: the source was a camera or stream, which only a person or a fault ends.
         interrupted: a person ended it.
         frames, faces: counts.
+        not_finite: faces left out because the model's answer was NaN or infinite.
         seconds: that it took.
         stage_seconds: of these in each stage of the pipeline.
         expressions: share 0..1 of the observations with each label, the most frequent first.
@@ -71,6 +72,7 @@ class SessionSummary:
     interrupted: bool
     frames: int
     faces: int
+    not_finite: int
     seconds: float
     stage_seconds: dict[str, float]
     expressions: dict[str, float]
@@ -138,6 +140,8 @@ class Analysis:
             yield from stream(frames, self.pipeline, self._outputs.sinks)
             if source.still and not tally.faces:
                 raise _no_face(source)
+            if tally.not_finite and not tally.labels:
+                raise _no_number(tally.not_finite)
         except FerEdgeError as error:
             self.close(error.message, error)
             raise
@@ -182,6 +186,7 @@ class Analysis:
             interrupted=ended == INTERRUPTED,
             frames=tally.frames,
             faces=tally.faces,
+            not_finite=tally.not_finite,
             seconds=elapsed_s,
             stage_seconds=dict(tally.seconds),
             expressions={k: v / total for k, v in sorted(tally.labels.items(), key=lambda kv: -kv[1])},
@@ -250,4 +255,12 @@ def _no_face(source: Source) -> SourceError:
         f"no face was found in {many}{source.name}",
         cause="there is none, or it is too small, turned away or hidden",
         hint="the same command with --detector yunet --detect-width 0",
+    )
+
+
+def _no_number(count: int) -> DeviceFailed:
+    return DeviceFailed(
+        f"not one of the model's answers to {count} faces is a finite number (NaN or infinite)",
+        cause="the graph divides by what can be 0 or overflows on this device, such as in float16",
+        hint="fer-edge bundle check BUNDLE",
     )

@@ -63,6 +63,7 @@ SLOW = (
     "tests/runtime/inference/test_vendor_backends.py",
     "tests/runtime/inference/test_worker.py::test_a_hundred_restarts",
     "tests/runtime/kiosk/test_kiosk.py",
+    "tests/runtime/kiosk/test_least_group.py",
     "tests/runtime/kiosk/test_privacy.py",
     "tests/runtime/kiosk/test_rate_limit.py::test_a_systemd_that",
     "tests/runtime/kiosk/test_rate_limit.py::test_faces_are_followed",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
 from ...bundle.logits import MEANING, logits_from, outputs_of
-from ...errors import DeviceFailed, FerEdgeError, UsageError
+from ...errors import DeviceFailed, FerEdgeError, NotFinite, UsageError
 from ..backends import RUNS, Backend, open_backend
 from ..types import Box
 from .supervisor import Watched
@@ -77,7 +77,7 @@ class Classifier:
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         self.outputs = "logits"
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
-        first = self.logits(blank)
+        first = self.answers(blank)  # which may be NaN: a graph may divide by a picture's spread
         bundle.check_outputs(first.shape[1])
         if ((first >= 0) & (first <= 1)).all():
             self.outputs = self._outputs(bundle)
@@ -94,7 +94,7 @@ class Classifier:
         ramp = np.linspace(0, 255, self.size).astype(np.uint8)
         probes = np.stack([np.broadcast_to(p, (self.size, self.size)) for p in (0, 255, ramp, ramp[::-1, None])])
         crops = np.repeat(probes[..., None], 3, axis=3).astype(np.uint8)
-        return outputs_of(np.concatenate([self.logits(crop[None]) for crop in crops]))
+        return outputs_of(np.concatenate([self.answers(crop[None]) for crop in crops]))
 
     @property
     def artifact(self) -> Artifact:
@@ -107,7 +107,15 @@ class Classifier:
         return face_crop(bgr[:, :, ::-1], box, self.size)
 
     def logits(self, crops: NDArray[np.uint8]) -> Logits:
-        """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB; raises DeviceFailed."""
+        """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB, all finite; raises DeviceFailed, NotFinite."""
+        answer = self.answers(crops)
+        finite = np.isfinite(answer).all(axis=1)
+        if not finite.all():
+            raise NotFinite(answer, int((~finite).sum()))
+        return answer
+
+    def answers(self, crops: NDArray[np.uint8]) -> Logits:
+        """Logits as the backend gave them, finite or not; for who holds them against others. Raises DeviceFailed."""
         try:
             given = np.asarray(self.backend.infer(crops), np.float32)
         except FerEdgeError:
@@ -121,7 +129,7 @@ class Classifier:
         return given if self.outputs == "logits" else logits_from(given)
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Softmax of the logits, float32 (N, classes)."""
+        """Softmax of the logits, float32 (N, classes); errors as `logits`."""
         return softmax(self.logits(crops))
 
     def idle(self) -> None:

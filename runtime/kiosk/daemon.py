@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...errors import DeviceFailed, OutputError
+from ...errors import DeviceFailed, NotFinite, OutputError
 from ..inference.classifier import Classifier
 from ..pipeline import Pipeline, Sink
 from ..status.snapshot import Aggregate, Condition, Health, Snapshot
@@ -24,6 +24,8 @@ from .systemd import Notifier
 
 TAKE_S = 0.5
 """How long a frame is waited for before the daemon looks after everything else."""
+NOT_FINITE_S = 600.0
+"""So long after an answer that was no finite number the kiosk says so."""
 GAVE_UP = 4
 """Exit code when the camera or the device did not come back; systemd starts the service again."""
 
@@ -98,10 +100,12 @@ class Daemon:
         now = clock()
         self.health = Health(Condition.STARTING, "no frame yet", now)
         self._last_frame_s = self._last_answer_s = self._last_published_s = now
+        self._not_finite, self._not_finite_s = 0, float("-inf")
         self._answered = False
         self._device_fault = self._sink_fault = ""
         self._published_frames, self._published_seconds = 0, dict[str, float]()
         self._published_faces: tuple[object, ...] = ()
+        self._speeds_told = False
         self._published_condition: Condition | None = None
         self._latency_s: list[float] = []
 
@@ -164,6 +168,8 @@ class Daemon:
             return
         if tally.seconds["infer"] > before:
             self._answered_now()
+        if tally.not_finite > self._not_finite:
+            self._not_finite, self._not_finite_s = tally.not_finite, self._clock()
         with tally.timing("publish"):
             for sink in self.sinks:
                 try:
@@ -183,6 +189,8 @@ class Daemon:
         size = self.classifier.size
         try:
             self.classifier.probabilities(np.zeros((1, size, size, 3), np.uint8))
+        except NotFinite:  # a graph may divide by a picture's spread, and a blank one has none
+            self._answered_now()
         except DeviceFailed as error:
             self._device_fault = error.message
         else:
@@ -197,6 +205,8 @@ class Daemon:
         reasons = [self._device_fault, self._sink_fault, *(check() for check in self.checks)]
         if self.classifier.describe().get("degraded"):
             reasons.append("the processor stands in for the device")
+        if now - self._not_finite_s <= NOT_FINITE_S:
+            reasons.append("the model's answers were no finite numbers (NaN) at times; they were left out")
         first = next((reason for reason in reasons if reason), "")
         if waited_frame > self.limits.give_up_s:
             self._become(Condition.FAILED, f"no frame for {waited_frame:.0f} s", now)
@@ -226,7 +236,7 @@ class Daemon:
     def _publish(self, now: float) -> None:
         snapshot = self.snapshot(now)
         self._last_published_s, self._published_condition = now, self.health.condition
-        self._published_faces = self._faces()
+        self._published_faces, self._speeds_told = self._faces(), self.aggregate.faces() is not None
         self._published_frames = self.pipeline.tally.frames
         self._published_seconds = dict(self.pipeline.tally.seconds)
         self._latency_s.clear()
@@ -234,12 +244,18 @@ class Daemon:
             publish(snapshot)
 
     def snapshot(self, now: float) -> Snapshot:
-        """What may be published now; speeds are over the time since the last snapshot."""
+        """What may be published now; speeds are over the time since the last snapshot.
+
+        Work takes longer with a face than without, and shows in every speed. So with a least group they are told only
+        when enough faces were there then and are now, and `frames` are those that came, looked at or not.
+        """
         tally = self.pipeline.tally
         count, passed = tally.frames - self._published_frames, max(now - self._last_published_s, 1e-6)
         spent = {s: v - self._published_seconds.get(s, 0.0) for s, v in tally.seconds.items()}
         self.aggregate.forget(now)
         about = self.classifier.describe()
+        withholds, told = self.aggregate.withholds, self._speeds_told and self.aggregate.faces() is not None
+        speeds = told or not withholds
         return Snapshot(
             wall_s=time(),
             clock_ok=self._clock_ok(),
@@ -247,11 +263,11 @@ class Daemon:
             faces=self.aggregate.faces(),
             shares=self.aggregate.shares(),
             window=self.aggregate.window(),
-            frames=tally.frames,
-            dropped=self.frames.dropped,
-            fps=count / passed,
-            stages_ms={s: 1000 * v / count for s, v in spent.items()} if count else {},
-            latency_ms=1000 * sum(self._latency_s) / len(self._latency_s) if self._latency_s else None,
+            frames=tally.frames + (self.frames.dropped if withholds else 0),
+            dropped=None if withholds else self.frames.dropped,
+            fps=count / passed if speeds else None,
+            stages_ms={s: 1000 * v / count for s, v in spent.items()} if count and speeds else {},
+            latency_ms=1000 * sum(self._latency_s) / len(self._latency_s) if self._latency_s and speeds else None,
             device={k: about[k] for k in ("backend", "device", "degraded", "restarts", "precision") if k in about},
             paused=self.paused,
             recording=self._recording(),

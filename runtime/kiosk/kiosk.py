@@ -22,7 +22,7 @@ from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests, read_again
 from .daemon import Daemon, DaemonLimits
 from .factory import between_inferences, open_broker, open_capture, open_history, open_pipeline, rate_of, retention_of
 from .logs import HealthLog, set_level
-from .metrics import broker_metrics, history_metrics, machine_metrics
+from .metrics import broker_metrics, history_metrics, load_metrics, machine_metrics
 from .page import LatestFrame, open_page
 from .pause import PauseButton, PauseMark
 from .rate_limit import RateLimit
@@ -168,8 +168,10 @@ class Kiosk:
         """The text of `/metrics`; from any thread."""
         if self._newest is None:
             return ""
-        machine = machine_metrics(self.capture, self.classifier, self.rate_limit)
-        return metrics_text(self._newest, [*machine, *history_metrics(self.history), *broker_metrics(self.broker)])
+        more = [*machine_metrics(self.capture, self.classifier), *broker_metrics(self.broker)]
+        if not self.aggregate.withholds:
+            more += [*load_metrics(self.rate_limit), *history_metrics(self.history)]
+        return metrics_text(self._newest, more)
 
     def _log_source(self, state: State) -> None:
         """Called by the capture's thread at each change."""

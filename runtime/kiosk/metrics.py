@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def history_metrics(history: History) -> list[Metric]:
-    """Of the kiosk's history."""
+    """Of the kiosk's history: each observation is a face, so that nothing of it is told with a least group."""
     state = history.state()
     return [
         single("store_observations_total", "Observations on disk, of this run.", state.acknowledged, counter=True),
@@ -38,8 +38,8 @@ def broker_metrics(broker: MqttPublisher | None) -> list[Metric]:
     ]
 
 
-def machine_metrics(capture: Capture, classifier: Classifier, rate_limit: RateLimit) -> list[Metric]:
-    """Of the source, the device and this process."""
+def machine_metrics(capture: Capture, classifier: Classifier) -> list[Metric]:
+    """Of the source and the device."""
     about = classifier.describe()
     return [
         single("source_reopened_total", "How often the source was opened again.", capture.reopened, counter=True),
@@ -47,6 +47,12 @@ def machine_metrics(capture: Capture, classifier: Classifier, rate_limit: RateLi
         single(
             "device_degraded", "1 while the processor stands in for the device.", float(bool(about.get("degraded")))
         ),
+    ]
+
+
+def load_metrics(rate_limit: RateLimit) -> list[Metric]:
+    """Of this process, which has more to do when a face is there."""
+    return [
         single("cpu_cores", "Processor time used, in cores, over the last seconds.", rate_limit.share),
         single("memory_bytes", "Resident memory of the daemon.", resident_bytes()),
     ]

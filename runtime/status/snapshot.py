@@ -52,11 +52,12 @@ class Snapshot:
 
     Attributes:
         wall_s: seconds since 1970; clock_ok says whether the clock was synchronised.
-        faces: how many are in view; None when fewer than the least group size are, and not published.
+        faces: how many are in view; None when fewer than the least group size are, none among them, and not published.
         shares: label -> share 0..1 of the faces in view (smoothed labels and `uncertain`); empty when not published.
         window: label -> share over the last minute, empty when not published.
-        frames, dropped: since the start; fps: of the last seconds.
-        stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing.
+        frames, dropped: since the start; fps: of the last seconds. dropped and fps may be None, as a machine that is
+            slower with a face would tell of it: see `Daemon.snapshot`.
+        stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing; as fps.
         device: what `Classifier.describe` says, without paths.
         paused: no picture is looked at, on request.
         recording: a session is being recorded, on request.
@@ -69,8 +70,8 @@ class Snapshot:
     shares: Mapping[str, float] = field(default_factory=dict)
     window: Mapping[str, float] = field(default_factory=dict)
     frames: int = 0
-    dropped: int = 0
-    fps: float = 0.0
+    dropped: int | None = 0
+    fps: float | None = 0.0
     stages_ms: Mapping[str, float] = field(default_factory=dict)
     latency_ms: float | None = None
     device: Mapping[str, object] = field(default_factory=dict)
@@ -117,19 +118,39 @@ HERE_S = 1.0
 
 
 class Aggregate:
-    """Shares of the labels now and over the last minute."""
+    """Shares of the labels now and over the last minute, from moments when enough faces were there at once.
+
+    Tracks over a time would not do: one person who leaves and returns is several.
+    """
 
     def __init__(self, least_group: int = 1, window_s: float = WINDOW_S) -> None:
-        """Begin with nothing; with fewer faces than `least_group`, nothing about them is published."""
-        self.least_group, self.window_s = least_group, window_s
-        self._seen: deque[tuple[float, int, str]] = deque()
+        """Begin with nothing; of moments with fewer faces than `least_group`, nothing is kept or published."""
+        self._least, self.window_s = least_group, window_s
+        self._seen: deque[tuple[float, str]] = deque()
         self._latest: dict[int, tuple[float, str]] = {}
+
+    @property
+    def least_group(self) -> int:
+        """Faces at once; another value begins anew, for what was promised of the last minute holds."""
+        return self._least
+
+    @least_group.setter
+    def least_group(self, faces: int) -> None:
+        if faces != self._least:
+            self._least = faces
+            self.clear()
+
+    @property
+    def withholds(self) -> bool:
+        """Whether there is anything that is not told: with a group of one everything is."""
+        return self._least > 1
 
     def update(self, now_s: float, observations: Sequence[Observation]) -> None:
         """Take one frame's observations; times must not run backwards."""
-        for o in observations:
-            self._seen.append((now_s, o.track, o.label))
-            self._latest[o.track] = (now_s, o.label)
+        if len(observations) >= self._least:
+            for o in observations:
+                self._seen.append((now_s, o.label))
+                self._latest[o.track] = (now_s, o.label)
         self.forget(now_s)
 
     def forget(self, now_s: float) -> None:
@@ -144,19 +165,16 @@ class Aggregate:
         self._latest.clear()
 
     def faces(self) -> int | None:
-        """How many are in view; None when they are too few to be published, and not none."""
-        count = len(self._latest)
-        return count if count == 0 or count >= self.least_group else None
+        """How many are in view; None when they are too few to be published, which nobody is, too."""
+        return len(self._latest) if self._latest or not self.withholds else None
 
     def shares(self) -> Mapping[str, float]:
         """Label -> share of the faces in view; empty when none or too few are."""
-        return _shares([label for _, label in self._latest.values()]) if self.faces() else {}
+        return _shares([label for _, label in self._latest.values()])
 
     def window(self) -> Mapping[str, float]:
-        """Label -> share of the observations of the last minute; empty when they are of too few faces."""
-        if len({track for _, track, _ in self._seen}) < max(1, self.least_group):
-            return {}
-        return _shares([label for _, _, label in self._seen])
+        """Label -> share of the observations of the last minute; empty when there were none with enough faces."""
+        return _shares([label for _, label in self._seen])
 
 
 def _shares(labels: Sequence[str]) -> dict[str, float]:

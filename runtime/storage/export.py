@@ -14,10 +14,11 @@ from typing import Any
 
 from ...bundle import writing
 from ...errors import MissingExtra
-from .query import FOREVER, HistoryRow, groups, labels_of, reading, rows
+from .groups import groups, labels_of
+from .query import FOREVER, HistoryRow, reading, rows
 
 MIN_GROUP = 3
-"""Faces in a stretch of time, below which its aggregate is withheld unless told otherwise; as [privacy] least_group."""
+"""Faces at once, below which a moment is left out of the aggregates unless told otherwise; as [privacy] least_group."""
 _CHUNK = 5000
 _ROW_COLUMNS = {
     "seq": "int64", "time": "string", "clock_ok": "bool_", "run": "int64", "track": "int64", "label": "string",
@@ -38,7 +39,7 @@ class ExportOptions:
         kind: csv, jsonl or parquet.
         span: stamps from span[0] up to but not span[1], milliseconds since 1970.
         minutes: length of a stretch to aggregate over; None: every observation is a line.
-        least: a stretch with fewer faces is withheld.
+        least: moments with fewer faces at once do not count, and a stretch without others is withheld.
     """
 
     folder: Path
@@ -51,7 +52,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: lines, and stretches of time that were withheld because too few faces were seen."""
+    """What was written: lines, and stretches that were withheld: never enough faces at once. For the owner alone."""
 
     lines: int
     withheld: int = 0
@@ -73,11 +74,11 @@ def export_history(options: ExportOptions) -> Exported:
         if o.minutes is None:
             return Exported(_write(o.kind, o.out, _ROW_COLUMNS, map(_row_cells, rows(database, o.span))))
         kept, withheld = groups(database, o.minutes, o.least, o.span)
-    labels, length = labels_of(kept), round(o.minutes * 60_000)
+    labels = labels_of(kept)
     columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
     table = (
         (
-            *(time_text(g.from_ms), time_text(g.from_ms + length), g.clock_ok, g.faces, g.observations),
+            *(time_text(g.from_ms), time_text(g.to_ms), g.clock_ok, g.faces, g.observations),
             *(round(g.shares.get(label, 0.0), 4) for label in labels),
         )
         for g in kept

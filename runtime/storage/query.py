@@ -1,4 +1,4 @@
-"""Reading a kiosk's history, also while it is being written: rows, aggregates of enough faces, and a summary."""
+"""Reading a kiosk's history, also while it is being written: rows and a summary."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ...bundle import LABELS
 from ...errors import InputError
 from . import kiosk_path
 from .batch import Event
@@ -34,23 +32,6 @@ class HistoryRow:
     label: str
     confidence: float
     probabilities: dict[str, float] | None
-
-
-@dataclass(frozen=True)
-class Group:
-    """What was seen in one stretch of time.
-
-    Attributes:
-        from_ms: begin, wall clock; clock_ok: the clock was synchronised.
-        faces: different tracks; observations: rows.
-        shares: label -> share of the observations, summing to 1.
-    """
-
-    from_ms: int
-    clock_ok: bool
-    faces: int
-    observations: int
-    shares: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -138,45 +119,6 @@ WHERE seq > ? AND wall_ms >= ? AND wall_ms < ? ORDER BY seq LIMIT ?
 """
 
 
-def groups(
-    database: sqlite3.Connection, minutes: float, least: int, span: tuple[int, int] = FOREVER
-) -> tuple[list[Group], int]:
-    """Aggregates over stretches of time, in their order, and how many stretches were withheld.
-
-    Args:
-        minutes: length of a stretch; least: stretches with fewer faces are withheld.
-    """
-    length = round(minutes * 60_000)
-    faces = {tuple(key): count for *key, count in database.execute(_FACES, (length, *span))}
-    counts: dict[tuple[Any, ...], dict[str, int]] = {}
-    for start, ok, label, count in database.execute(_COUNTS, (length, *span)):
-        counts.setdefault((start, ok), {})[label] = count
-    kept = [
-        Group(start * length, bool(ok), faces[start, ok], sum(c.values()), _shares(c))
-        for (start, ok), c in counts.items()
-        if faces[start, ok] >= least
-    ]
-    return kept, len(counts) - len(kept)
-
-
-# `/` of SQLite cuts towards zero; stamps before 1970 do not occur.
-_FACES = """
-SELECT stretch, clock_ok, count(*) FROM (
-    SELECT DISTINCT wall_ms / ? AS stretch, clock_ok, run, track FROM observations WHERE wall_ms >= ? AND wall_ms < ?
-) GROUP BY 1, 2
-"""
-_COUNTS = """
-SELECT wall_ms / ? AS stretch, clock_ok, label, count(*) FROM observations WHERE wall_ms >= ? AND wall_ms < ?
-GROUP BY 1, 2, 3 ORDER BY 1, 2
-"""
-
-
-def labels_of(groups: list[Group]) -> list[str]:
-    """Every label that occurs, the usual ones first and in the usual order."""
-    found = {label for group in groups for label in group.shares}
-    return [*(label for label in LABELS if label in found), *sorted(found - set(LABELS))]
-
-
 def summary(folder: Path) -> Summary:
     """What a history holds; raises InputError."""
     with reading(folder) as database:
@@ -204,8 +146,3 @@ _SPAN = """
 SELECT count(*), min(wall_ms) FILTER (WHERE clock_ok), max(wall_ms) FILTER (WHERE clock_ok), sum(NOT clock_ok)
 FROM observations
 """
-
-
-def _shares(counts: dict[str, int]) -> dict[str, float]:
-    total = sum(counts.values())
-    return {label: count / total for label, count in counts.items()}

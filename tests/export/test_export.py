@@ -88,13 +88,13 @@ def test_nobody_needs_faces(bundle: Bundle, crops: np.ndarray, tmp_path: Path, c
     assert choose_artifact(made).path == "onnx/model_int8.onnx"  # what `run` takes
 
 
-def test_the_golden_crops_are_drawn_again_by_the_seed() -> None:
+def test_the_portraits_are_drawn_again_by_the_seed() -> None:
     data = pytest.importorskip("skimage.data", reason="needs the demo extra")
-    from fer_edge.bundle import golden
+    from fer_edge.bundle import portraits
 
-    drawn = golden.draw(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))
-    assert np.abs(drawn.astype(int) - cv2.imread(str(golden.FILE))).mean() < 0.5
-    assert len({crop.tobytes() for crop in golden.golden_crops(96)}) == golden.COUNT
+    drawn = portraits.draw(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))
+    assert np.abs(drawn.astype(int) - cv2.imread(str(portraits.FILE))).mean() < 0.5
+    assert len({crop.tobytes() for crop in portraits.portraits(96)}) == portraits.COUNT
 
 
 def test_nothing_is_reported_to_anybody(exported: Path) -> None:

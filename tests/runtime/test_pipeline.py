@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 import pytest
+from conftest import Command
 from fer_edge.bundle import Bundle
-from fer_edge.errors import BundleDamaged, DeviceNotFound, InputError, UsageError
+from fer_edge.errors import BundleDamaged, DeviceNotFound, InputError, NotFinite, UsageError
+from fer_edge.runtime.classify import classify
 from fer_edge.runtime.inference.classifier import INT8_TOLERANCE, Classifier, choose_artifact
 from fer_edge.runtime.pipeline import Pipeline, run
 from fer_edge.runtime.sources import open_source
+from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Observation
 from fer_edge.runtime.vision.detectors import open_detector, weights
 from fer_edge.runtime.vision.detectors.weights import REGISTRY, add_model, fetch_model, find_model
 from fer_edge.runtime.vision.smoothing import open_smoother
 from support.front_door import run_verb
+from support.odd_bundles import odd_bundle
+
+
+def test_an_answer_that_is_no_number_is_left_out_and_told(tmp_path: Path, command: Command) -> None:
+    """NaN at first, and then good answers to the same face: these are kept, and no average holds the NaN for ever."""
+    out = tmp_path / "out"
+    bundle = odd_bundle(tmp_path / "odd", limit=120)
+    done = command("run", "--bundle", bundle, "--source", "demo:4", "--out", out, "--detector", "haar")
+    assert done.returncode == 0, done.stderr
+    assert int(re.findall(r"left out: +(\d+) faces.*NaN", done.stdout)[0]) > 10
+    seen = list(open_session(out).observations())
+    assert len(seen) > 10
+    assert {o.label for o in seen} == {"happy"}
+
+
+def test_a_model_that_never_answers_a_number_is_an_error(tmp_path: Path, command: Command) -> None:
+    bundle = odd_bundle(tmp_path / "odd", limit=-1)
+    run = ("run", "--bundle", bundle, "--source", "demo:1", "--detector", "haar")
+    for words, code in [(run, 4), (("bundle", "check", bundle), 2)]:
+        done = command(*words)
+        assert (done.returncode, "finite number (NaN or infinite)" in done.stderr) == (code, True), done.stderr
+    with pytest.raises(NotFinite, match="1 of 1 pictures"):
+        classify(np.zeros((50, 50, 3), np.uint8), bundle=bundle)
 
 
 class Collect:

@@ -16,7 +16,7 @@ from fer_edge.errors import DeviceFailed, DeviceNotFound, OutputError
 from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.inference.classifier import Classifier
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
-from fer_edge.runtime.kiosk.daemon import GAVE_UP, TAKE_S, Daemon
+from fer_edge.runtime.kiosk.daemon import GAVE_UP, NOT_FINITE_S, TAKE_S, Daemon
 from fer_edge.runtime.kiosk.logs import HealthLog
 from fer_edge.runtime.kiosk.systemd import Notifier
 from fer_edge.runtime.pipeline import Pipeline
@@ -57,6 +57,7 @@ class Device:
     """The real ONNX Runtime, which a test can pull out."""
 
     there = True
+    factor = 1.0
 
     def __init__(self, bundle: Bundle) -> None:
         if not self.there:
@@ -66,7 +67,7 @@ class Device:
     def infer(self, batch: np.ndarray) -> np.ndarray:
         if not self.there:
             raise DeviceFailed("unplugged")
-        return self._inner.infer(batch)
+        return self._inner.infer(batch) * self.factor
 
     def describe(self) -> dict[str, object]:
         return self._inner.describe()
@@ -189,9 +190,33 @@ def test_nothing_about_one_face_gets_out(bundle: Bundle, clip: Path, yunet: Path
     kiosk = Kiosk(bundle, clip, aggregate=Aggregate(least_group=2))
     kiosk.steps(30)  # at 12.5 a second
     assert len(kiosk.told) > 2
-    assert all(s.faces in (None, 0) and not s.shares and not s.window for s in kiosk.told)
-    assert any(s.faces is None for s in kiosk.told)
+    assert all(s.faces is None and not s.shares and not s.window for s in kiosk.told)
+    assert all((s.fps, s.latency_ms, s.dropped, s.stages_ms) == (None, None, None, {}) for s in kiosk.told)
     assert not {"box", "track", "probabilities"} & set(str(asdict(kiosk.told[-1])).replace("'", " ").split())
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf])
+def test_answers_that_are_no_numbers_degrade_it(
+    bundle: Bundle, clip: Path, yunet: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """Nothing of them is stored or averaged, what comes after them is, and a blank crop's are no fault."""
+    kiosk = Kiosk(bundle, clip)
+    assert kiosk.steps(10) is Condition.OK
+    before = len(kiosk.seen)
+    monkeypatch.setattr(Device, "factor", factor)
+    assert kiosk.steps(10) is Condition.DEGRADED
+    assert "(NaN)" in kiosk.daemon.health.reason
+    assert len(kiosk.seen) == before
+    monkeypatch.setattr(Device, "factor", 1.0)
+    kiosk.steps(10)
+    assert len(kiosk.seen) == before + 10
+    assert np.isfinite([o.confidence for o in kiosk.seen]).all()
+    kiosk.now[0] += NOT_FINITE_S
+    monkeypatch.setattr(Device, "factor", factor)
+    kiosk.empty_room()
+    kiosk.steps(5)
+    kiosk.now[0] += 11  # the self-test's
+    assert kiosk.steps(5) is Condition.OK
 
 
 def test_a_camera_that_goes_and_comes_back(bundle: Bundle, clip: Path, yunet: Path, systemd: Systemd) -> None:
@@ -318,9 +343,22 @@ def test_aggregates_forget() -> None:
     assert (a.faces(), a.shares()["happy"]) == (3, pytest.approx(2 / 3))
     a.update(HERE_S + 0.1, [observation(1, "sad")])
     assert (a.faces(), a.shares()) == (None, {})
-    assert a.window()["sad"] == pytest.approx(0.5)
+    assert a.window()["happy"] == pytest.approx(2 / 3)
     a.forget(10.5)
-    assert a.window() == {}  # of one face
-    a.forget(100)
-    assert (a.faces(), a.shares(), a.window()) == (0, {}, {})
+    assert (a.faces(), a.shares(), a.window()) == (None, {}, {})
+    a.least_group = 1
+    assert a.faces() == 0
+    a.update(11, [observation(4, "sad")])
+    assert (a.faces(), a.shares(), a.window()) == (1, {"sad": 1}, {"sad": 1})
+    a.least_group = 2  # and what was taken before is not told under the new promise
+    assert (a.faces(), a.shares(), a.window()) == (None, {}, {})
     assert TAKE_S < HERE_S
+
+
+def test_one_person_who_returns_is_no_group() -> None:
+    """A minute counts by who was there at once; three tracks in it may be one person."""
+    a = Aggregate(least_group=3)
+    for track in range(1, 20):
+        a.update(3.0 * track, [observation(track, "sad")])
+        a.update(3.0 * track + 0.3, [observation(track, "sad"), observation(track + 100, "sad")])
+        assert (a.faces(), a.shares(), a.window()) == (None, {}, {})

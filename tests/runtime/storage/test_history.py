@@ -12,8 +12,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -24,9 +26,10 @@ from fer_edge.errors import InputError, MissingExtra, OutputError, UsageError
 from fer_edge.runtime.storage import batch, export, kiosk_path
 from fer_edge.runtime.storage.clock import boot_id, clock_synchronised
 from fer_edge.runtime.storage.export import ExportOptions, export_history, time_text
+from fer_edge.runtime.storage.groups import groups
 from fer_edge.runtime.storage.history import History
 from fer_edge.runtime.storage.lock import Claim
-from fer_edge.runtime.storage.query import HistoryRow, groups, reading, rows, summary
+from fer_edge.runtime.storage.query import HistoryRow, reading, rows, summary
 from fer_edge.runtime.storage.retention import RetentionLimits
 from fer_edge.runtime.storage.schema import APPLICATION, VERSION
 from fer_edge.runtime.storage.wipe import traces, wipe
@@ -611,6 +614,59 @@ def test_aggregates_withhold_small_groups(folder: Path, tmp_path: Path) -> None:
     assert list(table[0]) == ["from", "to", "clock_ok", "faces", "observations", "share_happy", "share_sad"]
     assert table[1]["share_sad"] == "0.25"
     assert table[0]["to"] < table[1]["from"]
+
+
+def test_one_person_who_returns_is_never_exported(folder: Path, tmp_path: Path) -> None:
+    """Three tracks in a stretch are no three people; moments with three at once are told, and only those."""
+    time = Time()
+    sink = store(folder, time)
+    for track in range(10):
+        sink.write(FRAME, [seen(track, "sad")])
+        time.passes(20)
+    sink.commit()
+    with reading(folder) as database:
+        assert groups(database, 15, 3) == ([], 1)
+    sink.write(FRAME, [seen(n, "happy") for n in (20, 21, 22)])
+    sink.close()
+    with reading(folder) as database:
+        (told,), _ = groups(database, 15, 3)
+    assert (told.faces, told.observations, told.shares) == (3, 3, {"happy": 1.0})
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    clock.tzset()
+    yield
+    monkeypatch.undo()
+    clock.tzset()
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-06-01", 24), ("2026-03-29", 23), ("2026-10-25", 25)])
+@pytest.mark.usefixtures("berlin")
+def test_days_are_those_of_the_local_clock(folder: Path, day: str, hours: int) -> None:
+    midnight = datetime.fromisoformat(day).timestamp()
+    begin, end = round(midnight * 1000), round((midnight + 3600 * hours) * 1000)
+    time = Time(midnight - 600)
+    sink = store(folder, time)
+    for place, (seconds, label) in enumerate([(-600, "sad"), (1800, "happy"), (3600 * hours - 1, "sad"), (0, "fear")]):
+        time.wall = midnight + (seconds if place < 3 else 3600 * hours)
+        time.monotonic += 1
+        sink.write(FRAME, [seen(2 * place, label), seen(2 * place + 1, label)])
+    sink.close()
+    with reading(folder) as database:
+        (told,), _ = groups(database, 1440, 2, (begin, end))
+        days, _ = groups(database, 1440, 2)
+        (cut,), _ = groups(database, 1440, 2, (begin, begin + 7_200_000))
+        halves, _ = groups(database, 720, 2, (begin, end))
+        quarters, _ = groups(database, 15, 2, (begin, end))
+    assert (told.from_ms, told.to_ms, told.faces, told.shares) == (begin, end, 4, {"happy": 0.5, "sad": 0.5})
+    assert [(g.from_ms, g.to_ms) for g in days[1:2]] == [(begin, end)]
+    assert [g.to_ms for g in days[:-1]] == [g.from_ms for g in days[1:]]
+    assert (cut.from_ms, cut.to_ms, cut.shares) == (begin, begin + 7_200_000, {"happy": 1.0})
+    assert [g.shares for g in halves] == [{"happy": 1.0}, {"sad": 1.0}]
+    assert halves[1].to_ms == end
+    assert {g.to_ms - g.from_ms for g in quarters} == {900_000}
 
 
 def test_reading_pages_through_more_than_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 The portrait is NASA's of astronaut Eileen Collins, in the public domain, which comes with scikit-image: turned, lit,
 blurred, and with the mouth covered, without which it is not always a smile to the shipped models. The seed was chosen:
 no crop lies on the border between two labels for them, where any rounding would decide.
-`python -m fer_edge.bundle.golden` draws them again.
+`python -m fer_edge.bundle.portraits` draws them again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from ..files import writing
 from .preprocess import Image, whole_image
 
-FILE = Path(__file__).with_name("golden.png")
+FILE = Path(__file__).with_name("portraits.png")
 COUNT, COLUMNS, SIDE = 32, 8, 112
 FACE = ((224.0, 114.0), 118.0)
 """Centre and height of the face in the portrait, in pixels."""
@@ -27,7 +27,7 @@ CHEEK = ((118, 132), (195, 250))
 """Rows and columns where the colour of the skin is taken from."""
 
 
-def golden_crops(size: int) -> list[Image]:
+def portraits(size: int) -> list[Image]:
     """The crops, uint8 (size, size, 3) RGB."""
     sheet = cv2.cvtColor(cv2.imread(str(FILE)), cv2.COLOR_BGR2RGB)
     tiles = sheet.reshape(COUNT // COLUMNS, SIDE, COLUMNS, SIDE, 3).swapaxes(1, 2).reshape(COUNT, SIDE, SIDE, 3)

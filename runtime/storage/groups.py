@@ -1,0 +1,86 @@
+"""Aggregates of a kiosk's history over stretches of time, from moments when enough faces were there at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from ...bundle import LABELS
+from .query import FOREVER, HistoryRow, rows
+from .stretches import Stretches
+
+
+@dataclass(frozen=True)
+class Group:
+    """What was seen in one stretch of time, in its moments with enough faces.
+
+    Attributes:
+        from_ms, to_ms: begin and end, wall clock; clock_ok: the clock was synchronised.
+        faces: different tracks; observations: rows.
+        shares: label -> share of the observations, summing to 1.
+    """
+
+    from_ms: int
+    to_ms: int
+    clock_ok: bool
+    faces: int
+    observations: int
+    shares: dict[str, float]
+
+
+@dataclass
+class _Counts:
+    tracks: set[tuple[int, int]] = field(default_factory=set)
+    labels: Counter[str] = field(default_factory=Counter)
+
+
+def groups(
+    database: sqlite3.Connection, minutes: float, least: int, span: tuple[int, int] = FOREVER
+) -> tuple[list[Group], int]:
+    """Aggregates over stretches of time, in their order, and how many stretches were withheld.
+
+    Args:
+        minutes: length of a stretch, see `Stretches`.
+        least: moments with fewer faces at once do not count; a stretch without any other is withheld. One person who
+            comes three times has three tracks, but is never three at once.
+    """
+    found: defaultdict[tuple[int, int, bool], _Counts] = defaultdict(_Counts)
+    stretches = Stretches(minutes, span, _first_ms(database, span))
+    for moment in _moments(database, span):
+        begin, end = stretches.of(moment[0].wall_ms)
+        counts = found[begin, end, moment[0].clock_ok]
+        if len({row.track for row in moment}) >= least:
+            counts.tracks.update((row.run, row.track) for row in moment)
+            counts.labels.update(row.label for row in moment)
+    kept = [_group(key, counts) for key, counts in sorted(found.items(), key=lambda item: item[0]) if counts.labels]
+    return kept, len(found) - len(kept)
+
+
+def _moments(database: sqlite3.Connection, span: tuple[int, int]) -> Iterator[list[HistoryRow]]:
+    """The rows of each frame: they were written together, with one stamp."""
+    for _, moment in groupby(rows(database, span), key=lambda row: (row.run, row.wall_ms)):
+        yield list(moment)
+
+
+def _first_ms(database: sqlite3.Connection, span: tuple[int, int]) -> int:
+    """The first stamp of the span, of a synchronised clock where there is one."""
+    words = (
+        "SELECT wall_ms FROM observations WHERE wall_ms >= ? AND wall_ms < ? ORDER BY clock_ok DESC, wall_ms LIMIT 1"
+    )
+    first = database.execute(words, span).fetchone()
+    return int(first[0]) if first else 0
+
+
+def _group(key: tuple[int, int, bool], counts: _Counts) -> Group:
+    total = counts.labels.total()
+    shares = {label: count / total for label, count in counts.labels.items()}
+    return Group(*key, len(counts.tracks), total, shares)
+
+
+def labels_of(groups: list[Group]) -> list[str]:
+    """Every label that occurs, the usual ones first and in the usual order."""
+    found = {label for group in groups for label in group.shares}
+    return [*(label for label in LABELS if label in found), *sorted(found - set(LABELS))]
