@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="of --labelled (default: test)")
     parser.add_argument("--out", type=Path, metavar="BUNDLE", help="add to a copy of the bundle, made here")
     parser.add_argument("--rknn-python", type=Path, metavar="PATH", help="an interpreter that has rknn-toolkit2")
+    parser.add_argument("--compiler", choices=("docker",), help="edgetpu: Google's compiler in a container")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads for measuring (default: all)")
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="which calibration pictures are drawn")
 

@@ -22,6 +22,7 @@ from .gate import Evaluate, Gate
 from .job import Built, Job
 from .labelled import calibration_faces, evaluation
 from .targets import ALL, choose, left_out, target_module, variants
+from .targets.edgetpu_docker import require_docker
 
 PICTURES = 512
 
@@ -38,6 +39,7 @@ class ExportOptions:
         precision, chip: only this one; None makes what is usual.
         labelled, split: labelled faces to measure accuracy on, too.
         rknn_python: an interpreter that has rknn-toolkit2.
+        compiler: of the Edge TPU: docker, or None for the one on PATH, if there is one.
         threads: processor threads for measuring, None for all.
     """
 
@@ -52,6 +54,7 @@ class ExportOptions:
     split: str = "test"
     seed: int = 42
     rknn_python: Path | None = None
+    compiler: str | None = None
     threads: int | None = None
 
 
@@ -86,8 +89,10 @@ def export_bundle(
         UsageError, DatasetError, DeviceNotFound: something asked for is not there; and as `add_targets`.
     """
     bundle = open_bundle(options.bundle)
-    tools = {"rknn_python": options.rknn_python}
+    tools = {"rknn_python": options.rknn_python, "compiler": options.compiler}
     names = choose(options.target, options.precision, options.chip, tools)
+    if options.compiler == "docker" and "edgetpu" in names:
+        require_docker()  # before anything is built
     _check_place(options, bundle)
     place = f" --out {shlex.quote(str(options.out))}" if options.out else ""
     command = f"export {bundle.words} --target {options.target}{place}"
