@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     parser.add_argument("--out", type=Path, metavar="BUNDLE", help="add to a copy of the bundle, made here")
     parser.add_argument("--rknn-python", type=Path, metavar="PATH", help="an interpreter that has rknn-toolkit2")
+    parser.add_argument("--compiler", choices=("docker",), help="edgetpu: Google's compiler in a container")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads for measuring (default: all)")
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="which calibration pictures are drawn")
 

@@ -24,6 +24,7 @@ from .job import Built, Job
 from .labelled import calibration_faces, evaluation
 from .quantize import Ranges, quantised, read_ranges
 from .targets import ALL, choose, left_out, target_module, variants
+from .targets.edgetpu_docker import require_docker
 
 PICTURES = 512
 
@@ -42,6 +43,7 @@ class ExportOptions:
         labelled, split: labelled faces to measure accuracy on, too; None: their test, or valid where there is none.
         label_map: what folders that are no usual label mean; see `read_label_map`.
         rknn_python: an interpreter that has rknn-toolkit2.
+        compiler: of the Edge TPU: docker, or None for the one on PATH, if there is one.
         threads: processor threads for measuring, None for all.
     """
 
@@ -57,6 +59,7 @@ class ExportOptions:
     label_map: str | None = None
     seed: int = 42
     rknn_python: Path | None = None
+    compiler: str | None = None
     threads: int | None = None
 
 
@@ -93,8 +96,10 @@ def export_bundle(
         UsageError, DatasetError, DeviceNotFound: something asked for is not there; and as `add_targets`.
     """
     bundle = open_bundle(options.bundle)
-    tools = {"rknn_python": options.rknn_python}
+    tools = {"rknn_python": options.rknn_python, "compiler": options.compiler}
     names = choose(options.target, options.precision, options.chip, tools)
+    if options.compiler == "docker" and "edgetpu" in names:
+        require_docker()  # before anything is built
     _check_place(options, bundle)
     crops, calibration, ranges = calibrate(options, bundle, on_notice, watch)
     evaluate = evaluation(options.labelled, options.split, options.seed, watch, on_notice, options.label_map)

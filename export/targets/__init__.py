@@ -55,7 +55,7 @@ def choose(wanted: str, precision: str | None, chip: str | None, options: Mappin
     if chip and not chips:
         raise UsageError(f"--chip says nothing to {wanted}", hint="leave --chip out")
     prepare = getattr(module, "prepare", None)
-    if prepare is None and (how := missing(wanted, options)):
+    if (prepare is None or hasattr(module, "EXTRA")) and (how := missing(wanted, options)):
         raise DeviceNotFound(f"the tools for {wanted} are not installed here", cause="they are optional", hint=how)
     return [wanted]
 

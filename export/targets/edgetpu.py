@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ..job import Built, Job, entry
 from ..tflite import edgetpu_rules
 from ..tflite.convert import int8_file
 from ..tflite.flatbuffer import read_tflite
+from . import edgetpu_docker
 
 EXTRA = ("edgetpu", "tensorflow", "ai_edge_litert")
 PRECISIONS = USUAL = ("int8",)
@@ -39,14 +40,29 @@ def build(job: Job, precision: str, chip: str) -> Built:
     job.file(PLAIN).write_bytes(plain.read_bytes())
     report = {"compiled": False, **rule_check(job.work / PLAIN)}
     artifact = entry(job, PLAIN, "edgetpu", precision, "int8", settings, ("tensorflow", "ai-edge-litert"), report)
-    compiler = shutil.which(COMPILER)
-    if compiler is None:
+    command = _compiler(job)
+    if command is None:
         return Built(artifact, notes=(_elsewhere(job),))
-    report = compile_with(compiler, job.work / PLAIN, job.file(COMPILED))
+    report = compile_with(command, job.work / PLAIN, job.file(COMPILED))
     report["source"] = PLAIN
     tools = ("tensorflow",)
     compiled = entry(job, COMPILED, "edgetpu", precision, "int8", settings, tools, report, companions=(PLAIN,))
     return Built(compiled, runs=artifact, notes=(summary(report),))
+
+
+def prepare(options: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Get the compiler's container where it is asked for; raises DeviceNotFound."""
+    if options.get("compiler") == "docker":
+        edgetpu_docker.build_image(say)
+
+
+def _compiler(job: Job) -> list[str] | None:
+    """The compiler's call on the uncompiled file, or None where there is no compiler."""
+    source, out = job.work / PLAIN, job.file(COMPILED).parent
+    if job.options.get("compiler") == "docker":
+        return edgetpu_docker.compile_command(source, out)
+    compiler = shutil.which(COMPILER)
+    return [compiler, "-s", "-o", str(out), str(source)] if compiler else None
 
 
 def rule_check(path: Path) -> dict[str, Any]:
@@ -72,12 +88,11 @@ def rule_check(path: Path) -> dict[str, Any]:
     }
 
 
-def compile_with(compiler: str, source: Path, target: Path) -> dict[str, Any]:
-    """Run the compiler and read its log.
+def compile_with(command: list[str], source: Path, target: Path) -> dict[str, Any]:
+    """Run the compiler and read its log; it writes beside the target.
 
     Raises ConversionFailed: it gave up; GateFailed: it put less than 95 % of the operators on the chip.
     """
-    command = [compiler, "-s", "-o", str(target.parent), str(source)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -194,6 +209,7 @@ def _elsewhere(job: Job) -> str:
     """What to do with an uncompiled file."""
     return (
         f"uncompiled: {COMPILER} (x86-64 Linux, from Google) is not on PATH here; our own rules were checked\n"
-        f"  on such a machine: {COMPILER} -s -o . {Path(PLAIN).name} > compile.log\n"
+        f"  with Docker: the same command with --compiler docker; else Google's web notebook, or on such a machine\n"
+        f"  {COMPILER} -s -o . {Path(PLAIN).name} > compile.log\n"
         f"  then here: fer-edge bundle add {job.destination} {Path(COMPILED).name} --log compile.log"
     )

@@ -129,7 +129,7 @@ def _uncompiled(profile: Profile, bundle: Bundle, artifact: Artifact) -> BundleE
     return BundleError(
         f"{artifact.path} was not compiled for {profile.name}, and would run on the processor",
         cause="the compiler was not at hand when it was exported",
-        hint=bundle.export_command(artifact.target, artifact.precision, profile.chip),
+        hint=bundle.export_command(artifact.target, artifact.precision, profile.chip) + " --compiler docker",
     )
 
 

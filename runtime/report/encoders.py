@@ -21,7 +21,10 @@ class Encoder(Protocol):
     """Appends pictures to a video file."""
 
     suffix: str
-    notice: str
+
+    @property
+    def notice(self) -> str:
+        """What would do better, for people; empty for the best."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         """Begin a file of this size; raises OSError."""

@@ -118,7 +118,8 @@ class Bench:
 
     def _supervisor(self) -> Supervisor:
         words = [sys.executable, "-m", "fer_edge", "run", "--config", str(self.config)]
-        environment = {"FER_EDGE_CACHE": os.environ["FER_EDGE_CACHE"], "FAKE_EDGETPU": str(self.stick)}
+        environment = {"FER_EDGE_MODEL_TUNE": "false", "FER_EDGE_CACHE": os.environ["FER_EDGE_CACHE"]}
+        environment["FAKE_EDGETPU"] = str(self.stick)
         if self.kit.clock:
             environment |= {
                 "LD_PRELOAD": str(FAKETIME),
