@@ -12,7 +12,7 @@ import numpy as np
 
 from ..bundle import Artifact, Bundle, add_artifacts, default_bundle, open_bundle, save_bundle
 from ..bundle.dataset import Watch, unwatched
-from ..devices.cpu import usable_cores
+from ..devices.cpu import limit_threads, usable_cores
 from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set, digest_of
@@ -100,6 +100,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory(prefix="fer-edge-export-") as work:
         job = Job(bundle, Path(work), destination, crops, calibration, tools, on_notice)
         threads = options.threads or usable_cores()
+        limit_threads(threads)
         made = add_targets(
             job, names, precision=options.precision, chip=options.chip, evaluate=evaluate, threads=threads
         )

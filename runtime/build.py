@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bundle import Bundle, open_bundle
-from ..devices.cpu import default_threads
+from ..devices.cpu import default_threads, limit_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
 from .inference.open_device import open_device
@@ -62,14 +62,14 @@ class BuiltPipeline:
 
 
 def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
-    """Open bundle, detector and device, and put them in a row; OpenCV's threads are set for the whole process.
+    """Open bundle, detector and device, and put them in a row; threads are limited in the whole process.
 
     Raises:
         BundleError kinds, UsageError: something is not there or does not fit; DeviceNotFound: the device is absent,
         and nothing stands in; DeviceFailed: it does not start.
     """
     threads = options.threads or default_threads()
-    limit_opencv(threads)
+    limit_threads(threads)
     bundle = options.bundle if isinstance(options.bundle, Bundle) else open_bundle(options.bundle)
     profile = find_profile(options.device)
     detector, notice = open_detector(options.detector, options.detect_width)
@@ -84,13 +84,6 @@ def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAU
         UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
     """
     return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
-
-
-def limit_opencv(threads: int) -> None:
-    """Give OpenCV's pool of this process so many threads."""
-    import cv2
-
-    cv2.setNumThreads(threads)
 
 
 def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOptions) -> Pipeline:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...bundle import LABELS, Logits, open_bundle, write_text
 from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
+from ...devices.cpu import limit_threads
 from ...errors import DatasetError, UsageError
 from ...export.labelled import logits_of
 from ...export.metrics import Classes, report
@@ -68,6 +69,8 @@ def evaluate(
         on_notice: told how many pictures are in no group.
         watch: shows how far reading and measuring are.
     """
+    if not options.checkpoint:
+        limit_threads(options.threads)
     dataset = read_labelled(options.data, options.label, watch=watch)
     samples, truth = truth_of(dataset, options.split, options.label, options.data)
     logits, about = _logits(options, samples, watch)
