@@ -1,7 +1,8 @@
 """From a picture and a face box to what every graph takes: one function, used everywhere.
 
 Training evaluation, export, calibration and the runtime all call `face_crop`. It is written in numpy so that a crop has
-the same bytes on every board, whatever OpenCV it carries.
+the same bytes on every board, whatever OpenCV it carries, and as additions of weighted rows, not as a matrix product:
+that would go to a BLAS, which rounds in its own order and splits a face over every core of the machine.
 """
 
 from __future__ import annotations
@@ -36,12 +37,15 @@ def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -
     left, top, width, height = (float(v) for v in box)
     if not (width > 0 and height > 0 and np.isfinite([left, top, width, height]).all()):
         raise InputError(f"a face box must have a positive, finite size; this one is {width:g} x {height:g}")
-    rows, row_weights = _weights(top, height, image.shape[0], size)
-    columns, column_weights = _weights(left, width, image.shape[1], size)
-    planes = image[rows, columns].transpose(2, 0, 1).astype(np.float32, order="C")
-    square = row_weights @ planes @ column_weights.T
+    rows, row_weights = _taps(top, height, image.shape[0], size)
+    columns, column_weights = _taps(left, width, image.shape[1], size)
+    y, x = int(rows.min()), int(columns.min())
+    part = image[y : rows.max() + 1, x : columns.max() + 1].astype(np.float32)
+    lines = _weighted(part.reshape(len(part), -1), rows - y, row_weights).reshape(size, -1, 3)
+    sideways = np.ascontiguousarray(lines.transpose(1, 0, 2)).reshape(-1, size * 3)
+    square = _weighted(sideways, columns - x, column_weights).reshape(size, size, 3)
     # Weights are positive and sum to 1, so the values stay within 0..255 and half up is a plain cast.
-    return np.ascontiguousarray((square + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0))
+    return np.ascontiguousarray((square + np.float32(0.5)).astype(np.uint8).transpose(1, 0, 2))
 
 
 def whole_image(image: Image, size: int) -> Image:
@@ -49,25 +53,31 @@ def whole_image(image: Image, size: int) -> Image:
     return face_crop(image, (0, 0, image.shape[1], image.shape[0]), size)
 
 
-@lru_cache(maxsize=16)  # pictures of one size hit it; faces found in a video never do, and would fill 25 MB
-def _weights(start: float, length: float, limit: int, size: int) -> tuple[slice, NDArray[np.float32]]:
-    """Triangle-filter weights along one axis: the source span to read and a (size, span) matrix whose rows sum to 1.
+def _weighted(lines: NDArray[np.float32], taps: NDArray[np.intp], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One axis of the filter: float32 (size, N) from float32 (span, N); each result is a weighted sum of few lines."""
+    total = np.zeros((taps.shape[1], lines.shape[1]), np.float32)
+    one = np.empty_like(total)
+    for tap, weight in zip(taps, weights, strict=True):
+        np.take(lines, tap, axis=0, out=one, mode="clip")  # the other modes copy once more
+        one *= weight[:, None]
+        total += one
+    return total
+
+
+@lru_cache(maxsize=16)  # pictures of one size hit it; faces found in a video never do
+def _taps(start: float, length: float, limit: int, size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Triangle filter along one axis: two arrays (taps, size), which positions are read and with which weight.
 
     The filter is as wide as the shrink factor (area-like averaging) and one pixel wide when enlarging (bilinear);
-    sample positions follow the half-pixel convention. Positions beyond the picture are folded onto its border.
+    sample positions follow the half-pixel convention. Positions beyond the picture are folded onto its border. The
+    weights of one result sum to 1.
     """
     scale = length / size
     support = max(scale, 1.0)
     centres = start + (np.arange(size) + 0.5) * scale - 0.5
     first = np.floor(centres - support).astype(int)
-    taps = first[:, None] + np.arange(int(np.ceil(2 * support)) + 2)
-    weight = np.maximum(0.0, 1.0 - np.abs(taps - centres[:, None]) / support)
-    weight /= weight.sum(axis=1, keepdims=True)
-    inside = np.clip(taps, 0, limit - 1)
-    used = inside[weight > 0]
-    low, high = int(used.min()), int(used.max()) + 1
-    matrix = np.zeros((size, high - low), np.float32)
-    rows = np.broadcast_to(np.arange(size)[:, None], taps.shape)
-    keep = weight > 0
-    np.add.at(matrix, (rows[keep], inside[keep] - low), weight[keep].astype(np.float32))
-    return slice(low, high), matrix
+    taps = first + np.arange(int(np.ceil(2 * support)) + 2)[:, None]
+    weight = np.maximum(0.0, 1.0 - np.abs(taps - centres) / support)
+    weight /= weight.sum(axis=0)
+    used = weight.any(axis=1)
+    return np.clip(taps[used], 0, limit - 1), weight[used].astype(np.float32)

@@ -36,3 +36,16 @@ def usable_cores() -> int:
 def default_threads() -> int:
     """Threads for inference: every usable core up to four; a 112-pixel ResNet-18 gains nothing from more."""
     return max(1, min(4, usable_cores()))
+
+
+def limit_threads(threads: int) -> None:
+    """Give every pool of this process that belongs to a library so many threads: OpenCV's, a BLAS's, OpenMP's.
+
+    Runtimes have pools of their own, which their backends limit. Without this, what numpy calls takes every core,
+    and waits for each of them on a busy machine or in a container that may use fewer than it sees.
+    """
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(threads)
+    threadpool_limits(threads)

@@ -14,7 +14,7 @@ import numpy as np
 from ..bundle import Artifact, Bundle, Image, add_artifacts, default_bundle, open_bundle, save_bundle
 from ..bundle.dataset import Watch, unwatched
 from ..bundle.portraits import portraits
-from ..devices.cpu import usable_cores
+from ..devices.cpu import limit_threads, usable_cores
 from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set, digest_of
@@ -110,6 +110,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory(prefix="fer-edge-export-") as work:
         job = Job(bundle, Path(work), destination, crops, calibration, ranges, tools, on_notice)
         threads = options.threads or usable_cores()
+        limit_threads(threads)
         made = add_targets(
             job, names, precision=options.precision, chip=options.chip, evaluate=evaluate, threads=threads
         )

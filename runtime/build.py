@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bundle import Bundle
+from ..devices.cpu import limit_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
 from .inference.open_device import bundle_for, open_device, threads_for
@@ -61,7 +62,7 @@ class BuiltPipeline:
 
 
 def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
-    """Open bundle, detector and device, and put them in a row; OpenCV's threads are set for the whole process.
+    """Open bundle, detector and device, and put them in a row; threads are limited in the whole process.
 
     Raises:
         BundleError kinds, UsageError: something is not there or does not fit; DeviceNotFound: the device is absent,
@@ -70,7 +71,7 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     profile = find_profile(options.device)
     bundle = bundle_for(profile, options.bundle)
     threads = threads_for(profile, bundle, options.threads)
-    limit_opencv(threads)
+    limit_threads(threads)
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
     told = "; ".join(line for line in (notice, classifier.notice) if line)
@@ -83,13 +84,6 @@ def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAU
     Raises UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
     """
     return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
-
-
-def limit_opencv(threads: int) -> None:
-    """Give OpenCV's pool of this process so many threads."""
-    import cv2
-
-    cv2.setNumThreads(threads)
 
 
 def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOptions) -> Pipeline:

@@ -102,6 +102,33 @@ def test_what_the_session_says(here: Path) -> None:
     assert sum(session.expressions.values()) == pytest.approx(1)
 
 
+ONE_THREAD = """
+import os, sys, time
+import fer_edge
+from pathlib import Path
+from fer_edge.runtime.build import PipelineOptions
+from threadpoolctl import threadpool_info
+import cv2
+def others():
+    own = os.getpid()
+    return sum(sum(map(int, (t / "stat").read_text().rpartition(")")[2].split()[11:13]))
+               for t in Path("/proc/self/task").iterdir() if int(t.name) != own)
+seen = iter(fer_edge.analyze("clip.mp4", options=PipelineOptions(threads=1)))
+next(seen)
+before, began = others(), time.process_time()
+for _ in seen: pass
+share = (others() - before) / os.sysconf("SC_CLK_TCK") / (time.process_time() - began)
+pools = {p["prefix"]: p["num_threads"] for p in threadpool_info()}
+assert pools and set(pools.values()) == {1} and cv2.getNumThreads() == 1, (pools, cv2.getNumThreads())
+assert share < 0.1, f"{share:.0%} of the work was done by other threads"
+"""
+
+
+def test_every_pool_of_threads_obeys_the_setting(here: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", ONE_THREAD], cwd=here, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_broken_source_raises_and_leaves_nothing(here: Path) -> None:
     (here / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(SourceError):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...bundle import Artifact, Bundle
+from ...devices.cpu import limit_threads
 from ...devices.profile import Profile
 from ...runtime.inference.classifier import Classifier
 from ...runtime.inference.open_device import artifact_for, open_device
@@ -33,7 +34,8 @@ class SystemUnderTest:
     simulator: Callable[[], Classifier] | None = None
 
     def open(self) -> Classifier:
-        """The classifier; raises what `open_device` raises."""
+        """The classifier; raises what `open_device` raises. Limits the process's threads."""
+        limit_threads(self.threads)
         if self.simulator is not None:
             return self.simulator()
         return open_device(

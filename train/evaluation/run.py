@@ -14,6 +14,7 @@ import numpy as np
 from ...bundle import LABELS, Logits, open_bundle, write_text
 from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
 from ...bundle.scoring import SharedLabels, shared_labels
+from ...devices.cpu import limit_threads
 from ...errors import DatasetError, UsageError
 from ...export.labelled import held_out, logits_of
 from ...export.metrics import Classes, report
@@ -75,6 +76,8 @@ def evaluate(
         on_notice: told how the data was read, what could not be, and how many pictures are in no group.
         watch: shows how far reading and measuring are.
     """
+    if not options.checkpoint:
+        limit_threads(options.threads)
     dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
     options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
     found, asked = truth_of(dataset, str(options.split), options.label, options.data)
