@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from conftest import SLOW
-from support.source_rules import ROOT, cycles, graph, imports, modules, work_at_import
+from support.old_pythons import bare_python
+from support.source_rules import ROOT, cycle, graph, imports, modules, work_at_import
 
 FLOORS = {
     "bundle": {"bundle"},
@@ -75,7 +75,7 @@ def test_the_files_that_all_import_need_nobody_but_errors_which_know_how_to_inst
 def test_no_files_import_each_other_in_a_circle() -> None:
     """Not even inside functions; the package's own __init__ is left out, from which all take the version."""
     edges = graph({name: path for name, path in MODULES.items() if name != "fer_edge"})
-    assert cycles(edges) == []
+    assert cycle(edges) == []
 
 
 def test_a_circle_is_seen(tmp_path: Path) -> None:
@@ -92,10 +92,10 @@ def test_a_circle_is_seen(tmp_path: Path) -> None:
     for name, text in texts.items():
         (room / f"{name}.py").write_text(text)
     edges = graph(modules(tmp_path, ("room",)), tmp_path)
-    assert cycles(edges) == [["fer_edge.room.a", "fer_edge.room.b", "fer_edge.room.c"]]
+    assert cycle(edges) == ["fer_edge.room.a", "fer_edge.room.b", "fer_edge.room.c"]
     (room / "b.py").write_text("from .e import five")
     edges = graph(modules(tmp_path, ("room",)), tmp_path)
-    assert cycles(edges) == [["fer_edge.room", "fer_edge.room.a", "fer_edge.room.b", "fer_edge.room.e"]]
+    assert cycle(edges) == ["fer_edge.room", "fer_edge.room.a", "fer_edge.room.b", "fer_edge.room.e"]
 
 
 def test_a_folder_is_read_at_a_glance() -> None:
@@ -156,10 +156,7 @@ def test_backends_stand_alone() -> None:
 
 
 def test_backends_parse_on_python_3_6() -> None:
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    old = next(iter(sorted(versions.glob("3.6.*/bin/python"))), None)
-    if old is None:
-        pytest.skip("no Python 3.6 on this machine")
+    old = bare_python("3.6") or pytest.skip("no Python 3.6 on this machine")
     for path in (ROOT / "runtime" / "backends").glob("*.py"):
         if path.name != "__init__.py":
             compile_it = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"

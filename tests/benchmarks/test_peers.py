@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,10 +222,9 @@ def test_an_environment_is_made_once(own_cache: Path) -> None:
 def test_a_step_that_fails_is_quoted_and_undone() -> None:
     folder = folder_of("some")
     script = "import sys; sys.exit('WARNING: old\\nERROR: no such package\\nA log is kept somewhere')"
+    steps: environment.Steps = [[sys.executable, "-m", "venv", "--without-pip", folder], [sys.executable, "-c", script]]
     with pytest.raises(DeviceNotFound, match="the environment some could not be made") as caught:
-        environment.make(
-            folder, [[sys.executable, "-m", "venv", "--without-pip", folder], [sys.executable, "-c", script]], print
-        )
+        environment.make(folder, steps, print)
     assert caught.value.cause == "ERROR: no such package"
     assert not folder.exists()
     with pytest.raises(DeviceNotFound) as caught:
@@ -241,9 +241,8 @@ def test_a_base_python_is_this_one_or_one_on_the_path(monkeypatch: pytest.Monkey
 
 
 def test_a_peer_that_ends_on_the_way_takes_nobody_with_it(samples: tuple[Sample, ...]) -> None:
-    rows = measure(
-        [ShortLived(About("short-lived", "1", "none", 48, "")), DEFAULT, ELSEWHERE[0]], samples, 2, 5, say=print
-    )
+    short = ShortLived(About("short-lived", "1", "none", 48, ""))
+    rows = measure([short, DEFAULT, ELSEWHERE[0]], samples, 2, 5, say=print)
     assert [bool(row.absent) for row in rows] == [True, False, True]
     assert rows[0].absent.startswith("the peer short-lived ended by exit code 0")
     assert (rows[1].images, rows[1].pictures, rows[1].rounds) == (len(samples), 5, 2)
@@ -266,18 +265,10 @@ def test_limit_spreads_over_the_samples(samples: tuple[Sample, ...]) -> None:
 
 
 def test_the_table_has_a_line_for_everyone() -> None:
-    done = PeerResult(
-        *("ours", "1", "MIT", 112, "as it is", "ort 1"),
-        accuracy=0.8584,
-        mean_recall=0.8853,
-        images=9,
-        p50_ms=3.456,
-        p90_ms=4.0,
-        p50_range=(3.1, 3.9),
-        p90_range=(3.8, 4.4),
-        pictures=5,
-        rounds=3,
-    )
+    accuracy: dict[str, Any] = {"accuracy": 0.8584, "mean_recall": 0.8853, "images": 9}
+    latency: dict[str, Any] = {"p50_ms": 3.456, "p90_ms": 4.0, "p50_range": (3.1, 3.9), "p90_range": (3.8, 4.4)}
+    about = ("ours", "1", "MIT", 112, "as it is", "ort 1")
+    done = PeerResult(*about, **accuracy, **latency, pictures=5, rounds=3)
     absent = PeerResult("theirs", "2", "MIT", 0, "", absent="npm error | code\nENOTFOUND " + "x" * 400)
     lines = markdown([done, absent]).splitlines()
     assert lines[2] == "| ours | 1 | MIT | 112 | 0.858 | 0.885 | 3.46 | 4.00 | 3.10 to 3.90 | ort 1 | as it is |"

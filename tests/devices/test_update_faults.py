@@ -22,46 +22,16 @@ from fer_edge.devices.update.service import CommandService
 from fer_edge.devices.update.trial import Trial, begin, running
 from fer_edge.errors import BundleError, GateFailed, InputError, OutputError, UsageError
 from support.payloads import install
-from support.updates import Kiosk, brought, kiosk, releases, site, sums
+from support.updates import CUT, Kiosk, another, brought, check_untouched, kiosk, releases, sums
 
 __all__ = ["kiosk", "releases"]  # fixtures
 UNIT = "etc/systemd/system/fer-edge.service"
-CUT = """
-import os, signal, sys
-from pathlib import Path
-from fer_edge.devices.update.apply import apply_update
-from fer_edge.devices.update.releases import Releases
-class Well:
-    def restart(self): pass
-    def trouble(self): return ""
-    def starts(self): return 0
-root, left = sys.argv[1], int(sys.argv[3])
-def hook(event, words):
-    global left
-    changes = event in ("os.rename", "os.symlink", "os.remove", "os.link", "os.mkdir", "subprocess.Popen")
-    if (changes or event == "open" and words[2] & os.O_WRONLY) and root in str(words):
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-if left >= 0:
-    sys.addaudithook(hook)
-apply_update(Releases(Path(root)), Path(sys.argv[2]), Well(), hold_s=0)
-"""
 SHIM = """#!/bin/sh
 left=$(/bin/cat "$LEFT")
 echo $((left - 1)) > "$LEFT"
 [ "$left" -gt 0 ] || kill -KILL 0
 exec /bin/%s "$@"
 """
-
-
-def another(folder: Path) -> Path:
-    """A payload whose unit differs too."""
-    brought(folder, "two")
-    unit = folder / "fer-edge.service"
-    unit.write_text(unit.read_text() + "# another\n")
-    sums(folder)
-    return folder
 
 
 def check_after_boot(root: Path, old: str) -> str:
@@ -173,9 +143,7 @@ def test_a_refusing_installer_starts_nothing(releases: Releases, kiosk: Kiosk, t
     sums(two)
     with pytest.raises(OutputError, match=r"install\.sh did not install it"):
         apply_update(releases, two, kiosk)
-    assert site(releases) == "one"
-    assert not kiosk.ran
-    assert running(releases) is None
+    check_untouched(releases, kiosk)
 
 
 def test_room_for_all_of_a_payload(

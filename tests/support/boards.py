@@ -40,7 +40,7 @@ def stick(root: Path, ids: str, speed: str) -> None:
     vendor, product = ids.split(":")
     about = {"idVendor": vendor, "idProduct": product, "speed": speed, "busnum": "2", "devnum": "7"}
     for name, text in about.items():
-        put(root, f"sys/bus/usb/devices/2-1/{name}", text + "\n")
+        put(root, f"{USB}{name}", text + "\n")
     put(root, "dev/bus/usb/002/007")
 
 
@@ -53,19 +53,29 @@ def board(root: Path, model: str, compatible: str = "") -> None:
 
 
 def common(root: Path) -> None:
-    put(root, "sys/devices/system/cpu/cpufreq/policy0/scaling_governor", "schedutil\n")
+    put(root, GOVERNOR, "schedutil\n")
     put(root, "sys/devices/system/cpu/cpufreq/policy0/scaling_driver", "cpufreq-dt\n")
-    put(root, "sys/class/thermal/thermal_zone0/temp", "51540\n")
-    put(root, "sys/class/thermal/thermal_zone0/type", "cpu-thermal\n")
+    thermal(root, 0, "cpu-thermal", 51540)
     put(root, "run/systemd/timesync/synchronized")
     webcam(root)
 
 
+def videos(root: Path, **names: str) -> None:
+    """Camera nodes, video0="its name"."""
+    for node, name in names.items():
+        put(root, f"dev/{node}")
+        put(root, f"sys/class/video4linux/{node}/name", f"{name}\n")
+
+
+def thermal(root: Path, number: int, kind: str, temperature: int) -> None:
+    put(root, f"{ZONE}{number}/type", f"{kind}\n")
+    put(root, f"{ZONE}{number}/temp", f"{temperature}\n")
+
+
 def webcam(root: Path) -> None:
-    for number, index in ((0, 0), (1, 1)):
-        put(root, f"dev/video{number}")
-        put(root, f"sys/class/video4linux/video{number}/name", "HD Webcam C270\n")
-        put(root, f"sys/class/video4linux/video{number}/index", f"{index}\n")
+    videos(root, video0="HD Webcam C270", video1="HD Webcam C270")
+    for number in (0, 1):
+        put(root, f"sys/class/video4linux/video{number}/index", f"{number}\n")
     frames(root, "/dev/video0")
 
 
@@ -103,15 +113,13 @@ def coral_on_a_pi_4(root: Path) -> Path:
     board(root, "Raspberry Pi 4 Model B Rev 1.5", "raspberrypi,4-model-b brcm,bcm2711")
     stick(root, "18d1:9302", "5000")
     rule = 'SUBSYSTEM=="usb",ATTRS{idVendor}=="1a6e",GROUP="plugdev"\nSUBSYSTEM=="usb",ATTRS{idVendor}=="18d1"\n'
-    put(root, "lib/udev/rules.d/60-libedgetpu1-std.rules", rule)
+    put(root, RULES, rule)
     library(root, "libedgetpu.so.1", "libedgetpu.so.1.0")
     package(root, "libedgetpu-dev", "15.0")
     package(root, "libedgetpu1-std", "16.0")
     interpreter(root, "3.9.2", "tflite-runtime", "2.5.0.post1")
     put(root, THROTTLED, "0\n")
-    for number, name in ((10, "bcm2835-codec-decode"), (13, "bcm2835-isp-output0")):
-        put(root, f"dev/video{number}")
-        put(root, f"sys/class/video4linux/video{number}/name", f"{name}\n")
+    videos(root, video10="bcm2835-codec-decode", video13="bcm2835-isp-output0")
     record(root, "picamera2", "", code=1)
     return root
 
@@ -132,11 +140,10 @@ def jetson_nano(root: Path) -> Path:
     put(root, "dev/nvhost-gpu")
     put(root, "etc/nv_tegra_release", "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64\n")
     meminfo(root)
-    put(root, "var/lib/nvpmodel/status", "pmode:0000 fmode:fanNull\n")
+    put(root, MODE, "pmode:0000 fmode:fanNull\n")
     put(root, "etc/nvpmodel.conf", "# modes\n< POWER_MODEL ID=0 NAME=MAXN >\nCPU 1\n< POWER_MODEL ID=1 NAME=5W >\n")
-    gpu(root, "sys/devices/57000000.gpu/devfreq/57000000.gpu", 921600000)
-    put(root, "sys/class/thermal/thermal_zone4/type", "PMIC-Die\n")
-    put(root, "sys/class/thermal/thermal_zone4/temp", "100000\n")
+    gpu(root, NANO_GPU, 921600000)
+    thermal(root, 4, "PMIC-Die", 100000)
     interpreter(root, "3.6.9", "tensorrt", "8.2.1.8")
     return root
 
@@ -157,11 +164,10 @@ def jetson_orin_nano(root: Path) -> Path:
     put(root, "dev/nvhost-gpu")
     put(root, "etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64\n")
     meminfo(root, 7650336, 5123456, 0)
-    put(root, "var/lib/nvpmodel/status", "pmode:0002\n")
+    put(root, MODE, "pmode:0002\n")
     put(root, "etc/nvpmodel.conf", SUPER_MODES)
-    gpu(root, "sys/class/devfreq/17000000.gpu", 1020000000)
-    put(root, "sys/class/thermal/thermal_zone3/type", "cv0-thermal\n")
-    put(root, "sys/class/thermal/thermal_zone3/temp", "-256000\n")
+    gpu(root, ORIN_GPU, 1020000000)
+    thermal(root, 3, "cv0-thermal", -256000)
     interpreter(root, "3.10.12", "tensorrt", "10.3.0")
     return root
 
@@ -173,7 +179,7 @@ def ncs2_on_a_pc(root: Path, ids: str = "03e7:f63b", speed: str = "5000") -> Pat
         f'SUBSYSTEM=="usb", ATTRS{{idProduct}}=="{p}", ATTRS{{idVendor}}=="03e7"' for p in ("2485", "f63b")
     )
     put(root, "etc/udev/rules.d/97-myriad-usbboot.rules", rule + "\n")
-    put(root, "sys/devices/system/cpu/cpufreq/policy0/scaling_governor", "powersave\n")
+    put(root, GOVERNOR, "powersave\n")
     put(root, "sys/devices/system/cpu/cpufreq/policy0/scaling_driver", "intel_pstate\n")
     interpreter(root, "3.9.18", "openvino", "2021.4.2", devices=["CPU", "MYRIAD"])
     return root
@@ -222,9 +228,7 @@ def pi_5_with_a_csi_camera(root: Path) -> Path:
     for file in ("video0", "video1"):
         shutil.rmtree(root / "sys/class/video4linux" / file)
         remove(root, f"dev/{file}")
-    for number, name in ((0, "rp1-cfe-csi2_ch0"), (20, "pispbe-input"), (19, "rpi-hevc-dec")):
-        put(root, f"dev/video{number}")
-        put(root, f"sys/class/video4linux/video{number}/name", f"{name}\n")
+    videos(root, video0="rp1-cfe-csi2_ch0", video20="pispbe-input", video19="rpi-hevc-dec")
     frames(root)
     record(root, "picamera2", "visible")
     record(root, "vcgencmd get_throttled", "throttled=0x0")

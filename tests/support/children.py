@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.waiting import until
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 FAULTY_CAMERA, FAULTY_BACKEND = FAKES / "drivers" / "faulty.py", FAKES / "backends" / "faulty.py"
@@ -34,14 +33,6 @@ def state(pid: int) -> str:
 def descriptors() -> int:
     """How many this process has open."""
     return len(os.listdir("/proc/self/fd"))
-
-
-def until(happened: Callable[[], object], what: str = "") -> None:
-    """Wait for it, on a busy machine too; fail when it does not come."""
-    deadline = time.monotonic() + 240  # reached only when it fails
-    while not happened():
-        assert time.monotonic() < deadline, what or "it did not happen"
-        time.sleep(0.005)
 
 
 def without_shared_memory(patch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
-"""What a Python file imports, the cycles that makes, and whether importing the file does any work."""
+"""What a Python file imports, the cycle that makes, and whether importing the file does any work."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,31 +77,13 @@ def graph(known: Mapping[str, Path], root: Path = ROOT) -> dict[str, set[str]]:
     return edges
 
 
-def cycles(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """The strongly connected components of more than one module (Tarjan)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(node: str) -> None:
-        index[node] = low[node] = len(index)
-        stack.append(node)
-        for other in sorted(edges[node]):
-            if other not in index:
-                visit(other)
-                low[node] = min(low[node], low[other])
-            elif other in stack:
-                low[node] = min(low[node], index[other])
-        if low[node] == index[node]:
-            at = stack.index(node)
-            found.append(sorted(stack[at:]))
-            del stack[at:]
-
-    for node in sorted(edges):
-        if node not in index:
-            visit(node)
-    return [component for component in found if len(component) > 1]
+def cycle(edges: Mapping[str, set[str]]) -> list[str]:
+    """Modules that need one another in a circle, or none."""
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        return sorted(set(error.args[1]))
+    return []
 
 
 def work_at_import(text: str) -> list[str]:

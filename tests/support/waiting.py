@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 """For what takes a moment on an idle machine, and much longer on one that is ten times overbooked."""
 
 

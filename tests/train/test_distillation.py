@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ import pytest
 from fer_edge.bundle import LABELS, Bundle, default_bundle, open_bundle
 from fer_edge.bundle.dataset import Dataset, balanced, read_dataset
 from fer_edge.errors import UsageError
+from fer_edge.runtime.inference.classifier import Classifier
+from fer_edge.train.distillation import imitation
+from fer_edge.train.evaluation.predict import predict
+from fer_edge.train.fit import fit
+from fer_edge.train.network import build_network, open_checkpoint
+from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,11 +34,6 @@ pytestmark = pytest.mark.train
 @pytest.fixture(scope="module")
 def parent(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a wide network that has seen faces."""
-    from dataclasses import asdict
-
-    from fer_edge.train.network import build_network
-    from fer_edge.train.progress.checkpoint import write_checkpoint
-
     path = tmp_path_factory.mktemp("parent") / "best.pt"
     torch.manual_seed(0)  # of its random classifier, which would else depend on the tests before
     network = build_network(TINY, str(backbone))
@@ -45,8 +46,6 @@ def some(count: int = 3) -> Any:
 
 
 def test_as_wide_as_its_parent_it_is_its_parent(parent: Path) -> None:
-    from fer_edge.train.network import build_network, open_checkpoint
-
     twin = build_network(replace(TINY, stages=(64, 128, 256, 512)), str(parent)).eval()
     with torch.inference_mode():
         assert torch.equal(twin(some()), open_checkpoint(parent)[0](some()))
@@ -54,8 +53,6 @@ def test_as_wide_as_its_parent_it_is_its_parent(parent: Path) -> None:
 
 def test_a_narrow_one_keeps_what_matters_most(parent: Path) -> None:
     """Closer to its parent's features than a random narrow network: the first three stages are the same."""
-    from fer_edge.train.network import build_network, open_checkpoint
-
     narrow = build_network(NARROW, str(parent)).eval()
     wide, _ = open_checkpoint(parent)
     assert narrow.body.layer4[1].conv2.weight.shape == (96, 96, 3, 3)
@@ -65,8 +62,6 @@ def test_a_narrow_one_keeps_what_matters_most(parent: Path) -> None:
 
 
 def test_inheriting_refuses_what_does_not_fit(parent: Path, tmp_path: Path) -> None:
-    from fer_edge.train.network import build_network
-
     with pytest.raises(UsageError, match="600 channels cannot inherit from one of 512"):
         build_network(replace(TINY, stages=(64, 128, 256, 600)), str(parent))
     with pytest.raises(UsageError, match="only from a network with the same layers"):
@@ -78,8 +73,6 @@ def test_inheriting_refuses_what_does_not_fit(parent: Path, tmp_path: Path) -> N
 
 
 def test_imitation_is_a_distance() -> None:
-    from fer_edge.train.distillation import imitation
-
     logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.1, 3.0]])
     assert imitation(logits, logits + 5, 2.0).item() == pytest.approx(0, abs=1e-6)  # a shift of all is none
     p, q = torch.softmax(logits.flip(0) / 2, 1), torch.softmax(logits / 2, 1)
@@ -100,9 +93,6 @@ def test_it_learns_what_its_teacher_says_and_not_the_labels(small: Dataset, pare
     The best epoch is chosen by validation labels, so these are the teacher's: by their own, the epoch that obeyed it
     least could be kept.
     """
-    from fer_edge.train.evaluation.predict import predict
-    from fer_edge.train.fit import fit
-
     always = LABELS.index("sad")
 
     def teacher(pictures: np.ndarray) -> np.ndarray:
@@ -128,8 +118,6 @@ def test_it_learns_what_its_teacher_says_and_not_the_labels(small: Dataset, pare
 
 
 def test_teacher_and_recipe_must_want_each_other(small: Dataset, tmp_path: Path) -> None:
-    from fer_edge.train.fit import fit
-
     with pytest.raises(UsageError, match="wants a teacher"):
         fit(NARROW, small, tmp_path)
     with pytest.raises(UsageError, match="takes no teacher"):
@@ -185,7 +173,6 @@ def test_the_shipped_student_is_nearly_as_good(shipped: Bundle, bundle: Bundle) 
 def test_the_shipped_students_figures_are_true(shipped: Bundle, faces: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs the edgetpu extra")
     from fer_edge.export.labelled import measure
-    from fer_edge.runtime.inference.classifier import Classifier
 
     artifact = shipped.artifact("edgetpu", "int8")
     measured = measure(Classifier(shipped, artifact), read_dataset(faces), "test", "fer2013plus/test")

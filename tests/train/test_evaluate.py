@@ -90,22 +90,10 @@ def test_repeats_report_mean_and_sample_deviation() -> None:
 
 
 def test_copies_are_counted_and_training_gives_way() -> None:
-    whole = Dataset(
-        (
-            sample(0, "train", 1, "a"),
-            sample(1, "train", 1, "b"),
-            sample(2, "train", 1, "b"),
-            sample(3, "valid", 1, "a"),
-            sample(4, "test", 1, "a"),
-            sample(5, "test", 1, "c"),
-        )
-    )
-    assert duplicates.counts(whole) == {
-        "test in valid": 1,
-        "test in train": 1,
-        "valid in train": 1,
-        "train in itself": 1,
-    }
+    rows = (("train", "a"), ("train", "b"), ("train", "b"), ("valid", "a"), ("test", "a"), ("test", "c"))
+    whole = Dataset(tuple(sample(i, split, 1, content) for i, (split, content) in enumerate(rows)))
+    kinds = ("test in valid", "test in train", "valid in train", "train in itself")
+    assert duplicates.counts(whole) == dict.fromkeys(kinds, 1)
     kept = duplicates.dedupe(whole)
     assert [s.path.stem for s in kept.samples] == ["1", "4", "5"]
     assert duplicates.counts(kept) == {}
@@ -126,12 +114,8 @@ def test_real_data_has_copies_across_splits(faces: Path) -> None:
 
 
 def test_live_rating_and_table() -> None:
-    takes = [live_check.Take("angry", "subtle"), live_check.Take("angry", "peak"), live_check.Take("happy", "peak")]
-    results = [
-        live_check.Result(takes[0], 10, 1),
-        live_check.Result(takes[1], 10, 9),
-        live_check.Result(takes[2], 0, 0),
-    ]
+    rated = (("angry", "subtle", 10, 1), ("angry", "peak", 10, 9), ("happy", "peak", 0, 0))
+    results = [live_check.Result(live_check.Take(label, level), *counts) for label, level, *counts in rated]
     rows = live_check.summarise(results)
     assert [(r["expression"], r["rating"]) for r in rows] == [("angry", "Moderate"), ("happy", "Poor")]
     assert rows[0]["published"] == 0.07
@@ -192,20 +176,15 @@ def few(faces: Path, tmp_path: Path) -> Path:
 def test_evaluate_writes_figures_plots_and_mistakes(few: Path, command: Command, tmp_path: Path) -> None:
     with (few / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
-    groups = [
-        f"{r['path']},{'fm'[i % 2]},F{i % 4 + 1},{('Young', 'Adult', 'Senior')[i % 3]}" for i, r in enumerate(rows)
-    ]
+    ages = ("Young", "Adult", "Senior")
+    groups = [f"{r['path']},{'fm'[i % 2]},F{i % 4 + 1},{ages[i % 3]}" for i, r in enumerate(rows)]
     (tmp_path / "g.csv").write_text("path,gender,skin,age\n" + "\n".join(groups) + "\n")
     done = command("evaluate", "--data", few, "--groups", "g.csv", "--out", "o")
     assert done.returncode == 0, done.stderr
     assert "calibration error" in done.stdout
     assert "too small to speak of" in done.stdout
-    assert {p.name for p in (tmp_path / "o").iterdir()} == {
-        "metrics.json",
-        "confusion.png",
-        "confidence.png",
-        "mistakes.png",
-    }
+    written = {p.name for p in (tmp_path / "o").iterdir()}
+    assert written == {"metrics.json", "confusion.png", "confidence.png", "mistakes.png"}
     figures = json.loads((tmp_path / "o" / "metrics.json").read_text())
     assert figures["images"] == 139
     assert figures["accuracy"] > 0.6
@@ -236,9 +215,8 @@ def test_evaluate_agrees_with_what_the_bundle_states(bundle: Bundle, faces: Path
         pytest.skip("the shipped bundle was measured on another set")
     measured = json.loads(command("evaluate", "--data", faces, "--json", "--precision", "int8", timeout=300).stdout)
     assert measured["images"] == stated["images"]
-    assert measured["accuracy"] == pytest.approx(
-        stated["accuracy"], abs=0.004
-    )  # int8 kernels differ between processors
+    # int8 kernels differ between processors
+    assert measured["accuracy"] == pytest.approx(stated["accuracy"], abs=0.004)
     assert measured["mean_recall"] == pytest.approx(stated["mean_recall"], abs=0.02)
 
 

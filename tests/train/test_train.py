@@ -12,13 +12,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fer_edge.bundle import LABELS
+from fer_edge.bundle import LABELS, softmax
 from fer_edge.bundle.dataset import Dataset, Sample, balanced, read_dataset, stratified_split
 from fer_edge.cli.sweep import BACKBONES
-from fer_edge.errors import DatasetError, TrainingDiverged, UsageError
+from fer_edge.errors import DatasetError, OutputError, TrainingDiverged, UsageError
 from fer_edge.export.metrics import calibration_error, fit_temperature, report
+from fer_edge.train.data.augment import build_augment
 from fer_edge.train.data.targets import label_share, sampling_weights, training_targets
+from fer_edge.train.fit import fit, rate_at
+from fer_edge.train.network import adjust_classifier, build_network, fold_luma
+from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe, recipe_names
+from fer_edge.train.run import describe_data
+from fer_edge.train.torch_import import import_torch
 from support.labelled import class_folders as folders
 
 TINY = load_recipe("tiny")
@@ -77,8 +83,6 @@ def test_empty_class(tmp_path: Path) -> None:
 
 
 def test_missing_class_is_said(tmp_path: Path) -> None:
-    from fer_edge.train.run import describe_data
-
     said: list[str] = []
     describe_data(read_dataset(folders(tmp_path / "d", LABELS[:5])), False, said.append)
     assert "no training picture is labelled sad, surprise: the model will hardly know it" in said
@@ -184,13 +188,8 @@ def test_temperature_mends_over_confidence() -> None:
     logits[np.arange(4000), truth] += 1.5
     temperature = fit_temperature(logits * 3, truth)
     assert temperature == pytest.approx(3 * fit_temperature(logits, truth), rel=0.02)
-    from fer_edge.bundle import softmax
-
-    assert (
-        calibration_error(softmax(logits * 3 / temperature), truth)
-        < 0.05
-        < calibration_error(softmax(logits * 3), truth)
-    )
+    before, after = (calibration_error(softmax(logits * 3 / t), truth) for t in (1, temperature))
+    assert after < 0.05 < before
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -230,8 +229,6 @@ def test_own_recipe_file(tmp_path: Path) -> None:
 
 
 def test_rate_warms_up_and_falls_to_its_floor() -> None:
-    from fer_edge.train.fit import rate_at
-
     published = load_recipe("published")
     rates = [rate_at(s, 1000, published) * published.learning_rate for s in range(1001)]
     assert rates[0] == pytest.approx(5e-5)
@@ -249,8 +246,6 @@ class TestNetwork:
         return pytest.importorskip("torch", reason="needs the train extra")
 
     def test_folding_luma_changes_nothing(self, torch: Any) -> None:
-        from fer_edge.train.network import build_network, fold_luma
-
         network = build_network(replace(TINY, color="luma")).eval()
         pictures = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
         with torch.no_grad():
@@ -258,7 +253,6 @@ class TestNetwork:
         assert network.body.conv1.in_channels == 1
 
     def test_first_weights_are_really_taken(self, torch: Any, backbone: Path) -> None:
-        from fer_edge.train.network import build_network
         from safetensors.torch import load_file
 
         stored = load_file(backbone)
@@ -267,8 +261,6 @@ class TestNetwork:
         assert torch.allclose(network.body.conv1.weight, stored["conv1.weight"].float().sum(1, keepdim=True))
 
     def test_first_weights_of_another_network(self, torch: Any, backbone: Path, tmp_path: Path) -> None:
-        from fer_edge.train.network import build_network
-
         with pytest.raises(UsageError, match=r"does not fit mobilenetv3_small_100: \d+ weights missing"):
             build_network(replace(TINY, backbone="mobilenetv3_small_100"), str(backbone))
         (tmp_path / "cut.safetensors").write_bytes(backbone.read_bytes()[:1000])
@@ -279,8 +271,6 @@ class TestNetwork:
 
     @pytest.mark.parametrize("name", BACKBONES)
     def test_every_backbone_of_the_study_and_of_the_device_table(self, torch: Any, name: str) -> None:
-        from fer_edge.train.network import adjust_classifier, build_network, fold_luma
-
         network = build_network(replace(TINY, backbone=name, color="luma", dropout=0.2)).eval()
         pictures = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
         with torch.no_grad():
@@ -290,9 +280,6 @@ class TestNetwork:
             assert torch.allclose(network(pictures), (before - 1) / 2, atol=1e-4)
 
     def test_weights_that_cannot_be_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from fer_edge.train.network import build_network
-        from fer_edge.train.torch_import import import_torch
-
         import_torch()  # timm cannot be imported before it has been here
 
         def refuse(*args: Any, **options: Any) -> Any:
@@ -303,16 +290,12 @@ class TestNetwork:
             build_network(TINY, "timm")
 
     def test_unknown_backbone(self) -> None:
-        from fer_edge.train.network import build_network
-
         with pytest.raises(UsageError, match="no backbone 'resnet19'"):
             build_network(replace(TINY, backbone="resnet19"))
 
     @pytest.mark.parametrize("name", ["v1", "v2", "wild"])
     def test_augmentation_keeps_shape_and_repeats_by_seed(self, name: str) -> None:
         pytest.importorskip("albumentations", reason="needs the train extra")
-        from fer_edge.train.data.augment import build_augment
-
         augment = build_augment(name)
         assert augment is not None
         picture = np.random.default_rng(0).integers(0, 255, (48, 48, 3), dtype=np.uint8)
@@ -357,8 +340,6 @@ class TestFit:
     def test_a_minute_of_training_is_better_than_chance(
         self, some_faces: Dataset, backbone: Path, tmp_path: Path
     ) -> None:
-        from fer_edge.train.fit import fit
-
         part = Dataset((*balanced(some_faces.split("train"), 420, 3), *some_faces.split("valid")), (), "fer2013_label")
         fitted = fit(TINY, part, tmp_path, init=str(backbone), say=lambda line: None)
         assert fitted.history[-1]["mean_recall"] > 0.25  # chance is 1/7
@@ -367,8 +348,6 @@ class TestFit:
     def test_killed_and_resumed_gives_the_same_numbers(
         self, torch: Any, some_faces: Dataset, backbone: Path, tmp_path: Path
     ) -> None:
-        from fer_edge.train.fit import fit
-
         small = Dataset(balanced_part(some_faces, 96), (), "")  # six steps an epoch
         recipe = replace(TINY, dropout=0.3, ema=0.9, augment="wild", balance=0.5, calibrate=True)
         quiet = {"init": str(backbone), "say": lambda line: None, "checkpoint_every": 4}
@@ -383,8 +362,6 @@ class TestFit:
             assert torch.equal(a, b)
 
     def test_resume_refuses_another_recipe_and_damage(self, some_faces: Dataset, tmp_path: Path) -> None:
-        from fer_edge.train.fit import fit
-
         small = Dataset(balanced_part(some_faces, 40), (), "")
         with pytest.raises(UsageError, match="no checkpoint"):
             fit(TINY, small, tmp_path, resume=True)
@@ -396,15 +373,11 @@ class TestFit:
             fit(TINY, small, tmp_path, resume=True)
 
     def test_loss_that_is_no_number_stops_the_run(self, some_faces: Dataset, tmp_path: Path) -> None:
-        from fer_edge.train.fit import fit
-
         small = Dataset(balanced_part(some_faces, 80), (), "")
         with pytest.raises(TrainingDiverged, match=r"not a finite number in epoch \d, step \d+"):
             fit(replace(TINY, learning_rate=1e12, epochs=3, optimizer="adam"), small, tmp_path, say=lambda line: None)
 
     def test_early_stopping_waits_for_patience(self, some_faces: Dataset, tmp_path: Path) -> None:
-        from fer_edge.train.fit import fit
-
         small = Dataset(balanced_part(some_faces, 40), (), "")
         frozen = replace(TINY, learning_rate=1e-12, min_rate=1e-12, weight_decay=0.0, epochs=9, patience=2)
         said: list[str] = []
@@ -414,8 +387,6 @@ class TestFit:
 
     @pytest.mark.parametrize("name", recipe_names())
     def test_every_recipe_runs_two_steps(self, name: str, some_faces: Dataset, tmp_path: Path) -> None:
-        from fer_edge.train.fit import fit
-
         recipe = replace(load_recipe(name), batch=8)  # at 256 pixels a whole one takes half a minute
         part = Dataset(balanced_part(some_faces, 3 * recipe.batch), (), "fer2013_label")
         teacher = (lambda pictures: np.zeros((len(pictures), 7), np.float32)) if recipe.distill else None
@@ -435,9 +406,6 @@ class TestFit:
     def test_recipe_options_train(
         self, options: dict[str, Any], some_faces: Dataset, backbone: Path, tmp_path: Path
     ) -> None:
-        from fer_edge.train.fit import fit
-        from fer_edge.train.network import build_network
-
         part = Dataset(balanced_part(some_faces, 80), (), "")
         fitted = fit(replace(TINY, epochs=1, **options), part, tmp_path, init=str(backbone), say=lambda line: None)
         first = build_network(TINY, str(backbone)).body
@@ -446,15 +414,10 @@ class TestFit:
         assert ("layer1.0.conv1.weight" in moved) is ("freeze" not in options)
 
     def test_freezing_what_is_not_there(self, some_faces: Dataset, tmp_path: Path) -> None:
-        from fer_edge.train.fit import fit
-
         with pytest.raises(UsageError, match="has no part 'stem' to freeze"):
             fit(replace(TINY, freeze=("stem",)), Dataset(balanced_part(some_faces, 40), (), ""), tmp_path)
 
     def test_full_disk_during_a_checkpoint_keeps_the_one_before(self, torch: Any, small_disk: Path) -> None:
-        from fer_edge.errors import OutputError
-        from fer_edge.train.progress.checkpoint import write_checkpoint
-
         write_checkpoint(torch, {"a": torch.zeros(1000)}, small_disk / "last.pt")
         with pytest.raises(OutputError, match="cannot write"):
             write_checkpoint(torch, {"a": torch.zeros(1_000_000)}, small_disk / "last.pt")
@@ -464,9 +427,6 @@ class TestFit:
     def test_full_disk_keeps_the_previous_checkpoint(
         self, some_faces: Dataset, tmp_path: Path, small_disk: Path
     ) -> None:
-        from fer_edge.errors import OutputError
-        from fer_edge.train.fit import fit
-
         small = Dataset(balanced_part(some_faces, 40), (), "")
         with pytest.raises(OutputError, match="cannot write"):
             fit(replace(TINY, backbone="mobilenetv3_small_100"), small, small_disk, say=lambda line: None)

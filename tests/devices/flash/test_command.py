@@ -42,10 +42,12 @@ purpose = "counts"
 """
 WIFI = f'[wifi]\nssid = "net"\npassphrase = "{PASSPHRASE}"\n'
 Flash = Callable[..., int]
+Refused = Callable[..., None]
+Images = dict[str, Path]
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     folder = tmp_path_factory.mktemp("stock")
     kinds = {"bookworm": BOOKWORM, "trixie": TRIXIE, "jetson": JETSON, "debian": DEBIAN}
     return {name: make_image(folder, kind, f"{name}.img") for name, kind in kinds.items()}
@@ -107,7 +109,7 @@ def root_file(image: Path, name: str) -> str:
     return run("debugfs", "-R", f"cat {name}", f"{image}?offset={read_table(image)[-1].start}")
 
 
-def test_bookworm_by_firstrun(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bookworm_by_firstrun(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     Path("card.toml").write_text(CARD + WIFI)
     assert flash(images["bookworm"]) == 0
     said = capsys.readouterr()
@@ -125,7 +127,7 @@ def test_bookworm_by_firstrun(flash: Flash, images: dict[str, Path], capsys: pyt
     assert "not a byte differs" in capsys.readouterr().out
 
 
-def test_trixie_by_cloud_init(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_trixie_by_cloud_init(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     make_wheelhouse(Path("wheels"), "3.13", "2.41")
     capsys.readouterr()
     assert flash(images["trixie"], json=True) == 0
@@ -137,7 +139,7 @@ def test_trixie_by_cloud_init(flash: Flash, images: dict[str, Path], capsys: pyt
 
 
 @pytest.mark.parametrize("name", ["bookworm", "debian"])
-def test_directly_into_the_root_file_system(flash: Flash, images: dict[str, Path], name: str) -> None:
+def test_directly_into_the_root_file_system(flash: Flash, images: Images, name: str) -> None:
     device = "rpi5" if name == "bookworm" else "cpu"
     assert flash(images[name], direct=True, device=device) == 0
     assert root_file(Path("card.img"), "/etc/hostname") == "kiosk-1\n"
@@ -148,13 +150,13 @@ def test_directly_into_the_root_file_system(flash: Flash, images: dict[str, Path
         assert "fer-edge" not in listed
 
 
-def test_jetson_with_a_python_of_its_own(flash: Flash, images: dict[str, Path], tmp_path: Path) -> None:
+def test_jetson_with_a_python_of_its_own(flash: Flash, images: Images, tmp_path: Path) -> None:
     make_wheelhouse(Path("wheels"), "3.11", "2.27")
     assert flash(images["jetson"], device="jetson-nano", own_python=own_python(tmp_path)) == 0
     assert "anna" in root_file(Path("card.img"), "/etc/passwd")
 
 
-def test_a_packed_image_grows_and_keeps_its_source(flash: Flash, images: dict[str, Path]) -> None:
+def test_a_packed_image_grows_and_keeps_its_source(flash: Flash, images: Images) -> None:
     Path("stock.img.xz").write_bytes(lzma.compress(images["bookworm"].read_bytes(), preset=0))
     before = Path("stock.img.xz").read_bytes()
     right = hashlib.sha256(before).hexdigest()
@@ -164,7 +166,7 @@ def test_a_packed_image_grows_and_keeps_its_source(flash: Flash, images: dict[st
     assert Path("stock.img.xz").read_bytes() == before
 
 
-def test_a_dry_run_writes_nothing(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_writes_nothing(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     before = hashlib.sha256(images["bookworm"].read_bytes()).hexdigest()
     assert flash(images["bookworm"], dry_run=True, json=True) == 0
     plan = json.loads(capsys.readouterr().out)
@@ -176,64 +178,66 @@ def test_a_dry_run_writes_nothing(flash: Flash, images: dict[str, Path], capsys:
     assert hashlib.sha256(images["bookworm"].read_bytes()).hexdigest() == before
 
 
-def refused(flash: Flash, capsys: pytest.CaptureFixture[str], image: Path, *words: str, **options: object) -> None:
+@pytest.fixture
+def refused(flash: Flash, capsys: pytest.CaptureFixture[str]) -> Refused:
     """Exit code 2 with these words, nothing left behind, and what was at --out as it was."""
-    Path("card.img").write_bytes(b"an older card")
-    there = set(Path().rglob("*"))
-    capsys.readouterr()
-    assert flash(image, replace=True, **options) == 2
-    said = capsys.readouterr().err
-    for word in (*words, "try: "):
-        assert word in said, said
-    assert Path("card.img").read_bytes() == b"an older card"
-    assert set(Path().rglob("*")) == there
+
+    def check(image: Path, *words: str, **options: object) -> None:
+        Path("card.img").write_bytes(b"an older card")
+        there = set(Path().rglob("*"))
+        capsys.readouterr()
+        assert flash(image, replace=True, **options) == 2
+        said = capsys.readouterr().err
+        for word in (*words, "try: "):
+            assert word in said, said
+        assert Path("card.img").read_bytes() == b"an older card"
+        assert set(Path().rglob("*")) == there
+
+    return check
 
 
-def test_bad_images_are_refused(
-    flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_bad_images_are_refused(refused: Refused, images: Images, tmp_path_factory: pytest.TempPathFactory) -> None:
     aside = tmp_path_factory.mktemp("bad")
     page = aside / "page.img"
     page.write_text("<html>not found</html>" * 200)
-    refused(flash, capsys, page, "is no card image")
-    refused(flash, capsys, aside / "none.img", "cannot be read")
+    refused(page, "is no card image")
+    refused(aside / "none.img", "cannot be read")
     packed = aside / "cut.img.xz"
     whole = lzma.compress(images["bookworm"].read_bytes(), preset=0)
     packed.write_bytes(whole[: len(whole) // 2])
-    refused(flash, capsys, packed, "cannot be unpacked", "cut short")
-    refused(flash, capsys, images["bookworm"], "has the SHA-256", sha256="ab" * 32)
-    refused(flash, capsys, images["debian"], "sets nothing up at its first boot", "--direct", device="cpu")
-    refused(flash, capsys, images["jetson"], "the image is for a Jetson, the device is a Raspberry Pi")
-    refused(flash, capsys, images["bookworm"], "the device is a Jetson", device="jetson-nano")
+    refused(packed, "cannot be unpacked", "cut short")
+    refused(images["bookworm"], "has the SHA-256", sha256="ab" * 32)
+    refused(images["debian"], "sets nothing up at its first boot", "--direct", device="cpu")
+    refused(images["jetson"], "the image is for a Jetson, the device is a Raspberry Pi")
+    refused(images["bookworm"], "the device is a Jetson", device="jetson-nano")
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "words"),
+    ("kind", "words"),
     [
-        (replace(BOOKWORM, program=elf(40, wide=False)), {}, "the image is 32 bit"),
-        (replace(BOOKWORM, program=elf(62)), {}, "another processor: x86_64"),
-        (replace(BOOKWORM, root={}), {}, "first boot is not known"),
-        (replace(BOOKWORM, python="3.12"), {}, "Python 3.12"),
-        (replace(BOOKWORM, python=""), {}, "has no Python"),
+        (replace(BOOKWORM, program=elf(40, wide=False)), "the image is 32 bit"),
+        (replace(BOOKWORM, program=elf(62)), "another processor: x86_64"),
+        (replace(BOOKWORM, root={}), "first boot is not known"),
+        (replace(BOOKWORM, python="3.12"), "Python 3.12"),
+        (replace(BOOKWORM, python=""), "has no Python"),
     ],
 )
 def test_unfit_systems_are_refused(
-    flash: Flash, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory, kind: Kind,
-    options: dict[str, object], words: str,
-) -> None:  # fmt: skip
-    refused(flash, capsys, make_image(tmp_path_factory.mktemp("unfit"), kind), words, **options)
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory, kind: Kind, words: str
+) -> None:
+    refused(make_image(tmp_path_factory.mktemp("unfit"), kind), words)
 
 
 def test_too_little_room_is_refused_with_what_helps(
-    flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+    flash: Flash, refused: Refused, images: Images, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     big = make_bundle(tmp_path_factory.mktemp("bundles") / "big", 40 * MIB)
-    refused(flash, capsys, images["bookworm"], "boot partition is too full", "--direct", bundle=big)
-    refused(flash, capsys, images["bookworm"], "image is too small", "--grow 1G", bundle=big, direct=True)
+    refused(images["bookworm"], "boot partition is too full", "--direct", bundle=big)
+    refused(images["bookworm"], "image is too small", "--grow 1G", bundle=big, direct=True)
     assert flash(images["bookworm"], replace=True, bundle=big, direct=True, grow="256MiB") == 0
 
 
-def test_bad_cards_are_refused(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_cards_are_refused(refused: Refused, images: Images) -> None:
     for text, words in (
         (CARD + WIFI.replace(PASSPHRASE, "short"), "passphrase"),
         (CARD.replace("kiosk-1", "kiosk_1"), "hostname"),
@@ -243,24 +247,22 @@ def test_bad_cards_are_refused(flash: Flash, images: dict[str, Path], capsys: py
         (CARD.replace("Berlin", "Atlantis"), "knows no time zone"),
     ):
         Path("card.toml").write_text(text)
-        refused(flash, capsys, images["bookworm"], words)
+        refused(images["bookworm"], words)
 
 
-def test_odd_options_are_refused(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_odd_options_are_refused(flash: Flash, refused: Refused, images: Images) -> None:
     stock = images["bookworm"]
-    refused(flash, capsys, stock, "is no size", grow="big")
-    refused(flash, capsys, stock, "cannot grow to 0.02 GB", grow="20M")
-    refused(flash, capsys, stock, "is the stock image itself", out=stock)
-    refused(flash, capsys, stock, "needs --out FILE or --to DISK", out=None)
-    refused(flash, capsys, stock, "has no wheels for Python 3.11", wheelhouse="elsewhere")
+    refused(stock, "is no size", grow="big")
+    refused(stock, "cannot grow to 0.02 GB", grow="20M")
+    refused(stock, "is the stock image itself", out=stock)
+    refused(stock, "needs --out FILE or --to DISK", out=None)
+    refused(stock, "has no wheels for Python 3.11", wheelhouse="elsewhere")
     assert flash(stock, device="rpi6", replace=True) == 3
     assert flash(stock, to="/dev/null", replace=True) == 3
     assert front.main(["flash", "--device=rpi5", "--out=x.img"]) == 2
 
 
-def test_check_finds_what_was_changed(
-    flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_finds_what_was_changed(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     assert front.main(["flash", "check", str(images["bookworm"])]) == 2
     assert "is no receipt" in capsys.readouterr().err
     assert flash(images["bookworm"]) == 0
@@ -283,7 +285,7 @@ def test_init_writes_a_card_that_loads(flash: Flash, capsys: pytest.CaptureFixtu
     assert "for which Python" in capsys.readouterr().err
 
 
-def test_probe_says_what_an_image_is(flash: Flash, images: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_probe_says_what_an_image_is(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     assert front.main(["flash", "probe", str(images["trixie"])]) == 0
     assert "debian 13 (trixie), aarch64, Python 3.13" in capsys.readouterr().out
     assert front.main(["flash", "probe", str(images["jetson"]), "--json"]) == 0
@@ -332,7 +334,7 @@ def test_yes_needs_the_serial_number(reader: Path, monkeypatch: pytest.MonkeyPat
         confirmed_disk("/dev/sdz", False, "0042")
 
 
-def test_a_card_is_written_to_a_disk(flash: Flash, images: dict[str, Path], reader: Path) -> None:
+def test_a_card_is_written_to_a_disk(flash: Flash, images: Images, reader: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("--to writes disks on Linux alone")
     assert flash(images["debian"], device="cpu", direct=True, to="/dev/sdz", yes=True, serial="0042") == 0
@@ -341,7 +343,7 @@ def test_a_card_is_written_to_a_disk(flash: Flash, images: dict[str, Path], read
 
 
 def test_a_disk_that_is_too_small_is_refused_before_it_is_touched(
-    flash: Flash, images: dict[str, Path], reader: Path, tmp_path: Path
+    flash: Flash, images: Images, reader: Path, tmp_path: Path
 ) -> None:
     reader.write_bytes(b"old" * 1000)
     assert flash(images["bookworm"], direct=True, grow="100MiB", to="/dev/sdz", yes=True, serial="0042") == 2

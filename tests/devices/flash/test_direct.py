@@ -58,9 +58,8 @@ def flashed(folder: Path, kind: Kind, route: str, card: Card = CARD) -> Ext4:
     """An image of a kind, changed by a way and verified; its root file system."""
     image = make_image(folder, kind)
     probed = probe(image)
-    changes = changes_for(
-        route, card, small_payload(folder / "parts"), read_contents(image, probed, card.time_zone), folder
-    )
+    contents = read_contents(image, probed, card.time_zone)
+    changes = changes_for(route, card, small_payload(folder / "parts"), contents, folder)
     apply(image, probed, changes)
     assert verify(image, probe(image), expected(changes)) > 20
     return Ext4(image, probed.root.start, probed.root.size)
@@ -96,9 +95,8 @@ def test_raspberry_pi_os_is_ready_without_a_step_at_its_first_boot(tmp_path: Pat
     assert root.target("/etc/systemd/system/userconfig.service") == "/dev/null"
     assert text(root, "/etc/sudoers.d/010_pi-nopasswd").startswith("anna ")
     wants = "/etc/systemd/system/multi-user.target.wants"
-    assert root.exists(f"{wants}/fer-edge.service")
-    assert root.exists(f"{wants}/fer-edge-settle.service")
-    assert root.exists(f"{wants}/ssh.service")
+    for unit in ("fer-edge", "fer-edge-settle", "ssh"):
+        assert root.exists(f"{wants}/{unit}.service"), unit
     release = root.target("/opt/fer-edge/current")
     assert root.exists(f"/opt/fer-edge/{release}/complete")
     assert root.exists("/opt/fer-edge/current/site/fer_edge/__init__.py")
@@ -151,10 +149,9 @@ def test_a_jetson_gets_its_user_as_nvidias_script_makes_it(tmp_path: Path) -> No
 
 @needs_tools
 def test_a_jetson_is_not_set_up_past_nvidias_licence(tmp_path: Path) -> None:
+    unaccepted = replace(CARD, accept_nvidia_licence=False)
     with pytest.raises(UsageError, match="licence"):
-        flashed(
-            tmp_path, replace(JETSON, root={**JETSON.root, **PI}), "jetson", replace(CARD, accept_nvidia_licence=False)
-        )
+        flashed(tmp_path, replace(JETSON, root={**JETSON.root, **PI}), "jetson", unaccepted)
 
 
 @needs_tools

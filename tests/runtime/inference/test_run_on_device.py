@@ -14,14 +14,27 @@ from support.children import FAULTY_BACKEND
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def profile(path: Path, name: str, backend: str, isolation: str) -> Path:
+    keys = {"name": name, "title": name, "backend": backend, "target": "edgetpu", "precision": "int8"}
+    path.write_text("".join(f'{k} = "{v}"\n' for k, v in {**keys, "isolation": isolation}.items()))
+    return path
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """A user's own profile: LiteRT on the processor, in a worker."""
-    path = tmp_path / "litert.toml"
-    keys = ("name", "title", "backend", "target", "precision", "isolation")
-    values = ("litert", "LiteRT", "tflite", "edgetpu", "int8", "process")
-    path.write_text("".join(f'{k} = "{v}"\n' for k, v in zip(keys, values, strict=True)))
-    return path
+    return profile(tmp_path / "litert.toml", "litert", "tflite", "process")
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> str:
+    """The PYTHONPATH of a third party that offers a faulty module by entry point."""
+    site = tmp_path / "site"
+    (site / "vendor-1.0.dist-info").mkdir(parents=True)
+    (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
+    (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
+    (site / "vendor_backend.py").write_text(FAULTY_BACKEND.read_text())
+    return str(site)
 
 
 def test_a_clip_through_a_worker(own: Path, exported: Path, clip: Path, command: Command) -> None:
@@ -81,18 +94,12 @@ def test_an_interpreter_that_is_not_there(own: Path, exported: Path, clip: Path,
     assert "needs the interpreter python2.1" in done.stderr
 
 
-def test_another_packages_backend(exported: Path, clip: Path, tmp_path: Path, command: Command) -> None:
-    """A third party offers a module by entry point; it runs here and in a worker, without being registered anywhere."""
-    site = tmp_path / "site"
-    (site / "vendor-1.0.dist-info").mkdir(parents=True)
-    (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
-    (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
-    (site / "vendor_backend.py").write_text(FAULTY_BACKEND.read_text())
+def test_another_packages_backend(vendor: str, exported: Path, clip: Path, tmp_path: Path, command: Command) -> None:
+    """It runs here and in a worker, without being registered anywhere."""
     for isolation in ("none", "process"):
-        text = 'name = "v"\ntitle = "V"\nbackend = "vendor"\ntarget = "edgetpu"\nprecision = "int8"\n'
-        (tmp_path / "v.toml").write_text(text + f'isolation = "{isolation}"\n')
+        profile(tmp_path / "v.toml", "v", "vendor", isolation)
         words = ("run", "--source", clip, "--bundle", exported / "bundle", "--seconds", 0.5, "--device", "v.toml")
-        done = command(*words, "--json", PYTHONPATH=str(site))
+        done = command(*words, "--json", PYTHONPATH=vendor)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["device"]["backend"] == "faulty"
 
@@ -137,17 +144,11 @@ def test_golden_crops_are_the_same_everywhere() -> None:
 
 
 def test_a_fault_under_load_is_counted_and_a_wrong_answer_fails(
-    exported: Path, tmp_path: Path, command: Command
+    vendor: str, exported: Path, tmp_path: Path, command: Command
 ) -> None:
     """A backend that answers the same for every picture works, and does not pass."""
-    site = tmp_path / "site"
-    (site / "vendor-1.0.dist-info").mkdir(parents=True)
-    (site / "vendor-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: vendor\nVersion: 1.0\n")
-    (site / "vendor-1.0.dist-info" / "entry_points.txt").write_text("[fer_edge.backends]\nvendor = vendor_backend\n")
-    (site / "vendor_backend.py").write_text(FAULTY_BACKEND.read_text())
-    text = 'name = "v"\ntitle = "V"\nbackend = "vendor"\ntarget = "edgetpu"\nprecision = "int8"\nisolation = "none"\n'
-    (tmp_path / "v.toml").write_text(text)
+    profile(tmp_path / "v.toml", "v", "vendor", "none")
     words = ("verify", "--device", "v.toml", "--bundle", exported / "bundle", "--seconds", 0.2)
-    done = command(*words, PYTHONPATH=str(site))
+    done = command(*words, PYTHONPATH=vendor)
     assert done.returncode == 1
     assert "failed; please send us verify-v.json" in done.stdout

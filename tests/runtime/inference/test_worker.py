@@ -15,8 +15,9 @@ from fer_edge.errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
 from fer_edge.runtime.inference.worker_client import RemoteBackend
-from support.children import FAULTY_BACKEND, descriptors, gone, kill_the_parent, until, without_shared_memory
+from support.children import FAULTY_BACKEND, descriptors, gone, kill_the_parent, without_shared_memory
 from support.old_pythons import old_python
+from support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 BACKENDS = ROOT / "runtime" / "backends"

@@ -22,8 +22,9 @@ from fer_edge.runtime.sources import open as opening
 from fer_edge.runtime.sources.camera_process import CameraProcess
 from fer_edge.runtime.sources.open import OPENCV, PICAMERA, PYAV, live_reader, reader_for
 from fer_edge.runtime.sources.source_reader import SourceReader
-from support.children import FAULTY_CAMERA, gone, kill_the_parent, until, without_shared_memory
+from support.children import FAULTY_CAMERA, gone, kill_the_parent, without_shared_memory
 from support.old_pythons import bare_python, old_python, with_fakes
+from support.waiting import until
 
 Open = Callable[..., CameraProcess]
 

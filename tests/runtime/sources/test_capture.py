@@ -26,8 +26,9 @@ from fer_edge.runtime.sources.picture_check import PictureCheck, PictureLimits
 from fer_edge.runtime.sources.source import Phase, Reader, State
 from fer_edge.runtime.sources.source_reader import SourceReader
 from fer_edge.runtime.types import Frame, Stamped
-from support.children import FAULTY_CAMERA, descriptors, gone, until
+from support.children import FAULTY_CAMERA, descriptors, gone
 from support.ip_cameras import IpCamera
+from support.waiting import until
 
 Start = Callable[..., Capture]
 

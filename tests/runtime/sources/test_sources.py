@@ -94,15 +94,22 @@ def test_absent_camera() -> None:
     assert caught.value.exit_code == 3
 
 
-def test_absent_file() -> None:
-    with pytest.raises(SourceError, match="no file or folder"):
-        open_source("nowhere.mp4")
-
-
-def test_empty_file(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").touch()
-    with pytest.raises(SourceError, match="is empty"):
-        open_source(str(tmp_path / "a.mp4"))
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("nowhere.mp4", None, "no file or folder"),
+        ("a.mp4", b"", "is empty"),
+        ("a.png", b"", "not a picture that can be read"),
+        ("a.png", b"\x89PNG\r\n\x1a\n cut", "not a picture that can be read"),
+        ("a.png", b"just text", "not a picture that can be read"),
+        ("", None, "holds no picture"),
+    ],
+)
+def test_what_holds_nothing(name: str, content: bytes | None, said: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=said):
+        open_source(str(tmp_path / name))
 
 
 def test_truncated_mp4_has_no_index(film: Path, tmp_path: Path) -> None:
@@ -138,22 +145,10 @@ def test_sound_without_pictures(tmp_path: Path) -> None:
         frames(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n cut", b"just text"])
-def test_bad_picture(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(SourceError, match="not a picture that can be read"):
-        open_source(str(tmp_path / "a.png"))
-
-
 def test_one_pixel_picture(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(SourceError, match="1x1 pixels, too small"):
         open_source(str(tmp_path / "a.png"))
-
-
-def test_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="holds no picture"):
-        open_source(str(tmp_path))
 
 
 def test_folder_with_only_bad_pictures(tmp_path: Path) -> None:
