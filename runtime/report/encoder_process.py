@@ -53,9 +53,9 @@ class EncoderProcess:
 
     def __init__(self, kind: type[Encoder], path: Path, width: int, height: int, fps: float) -> None:
         """Start a process and a thread that speaks with it, and go on."""
-        self.left_out, self.pid = 0, 0
-        options = {"package": __package__.partition(".")[0], "folder": str(PACKAGE), "kind": kind.__name__}
-        options |= {"width": width, "height": height, "fps": fps}
+        self.suffix, self.notice, self.left_out, self.pid = kind.suffix, "", 0, 0
+        size: dict[str, object] = {"width": width, "height": height, "fps": fps}
+        options = {**size, "package": __package__.partition(".")[0], "folder": str(PACKAGE), "kind": kind.__name__}
         self._request = json.dumps({"file": str(CHILD), "what": str(path), "options": options}).encode()
         self._waiting: queue.Queue[tuple[Image, float] | None] = queue.Queue(PLACES)
         self._trouble = ""

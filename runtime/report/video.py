@@ -34,7 +34,9 @@ class VideoSink:
             apart: encode in a process of its own, and leave out frames that come while it is still at work.
         """
         kind = choose_encoder()
-        self._begin: Callable[[Path, int, int, float], Encoder] = InProcess(kind) if apart else kind
+        self._begin: Callable[[Path, int, int, float], Encoder] = kind
+        if apart:
+            self._begin = InProcess(kind)
         self.path = folder / f"annotated{kind.suffix}"
         self.notice = kind.notice
         self.fps = fps
