@@ -110,9 +110,11 @@ class Line:
         self.process(frame)
 
     def process(self, frame: Frame) -> None:
-        """A frame that is in memory already, to the store."""
+        """A frame that is in memory already, to the store; raises DeviceFailed, for answers that are no numbers too."""
         tally = self.pipeline.tally
         seen = self.pipeline.process(frame)
+        if tally.not_finite:  # left out: the figures would be of a line that does less
+            raise DeviceFailed("the model's answer to a face is no finite number (NaN or infinite)")
         with tally.timing("publish"):
             self._store.write(frame, seen)
         for stage in STAGES:

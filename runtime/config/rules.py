@@ -62,6 +62,8 @@ def _kept(config: KioskConfig) -> Iterator[Problem]:
         )
     if config.privacy.least_group == 1:
         yield Problem("privacy.least_group", "is 1: what a person alone shows leaves the kiosk", serious=False)
+    if config.work.max_faces < config.privacy.least_group:
+        yield Problem("work.max_faces", "is below privacy.least_group: nothing of faces is ever told", serious=False)
 
 
 def _mqtt(mqtt: MqttSettings) -> Iterator[Problem]:

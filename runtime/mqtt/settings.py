@@ -31,7 +31,9 @@ class MqttSettings:
     ca_file: Path | None = key(None, 'whom to trust, in PEM form; "": the system\'s authorities')
     user: str = key("", 'the name to log in with; "": none')
     password_file: Path | None = key(None, "its first line is the password", secret_file=True)
-    topic: str = key("fer-edge", "everything of ours lies below it", low=1, convert=topic_of)
+    topic: str = key(
+        "fer-edge", "everything of ours lies below it, and nothing of another kiosk", low=1, convert=topic_of
+    )
     discovery: bool = key(True, "announce the kiosk to Home Assistant")
     discovery_prefix: str = key("homeassistant", "where Home Assistant listens", low=1, convert=topic_of)
     queue_size: int = key(1000, "kept while the broker is away", "snapshots", low=1, high=1000000)

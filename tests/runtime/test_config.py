@@ -216,6 +216,7 @@ WARNED = {
     "password in clear text": ('[mqtt]\nhost = "b"\nuser = "u"\npassword_file = "p"', "mqtt.tls", "clear text"),
     "idle ca_file": ('[mqtt]\nca_file = "c"', "mqtt.ca_file", "has no effect"),
     "single people": ("[privacy]\nleast_group = 1", "privacy.least_group", "alone"),
+    "never a group": ("[work]\nmax_faces = 2", "work.max_faces", "ever told"),
     "any age": ("[store]\nkeep_days = 0", "store.keep_days", "any age"),
     "everything": ("[store]\nkeep_days = 0\nkeep_mib = 0", "store.keep_days", "disk is full"),
     "open with a token": ('[web]\nlisten = "0.0.0.0"\ntoken_file = "t"', "web.listen", "clear text"),

@@ -39,9 +39,11 @@ def test_an_answer_that_is_no_number_is_left_out_and_told(tmp_path: Path, comman
 def test_a_model_that_never_answers_a_number_is_an_error(tmp_path: Path, command: Command) -> None:
     bundle = odd_bundle(tmp_path / "odd", limit=-1)
     run = ("run", "--bundle", bundle, "--source", "demo:1", "--detector", "haar")
-    for words, code in [(run, 4), (("bundle", "check", bundle), 2)]:
+    benchmark = ("benchmark", "--bundle", bundle, "--scope", "both", "--quick", "--detector", "haar")
+    for words, code, times in [(run, 4, 1), (("bundle", "check", bundle), 2, 1), (benchmark, 4, 2)]:
         done = command(*words)
-        assert (done.returncode, "finite number (NaN or infinite)" in done.stderr) == (code, True), done.stderr
+        said = done.stdout + done.stderr
+        assert (done.returncode, said.count("finite number (NaN or infinite)")) == (code, times), said
     with pytest.raises(NotFinite, match="1 of 1 pictures"):
         classify(np.zeros((50, 50, 3), np.uint8), bundle=bundle)
 
