@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import stat
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import SourceError, UsageError
 from ..masking import CameraUrl, shown_name
-from .animation import is_animated_png, is_animated_webp
 from .camera_process import CameraProcess
 from .demo import DemoSource
-from .images import PICTURES, StillSource
+from .images import PICTURES, AnimatedWebp, StillSource, is_animated_png, is_animated_webp
 from .live import LiveSource
+from .opencv_video import OpenCvVideo
 from .source import Reader, Source, shown
 from .source_reader import SourceReader
-from .video import open_video
+from .video import VideoSource
 
 STREAMS = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "tcp://", "rtp://", "srt://", "rtmp://")
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -64,7 +64,7 @@ def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) ->
     if os.path.exists(text):
         return None
     if text.lower().startswith(STREAMS):
-        driver = PYAV if importlib.util.find_spec("av") else OPENCV
+        driver = PYAV if find_spec("av") else OPENCV  # found and not loaded: the child loads it
         return CameraProcess(driver, CameraUrl.parse(text).quoted, {}, name=shown_name(text), secret=text)
     if text.startswith("picamera:"):
         number = camera_number(text, "picamera:")
@@ -107,6 +107,23 @@ def _open_file(text: str, threads: int = 0) -> Source:
             cause="the path is wrong, or the file was moved",
             hint=f"ls -l {path.parent}",
         )
-    still = path.suffix.lower() in PICTURES and path.is_file()
-    moves = still and (is_animated_webp(path) or is_animated_png(path))
-    return StillSource(path) if path.is_dir() or (still and not moves) else open_video(path, threads)
+    if path.is_dir():
+        return StillSource(path)
+    if not path.is_file():
+        raise SourceError(f"{path} is no file", cause="it is a pipe or a socket", hint=f"ls -l {path}")
+    if is_animated_webp(path):
+        return AnimatedWebp(path)
+    if path.suffix.lower() in PICTURES and not is_animated_png(path):
+        return StillSource(path)
+    if path.stat().st_size == 0:
+        cause = "the recording or copy did not finish"
+        raise SourceError(f"{path} is empty (0 bytes)", cause=cause, hint=f"ls -l {path}")
+    return VideoSource(path, threads) if _has_pyav() else OpenCvVideo(path)
+
+
+def _has_pyav() -> bool:
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Video files: by PyAV where it is installed (extras `video` and `kiosk`), else by what OpenCV can."""
+"""Video files by PyAV (extras `video` and `kiosk`), and how it is told that one was cut short."""
 
 from __future__ import annotations
 
@@ -9,36 +9,12 @@ from typing import Any
 from ...errors import SourceError
 from ..types import Frame
 from .drivers.pyav import Decoder
-from .source import Source, shown
+from .source import shown
 
 ASSUMED_FPS = 25.0
 """For what states no frame rate."""
 MISSING, MISSING_S = 0.05, 0.1
 """Share and seconds of the stated length that may be missing at the end: durations are rounded, and sound is longer."""
-
-
-def open_video(path: Path, threads: int = 0) -> Source:
-    """Open a video file; raises SourceError when it is empty or holds no video.
-
-    Args:
-        threads: of the decoder; 0: one a processor.
-    """
-    from .animation import AnimatedWebp, is_animated_webp
-    from .opencv_video import OpenCvVideo
-
-    if not path.is_file():
-        raise SourceError(f"{path} is no file", cause="it is a device, pipe or socket", hint=f"ls -l {path}")
-    if path.stat().st_size == 0:
-        raise SourceError(
-            f"{path} is empty (0 bytes)", cause="the recording or copy did not finish", hint=f"ls -l {path}"
-        )
-    if is_animated_webp(path):
-        return AnimatedWebp(path)
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return OpenCvVideo(path)
-    return VideoSource(path, threads)
 
 
 class VideoSource:
@@ -48,7 +24,11 @@ class VideoSource:
     still = False
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        """Open a file; arguments and errors as `open_video`."""
+        """Open a file; raises SourceError when it holds no video.
+
+        Args:
+            threads: of the decoder; 0: one a processor.
+        """
         import av
 
         self.name, self._path = shown(path), path
