@@ -13,6 +13,7 @@ from pathlib import Path
 from ...bundle import Image, writing
 from ...errors import OutputError
 from ...files import cannot_write
+from ...installation import pip_install
 from ..types import Frame, Observation
 from ..vision.smoothing import UNCERTAIN
 from .colors import color_of
@@ -33,7 +34,8 @@ class VideoSink:
         """
         self._encoder_kind = choose_encoder()
         self.path = folder / f"annotated{self._encoder_kind.suffix}"
-        self.notice = self._encoder_kind.notice
+        better = self._encoder_kind.notice
+        self.notice = better and f"{better}: {pip_install('video')}"
         self.fps = fps
         self._encoder: Encoder | None = None
         self._open = ExitStack()
