@@ -21,10 +21,7 @@ class Encoder(Protocol):
     """Appends pictures to a video file."""
 
     suffix: str
-
-    @property
-    def notice(self) -> str:
-        """What would do better, for people; empty for the best."""
+    notice: str
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         """Begin a file of this size; raises OSError."""
@@ -85,11 +82,7 @@ class OpenCvEncoder:
     """VP8 in WebM at a constant rate, at which a frame is repeated while it lasts; at OpenCV's own, high bit rate."""
 
     suffix = ".webm"
-
-    @property
-    def notice(self) -> str:
-        """What would do better."""
-        return "the video is written by OpenCV, slower and larger than with: " + pip_install("video")
+    notice = "the video is written by OpenCV, slower and larger than with PyAV"
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         """See Encoder."""

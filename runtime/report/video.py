@@ -13,6 +13,7 @@ from pathlib import Path
 from ...bundle import Image, writing
 from ...errors import OutputError
 from ...files import cannot_write
+from ...installation import pip_install
 from ..types import Frame, Observation
 from ..vision.smoothing import UNCERTAIN
 from .colors import color_of
@@ -38,7 +39,7 @@ class VideoSink:
         if apart:
             self._begin = InProcess(kind)
         self.path = folder / f"annotated{kind.suffix}"
-        self.notice = kind.notice
+        self.notice = kind.notice and f"{kind.notice}: {pip_install('video')}"
         self.fps = fps
         self._encoder: Encoder | None = None
         self._open = ExitStack()

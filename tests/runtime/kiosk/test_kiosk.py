@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -231,7 +232,8 @@ def test_what_does_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_two_at_once(shared: Running, yunet: Path, change: str, code: int, said: str) -> None:
     words = ["--set", change.format(port=free_port(), folder=shared.folder)]
     command = [sys.executable, "-m", "fer_edge", "run", "--config", shared.config, *words]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    untuned = {**os.environ, "FER_EDGE_MODEL_TUNE": "false"}
+    second = subprocess.run(command, capture_output=True, text=True, timeout=120, env=untuned)
     assert second.returncode == code
     assert said in second.stderr
     assert shared.state()["health"]["condition"] == "ok"
