@@ -48,9 +48,9 @@ def _lines(loop: Iterable[Any], total: int | None, desc: str, out: TextIO) -> It
 class StatusLine:
     """One line that is rewritten in place on a terminal, or printed every few seconds when piped."""
 
-    def __init__(self, out: TextIO = sys.stderr, every_s: float = 5.0) -> None:
-        self.out = out
-        self.live = out.isatty()
+    def __init__(self, out: TextIO | None = None, every_s: float = 5.0) -> None:
+        self.out = out or sys.stderr
+        self.live = self.out.isatty()
         self.every_s = 0.1 if self.live else every_s
         self._last = float("-inf")
         self._width = 0

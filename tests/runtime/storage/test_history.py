@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -744,7 +745,7 @@ def data(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
 def test_data_show(data: Callable[..., tuple[int, str]], week: Path, tmp_path: Path) -> None:
     code, said = data("show", week)
     assert code == 0
-    assert "140, in 1 runs" in said
+    assert "140, in 1 run\n" in said
     assert "30 days, up to 512 MiB" in said
     told = json.loads(data("show", week, "--json")[1])
     assert told["first_ms"] == round(NOON * 1000)
@@ -757,13 +758,24 @@ def test_data_show(data: Callable[..., tuple[int, str]], week: Path, tmp_path: P
 def test_data_export(data: Callable[..., tuple[int, str]], week: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     assert data("export", week, "--out", out, "--since", "2026-05-29T20:26:40Z")[1].startswith(f"{out}: 120 lines")
-    code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3)
+    before = out.read_bytes()
+    code, said = data("export", week, out)
+    assert (code, out.read_bytes()) == (2, before)
+    assert "--replace" in said
+    code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3, "--replace")
     assert code == 0
     assert "withheld" in said
     to = ["--out", out]
     for wrong in (["export", week], ["export", week, *to, "--since", "yesterday"], ["show", week, *to]):
         assert data(*wrong)[0] == 2
     assert data("export", week, "--out", tmp_path / "a.csv" / "b")[0] == 2
+
+
+def test_data_export_to_standard_output(week: Path, command: Callable[..., Any], tmp_path: Path) -> None:
+    piped = command("data", "export", week, "-", "--json")
+    assert command("data", "export", week, tmp_path / "a.csv").returncode == 0
+    assert piped.stdout.splitlines() == (tmp_path / "a.csv").read_text().splitlines()
+    assert json.loads(piped.stderr) == {"out": "-", "lines": 140, "withheld": 0}
 
 
 def test_data_wipe_needs_a_yes(data: Callable[..., tuple[int, str]], week: Path) -> None:
