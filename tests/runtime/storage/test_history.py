@@ -321,7 +321,7 @@ def test_a_store_that_became_read_only_between_two_runs(small_disk: Path) -> Non
     assert not sink.commit()
     assert sink.state().trouble
     assert len(kept(small_disk / "store")) == 10  # reading goes on
-    with pytest.raises(OutputError, match="1 observations could not be written"):
+    with pytest.raises(OutputError, match="1 observation could not be written"):
         sink.close()
     remount(small_disk, "rw")
     fill(small_disk / "store", 1)
