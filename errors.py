@@ -52,6 +52,10 @@ class FerEdgeError(Exception):
             lines.append(f"  try: {self.hint}")
         return "\n".join(lines)
 
+    def as_mapping(self) -> dict[str, str | int]:
+        """As the object that `--json` prints."""
+        return {"error": self.message, "cause": self.cause, "hint": self.hint, "exit": self.exit_code}
+
 
 class UsageError(FerEdgeError, ValueError):
     """A wrong option, name or value on the command line or in a call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import errno
 import hashlib
@@ -72,6 +73,26 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where its folder is a file, say; the error on its way out says more
             temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """A text file that a person made: UTF-8, without the mark that Windows' editors put first.
+
+    Raises:
+        OSError; NotText: other bytes, with what they are likely to be.
+    """
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise NotText("is UTF-16, as Windows calls Unicode; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise NotText(f"is not UTF-8 (line {line}); save it as UTF-8") from None
+
+
+class NotText(ValueError):
+    """A file that is no text in UTF-8; the message is the end of a sentence."""
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .main import INTERRUPTED
+from .main import interrupted
 from .output import LABEL_MAP, StatusLine, aligned, options_of, watch
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _exit_code(outcome: Outcome, matrix: bool, quiet: bool, accept_unreal: bool)
     if absent and not matrix:
         return _explain_absent(absent, outcome.profiles[absent.device], quiet)
     if not outcome.results.complete:
-        return INTERRUPTED
+        return interrupted()
     if any(row.state == FAILED for row in outcome.rows):
         return 4
     return int(not accept_unreal and any(row.degraded or row.simulated for row in outcome.rows))

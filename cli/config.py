@@ -57,7 +57,8 @@ def _check(args: argparse.Namespace) -> int:
     result = check_config(args.file, os.environ, args.set)
     if args.json:
         found = {"errors": [_plain(p) for p in result.errors], "warnings": [_plain(p) for p in result.warnings]}
-        print(json.dumps({"file": str(args.file), "ok": not result.errors, **found}))
+        failed = result.first_error().as_mapping() if result.errors else {}
+        print(json.dumps({"file": str(args.file), "ok": not result.errors, **found, **failed}))
         return 2 if result.errors else 0
     for problem in [*result.errors, *result.warnings]:
         print(f"{'wrong' if problem.serious else 'warning'}: {problem}")

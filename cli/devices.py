@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([{**asdict(p), "present": here[p.name]} for p in profiles]))
         return 0
+    print(f"{'DEVICE':18} {'WHAT':36} {'BACKEND':14} {'PRICE (YEAR)':12} HERE")
     for p in profiles:
         price = f"${p.price_usd} ({p.year})" if p.price_usd else ""
         print(f"{p.name:18} {p.title:36} {p.backend:14} {price:12} {here[p.name] or '-'}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..words import counted
 from .output import LABEL_MAP, options_of, watch
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _text(found: Evaluation, threads: int) -> str:
 
     figures = found.figures
     lines = [
-        f"{figures['model']}: {figures['ms_per_picture']:.1f} ms a picture with reading, {threads} threads",
+        f"{figures['model']}: {figures['ms_per_picture']:.1f} ms a picture with reading, {counted(threads, 'thread')}",
         evaluation.text(figures, found.labels),
         *(
             f"{name:14} accuracy {row['accuracy']:.3f}  mean recall {row['mean_recall']:.3f}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..words import counted
 from .output import StatusLine, options_of
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def _fetch(args: argparse.Namespace) -> int:
         )
     options = FetchOptions(folder, args.os_image, args.sha256, args.own_python, args.python or "", args.glibc)
     house = fetch_packages(options, _steps(args.json))
-    text = f"{folder}: {len(house.wheels)} packages for {house.target.words()}; flash with --wheelhouse {folder}"
+    packages = counted(len(house.wheels), "package")
+    text = f"{folder}: {packages} for {house.target.words()}; flash with --wheelhouse {folder}"
     answer = {"out": str(folder), "target": house.target.name, "packages": [wheel.name for wheel in house.wheels]}
     print(json.dumps(answer) if args.json else text)
     return 0

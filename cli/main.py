@@ -7,6 +7,7 @@ import difflib
 import errno
 import importlib
 import io
+import json
 import os
 import signal
 import sys
@@ -17,8 +18,9 @@ from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import FerEdgeError, OutputError
+from ..errors import FerEdgeError, OutputError, UsageError
 from ..files import give_a_home
+from .examples import examples_of
 
 COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
@@ -39,39 +41,46 @@ COMMANDS = {
     "flash": "make a card that boots into the kiosk, from a stock image of an operating system",
     "update": "new software or a new model for a kiosk, taken back when it does not become healthy",
     "models": "fetch, add or list the face detector's weights",
+    "completion": "print the script that lets your shell complete verbs, options and file names",
 }
 """Verb -> its line in the help; the module of the same name in this package has `add_arguments` and `run`."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect."""
+NO_WINDOW = "there is no window to show pictures in; --out DIR --video records them, the kiosk's page shows them live"
+_stopped_by = [signal.SIGINT]
 
 
 class Parser(argparse.ArgumentParser):
     """argparse with fer-edge's kind of error: what is wrong, then one command to try."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the error and exit with 2."""
+        """Raise the error; `main` says it and exits with 2."""
         unknown = [w for w in message.removeprefix("unrecognized arguments: ").split() if w.startswith("--")]
         options = [o for a in self._actions for o in a.option_strings]
         near = difflib.get_close_matches(unknown[0].split("=")[0], options, n=1) if unknown else []
-        hint = f"\n  did you mean {near[0]}?" if near else ""
-        print(f"{self.prog}: {message}{hint}\n  try: {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
+        meant = NO_WINDOW if "--show" in unknown else f"did you mean {near[0]}?" if near else ""
+        raise UsageError(f"{message}; {meant}" if meant else message, hint=f"{self.prog} --help")
 
 
 def _module(verb: str) -> ModuleType:
     return importlib.import_module(f"{__package__}.{verb.replace('-', '_')}")
 
 
-def build_parser(verb: str | None) -> tuple[Parser, Parser]:
-    """The parser and that of `verb`; only that one's options are filled in, so that help needs no heavy import."""
+def build_parser(*verbs: str) -> tuple[Parser, Parser]:
+    """The parser, and that of the last of `verbs`; only their options are filled in: help needs no heavy import."""
     parser = chosen = Parser(prog="fer-edge", description=_ABOUT, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fer-edge {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="<verb>", parser_class=Parser)
+    subparsers = parser.add_subparsers(dest="verb", metavar="<verb>", parser_class=Parser)
     for name, line in COMMANDS.items():
-        sub = verbs.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".", allow_abbrev=False)
+        sub = subparsers.add_parser(
+            name,
+            help=line,
+            description=line[0].upper() + line[1:] + ".",
+            epilog=examples_of(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         sub.add_argument("--debug", action="store_true", help="show tracebacks and the libraries' own messages")
-        sub.add_argument("--json", action="store_true", help="print the result as one JSON object")
-        if name == verb:
+        sub.add_argument("--json", action="store_true", help="print the result as one JSON object, a failure too")
+        if name in verbs:
             chosen = sub
             _module(name).add_arguments(sub)
     return parser, chosen
@@ -83,8 +92,26 @@ _ABOUT = "Facial expression recognition on low-cost hardware: train, pack, run, 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 failed check, 2 usage or input, 3 absent, 4 device failed)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    as_json, debug = "--json" in words, "--debug" in words
+    try:
+        return _run(words)
+    except FerEdgeError as error:
+        return explain(error, debug, as_json)
+    except KeyboardInterrupt:
+        return explain(_Interrupted("interrupted"), False, as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; nothing more to say to it
+        return 0
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return explain(_no_room(error) if full else _unexpected(error, debug), debug, as_json)
+    except Exception as error:
+        return explain(_unexpected(error, debug), debug, as_json)
+
+
+def _run(words: Sequence[str]) -> int:
     verb = next((w for w in words if not w.startswith("-")), None)
-    parser, chosen = build_parser(verb if verb in COMMANDS else None)
+    parser, chosen = build_parser(*[verb] if verb in COMMANDS else [])
     if not words:
         parser.print_help()
         return 0
@@ -101,22 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding cannot say
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return int(_module(args.verb).run(args))
-    except FerEdgeError as error:
-        return _explain(error, args.debug)
-    except KeyboardInterrupt:
-        print("fer-edge: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; nothing more to say to it
-        return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return _unexpected(error, args.debug)
-        return _explain(_no_room(error), args.debug)
-    except Exception as error:
-        return _unexpected(error, args.debug)
+    return int(_module(args.verb).run(args))
 
 
 def _no_room(error: OSError) -> OutputError:
@@ -128,21 +140,39 @@ def _no_room(error: OSError) -> OutputError:
     )
 
 
-def _unexpected(error: Exception, debug: bool) -> int:
+class _Unexpected(FerEdgeError):
+    exit_code = 1
+
+
+class _Interrupted(FerEdgeError):
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return interrupted()
+
+
+def _unexpected(error: Exception, debug: bool) -> FerEdgeError:
     """A bug of ours: still one sentence, and the way to the traceback."""
     if debug:
         raise error
-    print(f"fer-edge: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-    print("  try: the same command with --debug, and send us what it prints", file=sys.stderr)
-    return 1
+    hint = "the same command with --debug, and send us what it prints"
+    return _Unexpected(f"unexpected {type(error).__name__}: {error}", hint=hint)
 
 
-def _explain(error: FerEdgeError, debug: bool) -> int:
+def explain(error: FerEdgeError, debug: bool, as_json: bool) -> int:
+    """Say an error to people, and as an object on standard output where JSON is asked for; returns the exit code."""
     if debug:
         raise error
     print(f"fer-edge: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(error.as_mapping()))
     return error.exit_code
 
 
+def interrupted() -> int:
+    """The exit code of whom a signal ended, as shells expect: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + _stopped_by[0]
+
+
 def _interrupt(number: int, frame: object) -> None:
+    _stopped_by[0] = signal.Signals(number)
     raise KeyboardInterrupt

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .main import INTERRUPTED, build_parser
+from ..words import counted
+from .main import explain, interrupted
 from .output import StatusLine
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 KIOSK_OPTIONS = ("config", "set", "debug", "json", "verb")
 """Options that go with --config."""
+KEYS = {
+    **{name: f"model.{name}" for name in ("bundle", "device", "precision", "fallback")},
+    **{name: f"model.{name}" for name in ("detector", "detect_width", "smoother", "threads")},
+    "source": "source.what",
+}
+"""Options that a kiosk has a key for -> that key."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,24 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="with --config: as work.target_fps=10"
     )
-    parser.add_argument("--source", default="demo", metavar="WHAT", help=_SOURCE)
+    parser.add_argument("what", nargs="?", metavar="SOURCE", help=_SOURCE)
+    parser.add_argument("--source", metavar="SOURCE", help="the same, for scripts")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a session here; without it nothing is kept")
     parser.add_argument("--video", action="store_true", help="also record an annotated video into --out")
     parser.add_argument("--replace", action="store_true", help="overwrite the session that is in --out")
     parser.add_argument("--bundle", type=Path, metavar="PATH", help="model bundle (default: the one inside fer-edge)")
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="from fer-edge devices (default: cpu)")
+    parser.add_argument("--device", metavar="NAME", help="from fer-edge devices (default: cpu)")
     parser.add_argument(
         "--fallback",
-        default="none",
         choices=("none", "cpu"),
         help="who stands in while the device is away (default: none)",
     )
-    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "float16", "int8"))
-    parser.add_argument("--detector", default="auto", choices=("auto", "yunet", "haar"))
+    parser.add_argument("--precision", choices=("auto", "float32", "float16", "int8"), help="(default: auto)")
+    parser.add_argument("--detector", choices=("auto", "yunet", "haar"), help="(default: auto)")
     parser.add_argument(
-        "--detect-width", type=int, default=320, metavar="PX", help="detect at this width; 0: full size"
+        "--detect-width", type=int, metavar="PX", help="detect at this width; 0: full size (default: 320)"
     )
-    parser.add_argument("--smoother", default="exponential", choices=("exponential", "majority"))
+    parser.add_argument("--smoother", choices=("exponential", "majority"), help="(default: exponential)")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: up to four)")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
 
@@ -77,38 +84,52 @@ def run(args: argparse.Namespace) -> int:
         summary = run_session(options, show, (lambda line: None) if args.json else print)
     finally:
         status.end()
-    print(json.dumps(as_json(summary)) if args.json else as_text(summary, args.device))
-    if summary.failure:
-        raise summary.failure
-    return INTERRUPTED if summary.interrupted and not summary.live else 0
+    failure = summary.failure
+    failed = failure.as_mapping() if failure else {}
+    print(json.dumps({**as_json(summary), **failed}) if args.json else as_text(summary, options.pipeline.device))
+    if failure:
+        return explain(failure, args.debug, as_json=False)
+    return interrupted() if summary.interrupted and not summary.live else 0
 
 
 def _refuse_session_options(given: Mapping[str, object]) -> None:
     """Raise UsageError for an option that belongs to a single run: a kiosk's are in its file."""
-    _, parser = build_parser("run")
     for name, value in given.items():
-        if name not in KIOSK_OPTIONS and value != parser.get_default(name):
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} does not go with --config", cause="the kiosk is what its file says")
+        if name in KIOSK_OPTIONS or value is None or value is False:  # what was not given has no other value
+            continue
+        option = "a source" if name == "what" else "--" + name.replace("_", "-")
+        key = KEYS.get("source" if name == "what" else name)
+        hint = f"fer-edge run --config {given['config']} --set {key}={value}" if key else ""
+        raise UsageError(f"{option} does not go with --config", cause="the kiosk is what its file says", hint=hint)
 
 
 def _options(
-    set: list[str], source: str, out: Path | None, video: bool, replace: bool, seconds: float | None, **pipeline: Any
+    set: list[str],
+    what: str | None,
+    source: str | None,
+    out: Path | None,
+    video: bool,
+    replace: bool,
+    seconds: float | None,
+    **pipeline: Any,
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
     from ..runtime.build import PipelineOptions
     from ..runtime.run import RunOptions
 
+    given = PipelineOptions(**{name: value for name, value in pipeline.items() if value is not None})
     if set:
         raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + set[0])
+    if what and source:
+        raise UsageError(f"two sources were given, {what} and {source}", hint=f"fer-edge run {what}")
     if video and out is None:
         raise UsageError("--video needs a place to write to", hint="the same command with --out DIR")
-    for name, value in (("threads", pipeline["threads"]), ("seconds", seconds)):
+    for name, value in (("threads", given.threads), ("seconds", seconds)):
         if value is not None and not value > 0:
             raise UsageError(f"--{name} must be positive, not {value:g}")
-    if pipeline["detect_width"] < 0 or 0 < pipeline["detect_width"] < 64:
+    if given.detect_width < 0 or 0 < given.detect_width < 64:
         raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
-    return RunOptions(source, out, video, replace, seconds, PipelineOptions(**pipeline))
+    return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given)
 
 
 def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> str:
@@ -148,18 +169,24 @@ def as_text(summary: SessionSummary, name: str) -> str:
         "none" if summary.not_finite else "no face was seen"
     )
     lines = [
-        f"{summary.source}: {summary.frames} frames, {summary.faces} faces "
+        f"{summary.source}: {counted(summary.frames, 'frame')}, {counted(summary.faces, 'face')} "
         f"in {summary.seconds:.1f} s ({rate:.1f} frames/s)",
         f"expressions: {shares}",
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
-        f"{device.get('threads', 1)} threads; detector {summary.detector}",
+        f"{counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
     ]
+    if summary.interrupted:
+        lines.insert(1, f"ended:       {summary.ended}")
     lines += [f"{name + ':':12} {device[name]}" for name in ("connection", "tuned") if device.get(name)]
     if device.get("degraded") or device.get("restarts"):
         now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
-        lines.append(f"{name + ':':12} {now}; {device['restarts']} restarts; last fault: {device['last_fault']}")
+        lines.append(
+            f"{name + ':':12} {now}; {counted(device['restarts'], 'restart')}; last fault: {device['last_fault']}"
+        )
     if summary.not_finite:
-        lines.append(f"left out:    {summary.not_finite} faces, the model's answer was no finite number (NaN)")
+        lines.append(
+            f"left out:    {counted(summary.not_finite, 'face')}, the model's answer was no finite number (NaN)"
+        )
     lines += [f"left out:    {line}" for line in summary.skipped]
     if summary.dropped:
         lines.append(f"dropped:     {summary.dropped} frames, which came while earlier ones were looked at")

@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from ..words import counted
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `verify`."""
@@ -33,6 +35,6 @@ def run(args: argparse.Namespace) -> int:
         load = found.load
         if load["calls"]:
             times = f"p50 {load['p50_ms']:.2f} ms, p90 {load['p90_ms']:.2f} ms"
-            say(f"{load['calls']} calls, {times}, {len(load['faults'])} faults")
+            say(f"{counted(load['calls'], 'call')}, {times}, {counted(len(load['faults']), 'fault')}")
         say(f"{'passed' if found.passed else 'failed'}; please send us {out}")
     return 0 if found.passed else 1

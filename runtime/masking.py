@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ..errors import InputError
+from ..files import NotText, read_text
 
 HIDDEN = "***"
 _BEFORE_AT = re.compile(r"://[^/\s@]*@")
@@ -16,10 +17,12 @@ _BEFORE_AT = re.compile(r"://[^/\s@]*@")
 def first_line(file: Path, key: str) -> str:
     """The first line of the file that a key such as `[web] token_file` names, empty without one; raises InputError."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(file).splitlines()
+    except NotText as error:
+        raise InputError(f"{key} {file} {error}", cause="another editor saved it") from None
+    except OSError as error:
         raise InputError(
-            f"{key} {file} cannot be read: {getattr(error, 'strerror', error)}",
+            f"{key} {file} cannot be read: {error.strerror}",
             cause="the path is wrong, or the file belongs to somebody else",
             hint=f"ls -l {file}",
         ) from error

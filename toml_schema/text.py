@@ -8,6 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ..files import NotText, read_text
+
+MAX_FAULTS = 20
+"""Lines that are not TOML, after which no further ones are looked for: it is another kind of file."""
 Names = tuple[str | int, ...]
 """The way to a key: names of tables, and the index in a list of tables."""
 
@@ -23,9 +27,9 @@ class NotToml(ValueError):
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """The text of a file, and the same parsed; raises OSError, NotToml."""
     try:
-        text = path.read_text(encoding="utf-8") + "\n"  # without it the parser names no line for the last one
-    except UnicodeDecodeError as error:
-        raise NotToml(str(error)) from None
+        text = read_text(path).replace("\r\n", "\n") + "\n"  # without it the parser names no line for the last one
+    except NotText as error:
+        raise NotToml(f"the file {error}") from None
     return text, parse_toml(text)
 
 
@@ -42,6 +46,29 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise NotToml(str(error), line) from None
     except RecursionError as error:
         raise NotToml(str(error)) from None
+
+
+def salvaged(text: str) -> tuple[str, list[NotToml]]:
+    """What is left of a text without the lines that are not TOML, and what is wrong with each.
+
+    Where the rest cannot be trusted, because a heading is among them or no line can be found, it is "".
+    """
+    faults: list[NotToml] = []
+    headless = False
+    lines = text.split("\n")
+    while len(faults) < MAX_FAULTS:
+        text = "\n".join(lines)
+        try:
+            parse_toml(text)
+            return "" if headless else text, faults
+        except NotToml as error:
+            faults.append(error)
+            unread = next((begin for begin, _, data in _statements(text) if data is None), error.line)
+            if not 0 < unread <= len(lines) or not lines[unread - 1]:
+                break
+            headless = headless or lines[unread - 1].lstrip().startswith("[")
+            lines[unread - 1] = ""
+    return "", faults
 
 
 def lines_of(text: str) -> dict[Names, int]:

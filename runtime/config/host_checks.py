@@ -20,7 +20,7 @@ _NO_BASELINE = "set baseline.on = false, or choose another bundle"
 def check_config(path: Path, environment: Mapping[str, str], flags: Sequence[str] = ()) -> ReadResult:
     """All that can be found out about a configuration here and now; arguments as for `load_config`."""
     result = read_config(path, environment, flags)
-    return result if result.config is None else result.adding(check_host(result.config, path))
+    return result if result.likely is None else result.adding(check_host(result.likely, path))
 
 
 def check_host(config: KioskConfig, path: Path) -> list[Problem]:

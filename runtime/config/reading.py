@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import UsageError
-from ...toml_schema import NotToml, fit, from_text, make, read_toml
+from ...files import read_text
+from ...toml_schema import NotToml, fit, from_text, make, parse_toml, read_toml, salvaged
 from .keys import Origin, Problem
 from .layers import from_environment, from_file, from_flags
 from .rules import check_rules
@@ -21,6 +22,8 @@ class ReadResult:
 
     Attributes:
         config: None when a value of it is wrong; it may still lack what the rules ask for.
+        likely: the same with defaults for what is wrong, so that the rest can be looked at; None when nothing is known.
+        doubtful: full keys for which `likely` has defaults.
         origins: full key -> where its value comes from, for those that somebody set.
         problems: errors and warnings.
     """
@@ -29,6 +32,8 @@ class ReadResult:
     config: KioskConfig | None
     origins: Mapping[str, Origin]
     problems: tuple[Problem, ...]
+    likely: KioskConfig | None = None
+    doubtful: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> list[Problem]:
@@ -47,8 +52,9 @@ class ReadResult:
         return UsageError(f"{first} (and {more} more)" if more else str(first), hint=hint)
 
     def adding(self, problems: Iterable[Problem]) -> ReadResult:
-        """The same with more problems, each told where its key was set."""
-        located = (replace(p, where=self._where(p.key)) for p in problems)
+        """The same with more problems, each told where its key was set; nothing about keys that are wrong already."""
+        known = (p for p in problems if not any(key == p.key or key in p.what for key in self.doubtful))
+        located = (replace(p, where=self._where(p.key)) for p in known)
         return replace(self, problems=(*self.problems, *located))
 
     def _where(self, full: str) -> str:
@@ -72,29 +78,49 @@ def load_config(path: Path, environment: Mapping[str, str], flags: Sequence[str]
 
 
 def read_config(path: Path, environment: Mapping[str, str], flags: Sequence[str] = ()) -> ReadResult:
-    """Everything that can be known without looking at the machine; arguments as for `load_config`."""
+    """Everything that can be known without looking at the machine; arguments as for `load_config`.
+
+    A value that is wrong does not hide what is wrong elsewhere: the rules are held with its default in its place.
+    """
     try:
-        values, origins, problems, fitting = from_file(path, *read_toml(path))
+        text, not_read = _salvaged(path)
     except OSError as error:
         hint = f"ls -l {path}" if os.path.exists(path) else f"fer-edge config init {path}"
         unread = Problem("", f"cannot be read ({error.strerror})", hint=hint, where=str(path))
         return ReadResult(path, None, {}, (unread,))
     except NotToml as error:
-        where = f"{path}, line {error.line}" if error.line else str(path)
-        return ReadResult(path, None, {}, (Problem("", f"is not valid TOML: {error}", where=where),))
+        return ReadResult(path, None, {}, (_not_toml(path, error),))
+    values, origins, problems, fitting = from_file(path, text, parse_toml(text))
     for settings, wrong in (from_environment(environment), from_flags(flags)):
         problems += wrong
-        for entry, text, origin in settings:
+        for entry, said, origin in settings:
             try:
-                value = fit(entry.hint, entry.key, from_text(entry.hint, text), Path.cwd())
+                value = fit(entry.hint, entry.key, from_text(entry.hint, said), Path.cwd())
             except ValueError as error:
                 problems.append(Problem(entry.full, str(error), where=str(origin)))
                 fitting = False
             else:
                 values.setdefault(entry.section, {})[entry.name] = value
                 origins[entry.full] = origin
-    result = ReadResult(path, None, origins, tuple(problems))
-    if not fitting:
-        return result
+    found = (*(_not_toml(path, error) for error in not_read), *problems)
+    if not_read:
+        return ReadResult(path, None, origins, found)
     config = make(KioskConfig, values)
-    return replace(result, config=config).adding(check_rules(config))
+    doubtful = frozenset() if fitting else frozenset(p.key for p in problems if p.key)
+    result = ReadResult(path, config if fitting else None, origins, found, config, doubtful)
+    return result.adding(check_rules(config))
+
+
+def _salvaged(path: Path) -> tuple[str, list[NotToml]]:
+    """The file's text without the lines that are not TOML, and those; raises OSError, NotToml for no text at all."""
+    try:
+        return read_toml(path)[0], []
+    except NotToml as error:
+        if not error.line:
+            raise
+    return salvaged(read_text(path) + "\n")
+
+
+def _not_toml(path: Path, error: NotToml) -> Problem:
+    where = f"{path}, line {error.line}" if error.line else str(path)
+    return Problem("", f"is not valid TOML: {error}", where=where)

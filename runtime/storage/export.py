@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from ...bundle import writing
-from ...errors import MissingExtra
+from ...errors import MissingExtra, UsageError
 from .groups import groups, labels_of
 from .query import FOREVER, HistoryRow, reading, rows
 
 MIN_GROUP = 3
 """Faces at once, below which a moment is left out of the aggregates unless told otherwise; as [privacy] least_group."""
+STDOUT = Path("-")
+"""As `ExportOptions.out`: standard output."""
 _CHUNK = 5000
 _ROW_COLUMNS = {
     "seq": "int64", "time": "string", "clock_ok": "bool_", "run": "int64", "track": "int64", "label": "string",
@@ -36,10 +41,12 @@ class ExportOptions:
     """What to write, and where.
 
     Attributes:
+        out: the file to write, or `-` for standard output.
         kind: csv, jsonl or parquet.
         span: stamps from span[0] up to but not span[1], milliseconds since 1970.
         minutes: length of a stretch to aggregate over; None: every observation is a line.
         least: moments with fewer faces at once do not count, and a stretch without others is withheld.
+        replace: overwrite the file that is there.
     """
 
     folder: Path
@@ -48,6 +55,7 @@ class ExportOptions:
     span: tuple[int, int] = FOREVER
     minutes: float | None = None
     least: int = MIN_GROUP
+    replace: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,17 @@ def time_text(wall_ms: int) -> str:
 def export_history(options: ExportOptions) -> Exported:
     """Write every observation in the order in which they were made, or one line a stretch with enough faces.
 
-    Raises InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
+    Raises:
+        InputError: no store, or unreadable; MissingExtra: Parquet without pyarrow; OutputError: cannot write.
+        UsageError: a file is there already.
     """
     o = options
+    if o.out != STDOUT and o.out.exists() and not o.replace:
+        raise UsageError(
+            f"{o.out} exists",
+            cause="an earlier export wrote it",
+            hint="the same command with --replace, or another FILE",
+        )
     with reading(o.folder) as database:
         if o.minutes is None:
             return Exported(_write(o.kind, o.out, _ROW_COLUMNS, map(_row_cells, rows(database, o.span))))
@@ -94,6 +110,13 @@ def _row_cells(r: HistoryRow) -> Cells:
 
 def _write(kind: str, out: Path, columns: Columns, table: Iterable[Cells]) -> int:
     counted = _Counted(table)
+    if out == STDOUT:
+        with tempfile.TemporaryDirectory() as aside:  # whole or not at all, and Parquet needs a file
+            FORMATS[kind](Path(aside) / "table", columns, counted)
+            with (Path(aside) / "table").open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+        return counted.lines
     with writing(out) as temporary:
         FORMATS[kind](temporary, columns, counted)
     return counted.lines

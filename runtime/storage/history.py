@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError, OutputError, UsageError
+from ...words import counted
 from ..backoff import Backoff
 from ..types import Frame, Observation
 from . import kiosk_path
@@ -160,7 +161,7 @@ class History:
             self._database = self._claim = None
         if not done:
             raise OutputError(
-                f"{self._waiting.counts()[0]} observations could not be written: {self._trouble}",
+                f"{counted(self._waiting.counts()[0], 'observation')} could not be written: {self._trouble}",
                 cause="what was written before is kept",
                 hint=f"df -h {self.path.parent}",
             )

@@ -16,10 +16,19 @@ class Claim:
     The folder itself is locked (flock(2)), so nothing has to be written and nothing is left behind by a kill.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cause: str = "a kiosk is running; two would mix their rows",
+        hint: str = "systemctl stop fer-edge",
+    ) -> None:
         """Make the folder when missing, readable by its owner alone, and take it.
 
-        Raises UsageError: another process has it; OutputError: the folder cannot be made or opened.
+        Args:
+            cause, hint: who is likely to have it, and what to do then.
+
+        Raises:
+            UsageError: another process has it; OutputError: the folder cannot be made or opened.
         """
         import fcntl  # not on Windows, where no kiosk runs
 
@@ -36,8 +45,8 @@ class Claim:
                 raise cannot_write(folder, error) from error
             raise UsageError(
                 f"another process is writing the store in {folder}",
-                cause="a kiosk is running; two would mix their rows",
-                hint="systemctl stop fer-edge",
+                cause=cause,
+                hint=hint,
             ) from None
 
     def holds(self, folder: Path) -> bool:
@@ -48,5 +57,7 @@ class Claim:
             return False
 
     def release(self) -> None:
-        """Let the folder go."""
-        os.close(self._held)
+        """Let the folder go; calling it again is harmless."""
+        held, self._held = self._held, -1
+        if held >= 0:
+            os.close(held)

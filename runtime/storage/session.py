@@ -16,6 +16,7 @@ from ...errors import InputError, OutputError, UsageError
 from ...files import cannot_write
 from ..types import Frame, Observation
 from . import store_path
+from .lock import Claim
 
 SCHEMA = 1
 BATCH_S = 1.0
@@ -55,17 +56,20 @@ class StoreSink:
         self._made_folder = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._claim = Claim(folder, "another run has this --out", "choose another --out")
+        except FileExistsError:
+            raise _there_already(folder) from None
+        except OSError as error:
+            raise error if isinstance(error, OutputError) else cannot_write(folder, error) from error
+        try:
             if replace:
                 for suffix in _SIDE_FILES:
                     self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))  # two at once: one wins
-        except FileExistsError:
-            raise UsageError(
-                f"{folder} already holds a session" if folder.is_dir() else f"{folder} is a file, not a folder",
-                cause="sessions are never mixed",
-                hint="choose another --out, or add --replace",
-            ) from None
         except OSError as error:
+            self._claim.release()
+            if isinstance(error, FileExistsError):
+                raise _there_already(folder) from None
             raise cannot_write(folder, error) from error
         self._rows: list[tuple[Any, ...]] = []
         self._clock = clock
@@ -115,6 +119,7 @@ class StoreSink:
                 self._database.execute("PRAGMA journal_mode=DELETE")  # a finished session is one file
             with suppress(sqlite3.Error):
                 self._database.close()
+            self._claim.release()
 
     def discard(self) -> None:
         """Close the store and remove its files, and the folder if it was made for them and holds nothing else."""
@@ -125,6 +130,7 @@ class StoreSink:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         if self._made_folder and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
+        self._claim.release()
 
     def _failed(self, error: sqlite3.Error) -> OutputError:
         return OutputError(
@@ -181,6 +187,14 @@ def open_session(folder: Path) -> Session:
     if facts.get("schema") != SCHEMA or "labels" not in facts:
         raise _unreadable(folder, "it was written by another version of fer-edge")
     return Session(folder, facts)
+
+
+def _there_already(folder: Path) -> UsageError:
+    return UsageError(
+        f"{folder} already holds a session" if folder.is_dir() else f"{folder} is a file, not a folder",
+        cause="sessions are never mixed",
+        hint="choose another --out, or add --replace",
+    )
 
 
 def _connect(folder: Path) -> sqlite3.Connection:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, OutputError
 from ...files import cannot_write
+from ...words import counted
 from . import kiosk_path
 from .lock import Claim
 from .query import reading
@@ -129,7 +130,7 @@ def _prove(path: Path, gone: Stamps, kept: Stamps) -> int:
         searched += file.stat().st_size
         if left := traces(file, gone, kept):
             raise OutputError(
-                f"{file} still holds the text of {left} rows that were removed",
+                f"{file} still holds the text of {counted(left, 'row')} that should be gone",
                 cause="another program held the file open",
                 hint=f"fer-edge data wipe {path.parent} --yes",
             )

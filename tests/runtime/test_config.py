@@ -659,3 +659,21 @@ def test_reading_needs_nothing_heavy(write: Callable[[str], Path]) -> None:
         "assert not found, found\n"
     )
     run_python(script)
+
+
+def test_a_wrong_value_hides_no_other_error(write: Callable[[str], Path], tmp_path: Path) -> None:
+    """Of values, rules, this machine and TOML itself, all at once; and nothing that only follows from another error."""
+    from fer_edge.runtime.config.host_checks import check_config
+
+    path = write('[work]\ntarget_fps = "ten"\n[mqtt]\nuser = 5\npassword_file = "gone"\n[web]\nlisten = "0.0.0.0"\n')
+    result = check_config(path, {})
+    assert result.config is None
+    assert [p.key for p in result.errors] == ["work.target_fps", "mqtt.user", "web.listen", "mqtt.password_file"]
+    assert "cannot be found" in result.errors[-1].what
+    path = write("[work]\ntarget_fps = \nmax_faces = 1000\n[mqtt]\nhost = broker\nport = 1883\nport = 1884\n")
+    whole = [(p.key, p.where.rpartition(" ")[2]) for p in check_config(path, {}).errors]
+    assert whole == [("", "7"), ("", "10"), ("", "12"), ("work.max_faces", "8")]
+    path = write("[work\ntarget_fps = 5\n[mqtt]\nhost = broker\n")
+    assert [p.where.rpartition(" ")[2] for p in check_config(path, {}).errors] == ["6", "9"]
+    path = write('[work]\ntarget_fps = [1,\n[mqtt]\nhost = "x"\n', "")
+    assert len(check_config(path, {}).errors) == 1

@@ -135,12 +135,13 @@ hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 #password_hash = "$6$..."        # never the password: openssl passwd -6
 #ssh_keys = ["ssh-ed25519 AAAA... you@pc"]
 
-# The pass phrase is turned into its key here; it is not written to the card.
+# The pass phrase is turned into its key here; it is not written to the card, but for WPA3, which has no such key.
 [wifi]
 #ssid = "name of the network"
 #passphrase = "8 to 63 characters"
 #psk = "64 hex digits"           # instead of passphrase
 #hidden = false
+#security = "wpa2"               # "wpa3" for a network that takes WPA3 (SAE) alone; mixed ones take wpa2
 
 # Where the kiosk stands and what for has to be declared; `fer-edge config check` says which kinds there are, and which
 # are refused (docs/config.md).

@@ -23,12 +23,15 @@ class Wifi:
         ssid: 1 to 32 bytes in UTF-8.
         psk: 64 hex digits; empty for an open network.
         hidden: it does not say its name.
-        passphrase: what the psk is made from; gone once it is made.
+        security: wpa2, which WPA2/WPA3 mixed networks take too, or wpa3 for networks that take nothing else.
+        passphrase: what the psk is made from; gone once it is made. WPA3 derives its keys anew each time (SAE,
+            IEEE 802.11-2020, 12.4), so there it stays, and is what the card holds.
     """
 
     ssid: str = key("")
     psk: str = key("", repr=False, convert=unpadded, show=not_shown)
     hidden: bool = False
+    security: str = key("wpa2", choices=("wpa2", "wpa3"))
     passphrase: str = key("", repr=False, show=not_shown)
 
 
@@ -53,6 +56,10 @@ def with_key(wifi: Wifi) -> Wifi:
         raise ValueError("wifi.passphrase", "has a character that is not printable ASCII, which WPA does not allow")
     if (psk or passphrase) and not wifi.ssid:
         raise ValueError("wifi.ssid", "is missing")
+    if wifi.security == "wpa3":
+        if psk or not passphrase:
+            raise ValueError("wifi.passphrase", "is missing: WPA3 (SAE) takes no psk" if psk else "is missing")
+        return wifi
     return replace(wifi, psk=psk_of(passphrase, wifi.ssid) if passphrase else psk, passphrase="")
 
 
@@ -66,5 +73,14 @@ def keyfile(wifi: Wifi) -> bytes:
     lines += ["", "[wifi]", "mode=infrastructure", f"ssid={name}"]
     lines += ["hidden=true"] if wifi.hidden else []
     lines += ["", "[wifi-security]", "key-mgmt=wpa-psk", f"psk={wifi.psk}"] if wifi.psk else []
+    if wifi.security == "wpa3":
+        lines += ["", "[wifi-security]", "key-mgmt=sae", f"psk={_quoted(wifi.passphrase)}"]
     lines += ["", "[ipv4]", "method=auto", "", "[ipv6]", "method=auto", "addr-gen-mode=default", ""]
     return "\n".join(lines).encode("ascii")
+
+
+def _quoted(text: str) -> str:
+    """A value of a key file (GLib, GKeyFile): backslashes are escapes, and blanks at its beginning would be dropped."""
+    text = text.replace("\\", "\\\\")
+    head = len(text) - len(text.lstrip(" "))
+    return "\\s" * head + text[head:]

@@ -87,6 +87,19 @@ def test_networkmanagers_file_has_the_key_and_a_name_that_needs_no_quotes(tmp_pa
     assert "wifi-security" not in keyfile(card(tmp_path, 'country = "DE"\n[wifi]\nssid = "open"').wifi).decode()
 
 
+def test_a_network_that_takes_wpa3_alone_gets_the_pass_phrase(tmp_path: Path) -> None:
+    """SAE derives no key from it beforehand; GKeyFile would drop blanks in front and read backslashes as escapes."""
+    section = 'country = "DE"\n[wifi]\nssid = "x"\nsecurity = "wpa3"\n'
+    read = card(tmp_path, section + "passphrase = '  a\\b=;# cd '")
+    text = keyfile(read.wifi).decode("ascii")
+    assert "key-mgmt=sae\npsk=\\s\\sa\\\\b=;# cd \n" in text
+    assert "wpa-psk" not in text
+    assert "cd" not in repr(read)
+    for wrong in ("", f'psk = "{"0" * 64}"'):
+        with pytest.raises(InputError, match=r"wifi\.passphrase is missing"):
+            card(tmp_path, section + wrong)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -336,7 +337,7 @@ def test_a_store_that_became_read_only_between_two_runs(small_disk: Path) -> Non
     assert not put(sink, 1)
     assert sink.state().trouble
     assert len(kept(small_disk / "store")) == 10  # reading goes on
-    with pytest.raises(OutputError, match="1 observations could not be written"):
+    with pytest.raises(OutputError, match="1 observation could not be written"):
         sink.close()
     remount(small_disk, "rw")
     fill(small_disk / "store", 1)
@@ -769,7 +770,7 @@ def data(capsys: pytest.CaptureFixture[str]) -> Call:
 def test_data_show(data: Call, week: Path, tmp_path: Path) -> None:
     code, said = data("show", week)
     assert code == 0
-    assert "140, in 1 runs" in said
+    assert "140, in 1 run\n" in said
     assert "30 days, up to 512 MiB" in said
     told = json.loads(data("show", week, "--json")[1])
     assert told["first_ms"] == round(NOON * 1000)
@@ -782,13 +783,24 @@ def test_data_show(data: Call, week: Path, tmp_path: Path) -> None:
 def test_data_export(data: Call, week: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     assert data("export", week, "--out", out, "--since", "2026-05-29T20:26:40Z")[1].startswith(f"{out}: 120 lines")
-    code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3)
+    before = out.read_bytes()
+    code, said = data("export", week, out)
+    assert (code, out.read_bytes()) == (2, before)
+    assert "--replace" in said
+    code, said = data("export", week, "--out", out, "--aggregate", 1440, "--least", 3, "--replace")
     assert code == 0
     assert "withheld" in said
     to = ["--out", out]
     for wrong in (["export", week], ["export", week, *to, "--since", "yesterday"], ["show", week, *to]):
         assert data(*wrong)[0] == 2
     assert data("export", week, "--out", tmp_path / "a.csv" / "b")[0] == 2
+
+
+def test_data_export_to_standard_output(week: Path, command: Callable[..., Any], tmp_path: Path) -> None:
+    piped = command("data", "export", week, "-", "--json")
+    assert command("data", "export", week, tmp_path / "a.csv").returncode == 0
+    assert piped.stdout.splitlines() == (tmp_path / "a.csv").read_text().splitlines()
+    assert json.loads(piped.stderr) == {"out": "-", "lines": 140, "withheld": 0}
 
 
 def test_data_wipe_needs_a_yes(data: Call, week: Path) -> None:

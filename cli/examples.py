@@ -1,0 +1,69 @@
+"""What `--help` of each verb ends with: commands that people come for, each complete."""
+
+from __future__ import annotations
+
+EXAMPLES = {
+    "run": (
+        "fer-edge run clip.mp4",
+        "fer-edge run clip.mp4 --out session --video",
+        "fer-edge run camera:0 --seconds 60 --json",
+        "fer-edge run --config /etc/fer-edge/config.toml",
+    ),
+    "report": ("fer-edge report session", "fer-edge report session --only csv"),
+    "train": (
+        "fer-edge train --data faces --out my-bundle",
+        "fer-edge train --data faces --recipe edgetpu --out my-bundle --resume",
+    ),
+    "export": (
+        "fer-edge export default --target openvino --calibration faces --out my-bundle",
+        "fer-edge export my-bundle --target all --calibration faces --labelled faces",
+    ),
+    "build-engine": ("fer-edge build-engine my-bundle", "fer-edge build-engine my-bundle --precision float32"),
+    "evaluate": (
+        "fer-edge evaluate --data faces",
+        "fer-edge evaluate --bundle my-bundle --data faces --split valid --out figures",
+        "fer-edge evaluate --data faces --recipe published --seeds 42,123,101112",
+    ),
+    "sweep": ("fer-edge sweep --data faces --out sweep --trials 4",),
+    "bundle": (
+        "fer-edge bundle show",
+        "fer-edge bundle check my-bundle",
+        "fer-edge bundle make my-bundle --backbone mobilenetv2_100 --calibration faces",
+    ),
+    "devices": ("fer-edge devices", "fer-edge devices coral"),
+    "doctor": ("fer-edge doctor", "fer-edge doctor --device coral"),
+    "tune": ("fer-edge tune",),
+    "verify": ("fer-edge verify --device coral",),
+    "benchmark": (
+        "fer-edge benchmark --quick",
+        "fer-edge benchmark --scope pipeline --clip clip.mp4 --out results",
+        "fer-edge benchmark --compare results-a results-b",
+        "fer-edge benchmark estimate --device coral",
+    ),
+    "config": (
+        "fer-edge config init kiosk.toml --place Foyer --kind museum --purpose 'What visitors show'",
+        "fer-edge config check kiosk.toml --set work.target_fps=10",
+    ),
+    "data": (
+        "fer-edge data show /var/lib/fer-edge/store",
+        "fer-edge data export /var/lib/fer-edge/store - --aggregate 15",
+        "fer-edge data export /var/lib/fer-edge/store may.csv --since 2026-05-01 --until 2026-06-01",
+        "fer-edge data wipe /var/lib/fer-edge/store --before 2026-05-01 --yes",
+    ),
+    "flash": (
+        "fer-edge flash init card.toml",
+        "fer-edge flash --device rpi5 --os-image raspios-lite.img.xz --config card.toml --out card.img",
+    ),
+    "update": ("fer-edge update push pi@kiosk.local payload", "fer-edge update status"),
+    "models": ("fer-edge models list", "fer-edge models fetch yunet"),
+    "completion": (
+        "fer-edge completion bash > ~/.local/share/bash-completion/completions/fer-edge",
+        "fer-edge completion zsh > ~/.zfunc/_fer-edge",
+    ),
+}
+"""Verb -> commands; tests/cli/test_examples.py holds that each is one that its verb understands."""
+
+
+def examples_of(verb: str) -> str:
+    """The end of a verb's help."""
+    return "\n  ".join(["examples:", *EXAMPLES.get(verb, ())]).replace("%", "%%")
