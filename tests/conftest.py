@@ -19,7 +19,7 @@ os.environ["FER_EDGE_OFFLINE"] = "1"  # no test reaches the network by itself
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TOOLS = {
-    **{name: name for name in ("mosquitto", "strace", "zstd", "chromium", "npm")},
+    **{name: name for name in ("mosquitto", "strace", "zstd", "chromium", "firefox-esr", "npm")},
     "mcopy": "mtools",
     "mkfs.vfat": "dosfstools",
     "mke2fs": "e2fsprogs",
