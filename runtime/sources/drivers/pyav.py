@@ -264,7 +264,8 @@ def _opened(av: Any, url: str) -> Any:
 def _video_of(container: Any) -> Any:
     """The first stream of pictures that is no cover of a piece of music."""
     for stream in container.streams.video:
-        attached = int(getattr(stream, "disposition", 0) or 0) & 0x400  # AV_DISPOSITION_ATTACHED_PIC
+        disposition = getattr(stream, "disposition", 0)  # an integer, or a flag of Python's
+        attached = int(getattr(disposition, "value", disposition)) & 0x400  # AV_DISPOSITION_ATTACHED_PIC
         if stream.codec_context is not None and not attached:
             return stream
     raise LookupError("it holds no video that can be decoded")
