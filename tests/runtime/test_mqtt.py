@@ -241,16 +241,14 @@ class Hole:
 
 
 def test_a_session_that_the_broker_holds_open_is_taken_over(
-    broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: list[Callable[[], object]]
+    broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: ExitStack
 ) -> None:
     """A kiosk that comes back before the broker missed it is not called offline by its former self, ever."""
-    broker.start()
     listener, hole = listen(), Hole(broker)
-    cleanup.append(hole.close)
+    cleanup.callback(hole.close)
     killed_kiosk(hole, tmp_path / "queue.db", 1, lambda: until(lambda: listener.frames() == [0]))
     assert (listener.of("kiosk/status"), hole.ended) == (["online"], 0)
     kiosk = publisher(port=hole.port)
-    kiosk.start()
     until(lambda: hole.ended == 1, "the old session's end")
     until(lambda: kiosk.state().connected and listener.of("kiosk/status")[-1] == "online")
     assert kiosk.check() == ""
@@ -258,11 +256,9 @@ def test_a_session_that_the_broker_holds_open_is_taken_over(
 
 @pytest.mark.parametrize(("word", "retain"), [("offline", True), ("offline", False), ("", True)])
 def test_who_calls_a_working_kiosk_offline_is_contradicted(
-    broker: Broker, listen: Make, publisher: Make, word: str, retain: bool
+    listen: Make, publisher: Make, word: str, retain: bool
 ) -> None:
-    broker.start()
     listener, kiosk = listen(), publisher()
-    kiosk.start()
     kiosk.publish(SEEN)
     until(listener.frames)
     listener.client.publish("kiosk/status", word, qos=1, retain=retain)
@@ -273,11 +269,11 @@ def test_who_calls_a_working_kiosk_offline_is_contradicted(
     until(lambda: listener.of("kiosk/status")[-1] == "offline")
 
 
-def another(broker: Broker, queue: Path, cleanup: list[Callable[[], object]]) -> MqttPublisher:
+def another(broker: Broker, queue: Path, cleanup: ExitStack) -> MqttPublisher:
     """A second kiosk that uses the same topic."""
     settings = MqttSettings("127.0.0.1", broker.port, topic="kiosk", interval_s=0)
     made = MqttPublisher(settings, queue, waits_s=(0.05, 0.2))
-    cleanup.append(made.stop)
+    cleanup.callback(made.stop)
     made.start()
     return made
 
@@ -288,16 +284,14 @@ def test_two_kiosks_on_one_topic_say_so(
     listen: Make,
     publisher: Make,
     tmp_path: Path,
-    cleanup: list[Callable[[], object]],
+    cleanup: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
     copied: bool,
 ) -> None:
     """Two copies of one card have the same name for the broker, too, which would end their connections in turn."""
     if copied:
         monkeypatch.setattr("fer_edge.runtime.mqtt.publisher.client_id", lambda place, topic: "fer-edge-copy")
-    broker.start()
     listener, first = listen(), publisher()
-    first.start()
     second = another(broker, tmp_path / "second.db", cleanup)
 
     def both_say() -> bool:
@@ -312,10 +306,9 @@ def test_two_kiosks_on_one_topic_say_so(
 
 
 def test_entities_that_are_no_more_are_taken_away(
-    broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: list[Callable[[], object]]
+    broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: ExitStack
 ) -> None:
     """After a change of model, and all of them when discovery is off; another's entities stay."""
-    broker.start()
     listener = listen(topic="homeassistant/#")
 
     def shown() -> set[str]:
@@ -331,7 +324,7 @@ def test_entities_that_are_no_more_are_taken_away(
     for labels, more in [(("happy", "contempt"), {}), (("happy", "sad"), {}), ((), {"discovery": False})]:
         settings = MqttSettings("127.0.0.1", broker.port, topic="kiosk", **more)
         kiosk = MqttPublisher(settings, tmp_path / "q.db", labels=labels)
-        cleanup.append(kiosk.stop)
+        cleanup.callback(kiosk.stop)
         kiosk.start()
         wanted = {f"{label}/config" for label in labels} | (common if labels else {"other/config"})
         until(lambda wanted=wanted: shown() == wanted, str(wanted))

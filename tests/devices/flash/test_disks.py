@@ -152,7 +152,7 @@ def test_no_card_a_lock_and_too_little_room(machine: Machine) -> None:
 def test_names_that_are_no_disk(machine: Machine) -> None:
     with pytest.raises(UsageError, match="sdb1 is a partition") as part:
         machine.find("sdb1")
-    assert part.value.hint == "--to /dev/sdb"
+    assert part.value.hint == "the same command with --to /dev/sdb"
     for name in ("sdz", "loop0", "zram0", "dm-0"):
         with pytest.raises(DeviceNotFound, match="no disk") as absent:
             machine.find(name)

@@ -210,7 +210,7 @@ def test_report_of_a_session_without_faces(tmp_path: Path) -> None:
 
 def test_report_without_matplotlib_names_the_extra(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtra, match=r"(?s)matplotlib.*fer-edge\[report\]") as caught:
+    with pytest.raises(MissingExtra, match=r"(?s)matplotlib.*pip install .*\[report\]") as caught:
         write_report(open_session(session))
     assert caught.value.exit_code == 3
     assert [p.name for p in session.iterdir()] == ["observations.db"]
