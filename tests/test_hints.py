@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tomllib
+from fer_edge import installation
 from fer_edge.cli.main import COMMANDS, build_parser
 from support.source_rules import ROOT, modules
 from test_house import ROOMS
@@ -145,3 +146,19 @@ def test_some_were_found() -> None:
 def test_it_can_be_pasted(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     where = [place for place, t in ALL if t == text]
     assert fault_of(text) == "", (where, text, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("origin", ["checkout", "wheel", "gone"])
+def test_what_is_missing_is_installed_as_this_was(origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fer-edge` may be on no index: a place that is there is named, else the packages themselves."""
+    wheel = tmp_path / "fer_edge-1-py3-none-any.whl"
+    if origin == "wheel":
+        wheel.touch()
+    if origin != "checkout":
+        monkeypatch.setattr(installation, "CHECKOUT", tmp_path)
+        monkeypatch.setattr(installation, "_came_from", lambda: wheel)
+        monkeypatch.setattr(installation.metadata, "requires", lambda name: ["av>=13; extra == 'video'", "numpy"])
+    words = shlex.split(installation.pip_install("video"))
+    wanted = {"checkout": f"{ROOT.resolve()}[video]", "wheel": f"fer-edge[video] @ {wheel.as_uri()}", "gone": "av>=13"}
+    assert words[-1] == wanted[origin]
+    assert words[0] == "uv" or words[1:4] == ["-m", "pip", "install"]
