@@ -46,6 +46,8 @@ SLOW = (
     "tests/cli/test_cli.py::test_second_run",
     "tests/cli/test_cli.py::test_status_is_one_line",
     "tests/cli/test_cli.py::test_truncated_video",
+    "tests/cli/test_cli.py::test_two_runs",
+    "tests/cli/test_examples.py::test_docs_output_has_every_field_of_a_run",
     "tests/devices/flash/test_command.py",
     "tests/devices/flash/test_direct.py",
     "tests/devices/flash/test_first_boot.py",

@@ -268,6 +268,13 @@ def test_bundle_check_and_show(command: Command, broken_bundle: Path) -> None:
     assert_clear(command("bundle", "check", broken_bundle), 2, "model.onnx is truncated")
 
 
+def test_a_list_of_devices_says_what_its_columns_are(command: Command) -> None:
+    head, *rows = command("devices").stdout.splitlines()
+    assert head.split() == ["DEVICE", "WHAT", "BACKEND", "PRICE", "(YEAR)", "HERE"]
+    (cpu,) = [row for row in rows if row.startswith("cpu ")]
+    assert head.index("BACKEND") == cpu.index("onnxruntime")
+
+
 def test_models_list_and_add(command: Command, yunet_file: Path, tmp_path: Path) -> None:
     assert "absent" in command("models", "list").stdout
     assert command("models", "add", yunet_file).returncode == 0
