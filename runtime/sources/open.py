@@ -12,7 +12,7 @@ from ..masking import shown_name
 from ..types import Frame
 from .camera_process import DEADLINE_S, OPEN_S, CameraProcess, NoMorePictures
 from .demo import DemoSource
-from .images import PICTURES, StillSource
+from .images import PICTURES, StillSource, matching
 from .source import Reader, Source
 from .source_reader import SourceReader
 from .video import ASSUMED_FPS, VideoSource
@@ -74,6 +74,8 @@ def _open_file(text: str) -> Source:
     if text == "demo" or text.startswith("demo:"):
         return DemoSource.parse(text)
     path = Path(text)
+    if not path.exists() and (found := matching(text)):
+        return found
     if not path.exists():
         raise SourceError(
             f"there is no file or folder {text}",
