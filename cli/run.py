@@ -15,6 +15,7 @@ from .output import StatusLine
 
 if TYPE_CHECKING:
     from ..runtime.run import Analysis, RunOptions, SessionSummary
+    from ..runtime.shares import FaceTime
     from ..runtime.types import Frame, Observation
 
 
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", metavar="SOURCE", help=_SOURCE)
     parser.add_argument("--source", metavar="SOURCE", help="the same, for scripts")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a session here; without it nothing is kept")
-    parser.add_argument("--video", action="store_true", help="also record an annotated video into --out")
+    parser.add_argument(
+        "--video", action="store_true", help="also write an annotated video, or annotated pictures, into --out"
+    )
     parser.add_argument("--replace", action="store_true", help="overwrite the session that is in --out")
     parser.add_argument("--bundle", type=Path, metavar="PATH", help="model bundle (default: the one inside fer-edge)")
     parser.add_argument("--device", metavar="NAME", help="from fer-edge devices (default: cpu)")
@@ -59,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _SOURCE = (
-    "a video file, picture or folder of pictures, camera:N or its path, a stream's URL, or demo[:SECONDS] "
+    "a video, a picture, a folder of pictures, 'photos/*.jpg', camera:N or its path, a stream's URL, or demo[:SECONDS] "
     "(default: demo)"
 )
 
@@ -135,8 +138,9 @@ def _options(
 def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> str:
     """The live line: place in the source, speed, and what each face shows."""
     total, rate = analysis.source.frames, analysis.pipeline.tally.frames / max(analysis.elapsed_s, 1e-6)
-    place = f"{frame.time_s:6.1f} s  frame {frame.index + 1}" + (f"/{total}" if total else "")
-    faces = "  ".join(f"{o.label} {o.confidence:.0%}" for o in seen[:4]) or "no face"
+    count = f"{frame.index + 1}/{total}" if total else f"{frame.index + 1}"
+    place = f"picture {count}  {frame.name}" if frame.name else f"{frame.time_s:6.1f} s  frame {count}"
+    faces = "  ".join(f"{o.track}: {o.label} {o.confidence:.0%}" for o in seen[:4]) or "no face"
     more = f"  +{len(seen) - 4} more" if len(seen) > 4 else ""
     return f"{place}  {rate:5.1f} frames/s  {faces}{more}"
 
@@ -149,10 +153,14 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "frames": summary.frames,
         "faces": summary.faces,
         "not_finite": summary.not_finite,
+        "people": None if summary.still else summary.shares.people,
+        "faces_at_once": summary.shares.at_once,
         "seconds": round(summary.seconds, 3),
         "frames_per_second": round(summary.frames / max(summary.seconds, 1e-6), 2),
         "stage_seconds": {k: round(v, 4) for k, v in summary.stage_seconds.items()},
         "expressions": summary.expressions,
+        "without_face": round(summary.shares.without_face, 4),
+        "per_face": [] if summary.still else [_face_json(face) for face in summary.shares.faces],
         "device": summary.device,
         "detector": summary.detector,
         "outputs": {k: str(v) for k, v in summary.outputs.items()},
@@ -161,17 +169,48 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
     }
 
 
+def _face_json(face: FaceTime) -> dict[str, Any]:
+    return {"face": face.track, "seconds": round(face.seconds, 3), "expressions": dict(face.expressions)}
+
+
+def _who(summary: SessionSummary) -> str:
+    """How many people, not in how many frames."""
+    people, most = summary.shares.people, summary.shares.at_once
+    if summary.still:
+        return counted(summary.faces, "face")
+    words = counted(people, "person", "people")
+    return words + (f" (at most {most} at once)" if people > most else "")
+
+
+def _shown(summary: SessionSummary) -> list[str]:
+    """Shares of time, together and of the faces that were longest in view."""
+    shares = summary.shares
+    if not shares.faces:
+        return [f"expressions: {'none' if summary.not_finite else 'no face was seen'}"]
+    of = "faces" if summary.still else "the time with a face"
+    what = "of the pictures" if summary.still else "of the time"
+    without = f"; no face in {shares.without_face:.0%} {what}" if shares.without_face_s else ""
+    lines = [f"expressions: {_percent(shares.expressions)} of {of}{without}"]
+    if summary.still or len(shares.faces) == 1:
+        return lines
+    lines += [f"face {f.track}:".ljust(12) + f" {f.seconds:.1f} s: {_percent(f.expressions)}" for f in shares.faces[:8]]
+    more = len(shares.faces) - 8
+    return lines + ([f"             and {counted(more, 'face')} more, shorter in view"] if more > 0 else [])
+
+
+def _percent(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
+
+
 def as_text(summary: SessionSummary, name: str) -> str:
     """A summary for people; `name` is the device as it was asked for."""
     device = summary.device
     rate = summary.frames / max(summary.seconds, 1e-6)
-    shares = ", ".join(f"{k} {v:.0%}" for k, v in summary.expressions.items()) or (
-        "none" if summary.not_finite else "no face was seen"
-    )
+    unit = "picture" if summary.still else "frame"
     lines = [
-        f"{summary.source}: {counted(summary.frames, 'frame')}, {counted(summary.faces, 'face')} "
-        f"in {summary.seconds:.1f} s ({rate:.1f} frames/s)",
-        f"expressions: {shares}",
+        f"{summary.source}: {counted(summary.frames, unit)}, {_who(summary)} "
+        f"in {summary.seconds:.1f} s ({rate:.1f} {unit}s/s)",
+        *_shown(summary),
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
         f"{counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
     ]

@@ -11,6 +11,7 @@ from ..errors import OutputError
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline, Sink
+    from .report.pictures import PictureSink
     from .report.video import VideoSink
     from .sources import Source
 
@@ -30,8 +31,8 @@ class Outputs:
         """Open them; raises UsageError for a session that is there already, OutputError, MissingExtra."""
         self.sinks: list[Sink] = []
         self.paths: dict[str, Path] = {}
-        self.pipeline, self.folder = pipeline, folder
-        self.video: VideoSink | None = None
+        self.pipeline, self.folder, self._source = pipeline, folder, source
+        self.video: VideoSink | PictureSink | None = None
         if folder is None:
             return
         from .storage.session import StoreSink
@@ -40,24 +41,28 @@ class Outputs:
         self.sinks.append(self.store)
         self.paths["session"] = self.store.path
         try:
-            self._open_video(folder, video, replace, source.fps, on_notice)
+            self._open_video(folder, video, replace, source, on_notice)
         except BaseException:
             self.discard()  # a store without anything in it would look like a session
             raise
 
     def _open_video(
-        self, folder: Path, video: bool, replace: bool, fps: float, on_notice: Callable[[str], None]
+        self, folder: Path, video: bool, replace: bool, source: Source, on_notice: Callable[[str], None]
     ) -> None:
+        from .report.pictures import PictureSink
         from .report.video import VideoSink, find_video
 
+        if replace:
+            PictureSink(folder).abandon()
         while replace and (old := find_video(folder)):
             old.unlink()
         for part in folder.glob(".annotated.*.part.*") if replace else ():
             part.unlink()  # a killed run's
         if video:
-            self.video = VideoSink(folder, fps)
+            self._kind = "pictures" if source.still else "video"
+            self.video = PictureSink(folder) if source.still else VideoSink(folder, source.fps)
             self.sinks.append(self.video)
-            self.paths["video"] = self.video.path
+            self.paths[self._kind] = self.video.path
             if self.video.notice:
                 on_notice(self.video.notice)
 
@@ -67,15 +72,16 @@ class Outputs:
             return
         tally = self.pipeline.tally
         failure: OutputError | None = None
-        facts = {"frames": tally.frames, "faces": tally.faces, "ended": ended}
+        skipped = list(getattr(self._source, "skipped", []))
+        facts = {"frames": tally.frames, "faces": tally.faces, "ended": ended, "skipped": skipped}
         steps = [self.store.commit, lambda: self.store.note(facts), self.store.close]
         for step in [*([self.video.close] if self.video else []), *steps]:
             try:
                 step()
             except OutputError as error:
                 failure = failure or error
-        if self.video and not self.paths["video"].is_file():
-            del self.paths["video"]
+        if self.video and not self.video.path.exists():
+            del self.paths[self._kind]
         if failure:
             raise failure
 
@@ -108,4 +114,5 @@ def session_facts(source: str, fps: float, pipeline: Pipeline) -> dict[str, Any]
         "degraded": device.get("degraded", False),
         "detector": pipeline.detector.name,
         "smoother": pipeline.smoother.name,
+        "infer_every_s": pipeline.infer_every_s,
     }

@@ -17,6 +17,7 @@ from ..errors import DeviceFailed, FerEdgeError, OutputError, SourceError, Usage
 from .build import DEFAULTS, PipelineOptions, build_pipeline
 from .outputs import Outputs
 from .pipeline import stream
+from .shares import Shares, ShareTally
 from .sources import Source, open_source
 from .types import Frame, Observation
 
@@ -53,11 +54,13 @@ class SessionSummary:
         ended: why, in words for people.
         live: the source was a camera or stream, which only a person or a fault ends.
         interrupted: a person ended it.
-        frames, faces: counts.
+        frames, faces: counts; the same face counts in every frame.
         not_finite: faces left out because the model's answer was NaN or infinite.
+        shares: how long each expression was shown, by each face and together, and how many people there were.
+        still: it was pictures, which have no time.
         seconds: that it took.
         stage_seconds: of these in each stage of the pipeline.
-        expressions: share 0..1 of the observations with each label, the most frequent first.
+        expressions: share 0..1 of the faces' time with each label, the longest first.
         device: what served: backend, version, device, precision, threads, restarts, degraded.
         detector: the name of the one that served.
         outputs: what was written -> where.
@@ -76,6 +79,8 @@ class SessionSummary:
     seconds: float
     stage_seconds: dict[str, float]
     expressions: dict[str, float]
+    shares: Shares
+    still: bool
     device: dict[str, Any]
     detector: str
     outputs: dict[str, Path]
@@ -106,6 +111,7 @@ class Analysis:
                 on_notice(built.notice)
             self._outputs = Outputs(options.out, options.video, options.replace, self.source, self.pipeline, on_notice)
             self._opened = opened.pop_all()
+        self._shares = ShareTally(self.pipeline.infer_every_s)
         self._started = monotonic()
         self.summary: SessionSummary | None = None  # None too after a run that saw nothing
         self._closed = False
@@ -137,7 +143,7 @@ class Analysis:
         source, tally, seconds = self.source, self.pipeline.tally, self.options.seconds
         frames = iter(source) if seconds is None else takewhile(lambda f: f.time_s < seconds, source)
         try:
-            yield from stream(frames, self.pipeline, self._outputs.sinks)
+            yield from stream(frames, self.pipeline, [*self._outputs.sinks, self._shares])
             if source.still and not tally.faces:
                 raise _no_face(source)
             if tally.not_finite and not tally.labels:
@@ -178,7 +184,7 @@ class Analysis:
 
     def _summarise(self, ended: str, elapsed_s: float, failure: FerEdgeError | None) -> SessionSummary:
         source, tally = self.source, self.pipeline.tally
-        total = max(1, sum(tally.labels.values()))
+        shares = self._shares.shares()
         return SessionSummary(
             source=source.name,
             ended=ended,
@@ -189,7 +195,9 @@ class Analysis:
             not_finite=tally.not_finite,
             seconds=elapsed_s,
             stage_seconds=dict(tally.seconds),
-            expressions={k: v / total for k, v in sorted(tally.labels.items(), key=lambda kv: -kv[1])},
+            expressions=dict(shares.expressions),
+            shares=shares,
+            still=source.still,
             device=self._classifier.describe(),
             detector=self.pipeline.detector.name,
             outputs=self._outputs.paths,

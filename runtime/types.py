@@ -18,11 +18,13 @@ class Frame:
         index: counted from 0.
         time_s: seconds since the source began.
         image: uint8 H x W x 3, in OpenCV's order BGR.
+        name: of the file, where the frame is a picture of its own.
     """
 
     index: int
     time_s: float
     image: Image
+    name: str = ""
 
 
 @dataclass(frozen=True)

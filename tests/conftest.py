@@ -42,6 +42,7 @@ SLOW = (
     "tests/bundle/test_labelled.py::test_what_a_graph",
     "tests/campaigns/test_faults.py",
     "tests/cli/test_cli.py::test_a_stopped_run",
+    "tests/cli/test_cli.py::test_a_video_of_4k",
     "tests/cli/test_cli.py::test_demo_runs",
     "tests/cli/test_cli.py::test_second_run",
     "tests/cli/test_cli.py::test_status_is_one_line",

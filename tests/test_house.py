@@ -270,7 +270,7 @@ def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
     base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     named = {re.split(r"[ <>=;]", line.split(": ")[1])[0] for line in base}
-    assert named == {"numpy", "onnxruntime", "opencv-python-headless", "tomli", "tqdm"}
+    assert named == {"numpy", "onnxruntime", "opencv-python-headless", "threadpoolctl", "tomli", "tqdm"}
 
 
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:

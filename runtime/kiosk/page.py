@@ -45,7 +45,7 @@ class LatestFrame:
         """The frame as JPEG with its observations drawn into it; None without one. From any thread."""
         import cv2
 
-        from ..report.video import annotate
+        from ..report.annotate import annotate
 
         if (newest := self._newest) is None:
             return None

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ...bundle import write_text
 from ..html import Markup, Template, data_uri, escaped
+from ..shares import FaceTime, Shares
 from ..storage.session import Session
-from ..storage.session_tables import distribution, write_csv, write_jsonl
+from ..storage.session_tables import pictures, session_shares, write_csv, write_jsonl, write_pictures, write_windows
 from .colors import hex_of
+from .pictures import FOLDER, picture_path
 from .plots import figure_class, plot_distribution, plot_timeline
 from .video import find_video
 
@@ -17,14 +23,23 @@ MAX_VIDEO_BYTES = 64 << 20
 """Bytes of video put into the page; a longer one is linked and must lie beside it."""
 PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
     "csv": ("observations.csv", write_csv),
+    "windows": ("windows.csv", write_windows),
+    "pictures": ("pictures.csv", write_pictures),
     "jsonl": ("observations.jsonl", write_jsonl),
     "timeline": ("timeline.png", plot_timeline),
     "distribution": ("distribution.png", plot_distribution),
 }
-"""What a report is made of: name -> file and what writes it. `html` needs the two plots."""
+"""What a report is made of: name -> file and what writes it. `html` needs the plots. Only pictures have a
+table of pictures, and only what has time has windows and a timeline."""
+MAX_SHOWN = 100
+"""Annotated pictures put into the page."""
+SHOWN_SIDE = 480
+"""Pixels of their longer side there."""
 
 
-def write_report(session: Session, parts: tuple[str, ...] = ("csv", "jsonl", "html")) -> list[Path]:
+def write_report(
+    session: Session, parts: tuple[str, ...] = ("csv", "windows", "pictures", "jsonl", "html")
+) -> list[Path]:
     """Write the asked parts into the session's folder and return their paths.
 
     Raises MissingExtra: a plot was asked for and matplotlib is absent; OutputError: the folder cannot be written.
@@ -33,6 +48,8 @@ def write_report(session: Session, parts: tuple[str, ...] = ("csv", "jsonl", "ht
     if "html" in wanted:
         figure_class()  # before anything is written
         wanted = dict.fromkeys([*(p for p in parts if p != "html"), "timeline", "distribution"])
+    for part in ("windows", "timeline") if session.still else ("pictures",):
+        wanted.pop(part, None)
     made = []
     for part in wanted:
         name, write = PARTS[part]
@@ -48,16 +65,11 @@ def write_report(session: Session, parts: tuple[str, ...] = ("csv", "jsonl", "ht
 def render(session: Session) -> str:
     """The page as text; reads the two plots and the video from the session's folder."""
     facts = session.facts
-    rows = "".join(
-        f'<tr><td><span class="dot" style="background:{hex_of(label)}"></span>{escaped(label)}</td>'
-        f"<td>{share:.1%}</td></tr>"
-        for label, share in distribution(session).items()
-    )
+    shares, still = session_shares(session), session.still
     about = {
         "Source": facts.get("source", ""),
         "Started": facts.get("started", ""),
-        "Frames": facts.get("frames", "not finished"),
-        "Faces seen": facts.get("faces", "not finished"),
+        **_amount(shares, still, facts),
         "Ended": facts.get("ended", "not finished"),
         "Model": f"{facts.get('bundle', '')}, {facts.get('artifact', '')}",
         "Device": facts.get("device", ""),
@@ -67,13 +79,67 @@ def render(session: Session) -> str:
     details = "".join(f"<tr><th>{escaped(k)}</th><td>{escaped(str(v))}</td></tr>" for k, v in about.items())
     values = {
         "title": str(facts.get("source", "session")),
-        "timeline": data_uri(session.folder / "timeline.png", "image/png"),
+        "timeline": Markup("") if still else data_uri(session.folder / "timeline.png", "image/png"),
+        "of": "of the faces" if still else "of the time that a face was in view",
+        "without": f"{shares.without_face:.1%} of the {'pictures' if still else 'time'}",
+        "faces": Markup("".join(_face(face) for face in shares.faces)),
+        "pictures": Markup(_pictures(session)) if still else "",
+        "skipped": Markup("".join(f"<li>{escaped(line)}</li>" for line in facts.get("skipped", []))),
         "pie": data_uri(session.folder / "distribution.png", "image/png"),
-        "rows": Markup(rows or "<tr><td>no face was seen</td><td></td></tr>"),
+        "rows": Markup(_rows(shares.expressions) or "<tr><td>no face was seen</td><td></td></tr>"),
         "details": Markup(details),
         "video": _video(find_video(session.folder)),
     }
-    return Template.read(__package__, "report.html").fill(values)
+    return Template.read(__package__, "report.html").fill(
+        values,
+        [part for part, shown in (("still", still), ("time", not still), ("skipped", values["skipped"])) if shown],
+    )
+
+
+def _amount(shares: Shares, still: bool, facts: Mapping[str, Any]) -> dict[str, object]:
+    """How much was seen: pictures and faces, or frames and people."""
+    frames = facts.get("frames", "not finished")
+    if still:
+        return {"Pictures": frames, "Faces": facts.get("faces", "not finished")}
+    people = f"{shares.people}, at most {shares.at_once} at once"
+    return {"Frames": frames, "Length": f"{shares.seconds:.1f} s", "People in view": people}
+
+
+def _rows(expressions: Mapping[str, float]) -> str:
+    return "".join(
+        f'<tr><td><span class="dot" style="background:{hex_of(label)}"></span>{escaped(label)}</td>'
+        f"<td>{share:.1%}</td></tr>"
+        for label, share in expressions.items()
+    )
+
+
+def _face(face: FaceTime) -> str:
+    shown = ", ".join(f"{escaped(label)} {share:.0%}" for label, share in face.expressions.items())
+    return f"<tr><th>face {face.track}</th><td>{face.seconds:.1f} s</td><td>{shown}</td></tr>"
+
+
+def _pictures(session: Session) -> str:
+    """A row a picture, with the annotated picture where there is one."""
+    rows, left = [], MAX_SHOWN
+    for name, seen in pictures(session):
+        file = picture_path(session.folder / FOLDER, name)
+        image = _small(file) if left and file.is_file() else ""
+        left -= bool(image)
+        shown = ", ".join(f"{o.track} {o.label} {o.confidence:.0%}" for o in seen) or "no face"
+        rows.append(f"<tr><td>{image}</td><th>{escaped(name)}</th><td>{escaped(shown)}</td></tr>")
+    return "".join(rows)
+
+
+def _small(file: Path) -> str:
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        return ""
+    scale = min(1.0, SHOWN_SIDE / max(image.shape[:2]))
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    data = base64.b64encode(cv2.imencode(".jpg", image)[1].tobytes()).decode()
+    return f'<img src="data:image/jpeg;base64,{data}" alt="">'
 
 
 def _video(path: Path | None) -> Markup:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from ...bundle import Image, writing
+from ...bundle import writing
 from ...errors import OutputError
 from ...files import cannot_write
 from ...installation import pip_install
 from ..types import Frame, Observation
-from ..vision.smoothing import UNCERTAIN
-from .colors import color_of
+from .annotate import annotate
 from .encoder_process import EncoderProcess, InProcess
 from .encoders import Encoder, choose_encoder
 
@@ -100,23 +99,3 @@ class VideoSink:
 def find_video(folder: Path) -> Path | None:
     """The finished video of a session, or None."""
     return next((p for p in (folder / "annotated.mp4", folder / "annotated.webm") if p.is_file()), None)
-
-
-def annotate(image: Image, observations: Sequence[Observation]) -> Image:
-    """A copy of a BGR picture with a box, label and confidence for each observation."""
-    import cv2
-
-    drawn = image.copy()
-    scale = max(0.4, image.shape[0] / 800)
-    for o in observations:
-        left, top, width, height = (round(v) for v in o.box)
-        red, green, blue = color_of(o.label)
-        color = (blue, green, red)
-        cv2.rectangle(drawn, (left, top), (left + width, top + height), color, max(1, round(2 * scale)), cv2.LINE_AA)
-        text = o.label if o.label == UNCERTAIN else f"{o.label} {o.confidence:.0%}"
-        (wide, high), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-        x, y = max(0, min(left, image.shape[1] - wide)), max(high + base, top)
-        cv2.rectangle(drawn, (x, y - high - base), (x + wide, y), color, cv2.FILLED)
-        ink = (0, 0, 0) if red * 0.3 + green * 0.59 + blue * 0.11 > 110 else (255, 255, 255)
-        cv2.putText(drawn, text, (x, y - base // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
-    return drawn

@@ -1,8 +1,10 @@
-"""Pictures: one file, or every picture of a folder in the order of their names; and animated WebP, by OpenCV."""
+"""Pictures: a file, a folder with its sub-folders, or a pattern such as `photos/*.jpg`; and animated WebP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import glob
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from ..types import Frame
 from .source import shown
 from .video import ASSUMED_FPS, no_video
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-"""Suffixes taken as still pictures. A .gif is a video."""
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".ppm", ".pgm")
+"""Suffixes taken as still pictures, whether this OpenCV can read them or not. A .gif is a video."""
 SECONDS_APART = 10.0
 """Pictures of a folder do not follow each other in time: set apart so far, no smoother or tracker joins them."""
 MIN_SIDE = 16
@@ -23,17 +25,24 @@ MIN_SIDE = 16
 
 
 class StillSource:
-    """A picture or a folder of pictures."""
+    """A picture, or several."""
 
     live = False
     still = True
     fps = 0.0
 
-    def __init__(self, path: Path) -> None:
-        """List the pictures; raises SourceError when there is none, or the only one cannot be used."""
-        self.name = shown(path)
+    def __init__(self, path: Path, files: Sequence[Path] | None = None) -> None:
+        """List the pictures; raises SourceError when there is none, or the only one cannot be used.
+
+        Args:
+            path: a picture, a folder, or the folder that `files` lie in.
+            files: these, and not all.
+        """
         folder = path.is_dir()
-        self._files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES) if folder else [path]
+        found = files or (_inside(path) if folder else [path])
+        self._root = path if folder else path.parent
+        self._files = [p for p in found if p.suffix.lower() in PICTURES] if folder else [path]
+        self.name = _text(path.name or path.resolve().name)
         self.frames: int | None = len(self._files)
         self.skipped: list[str] = []
         if not self._files:
@@ -42,37 +51,44 @@ class StillSource:
                 cause=f"a picture's name ends in {', '.join(PICTURES)}; for a video, name the file itself",
                 hint=f"ls {path}",
             )
+        if others := sorted({p.suffix.lower() or p.name for p in found} - set(PICTURES)):
+            count = len(found) - len(self._files)
+            files_ = "1 other file" if count == 1 else f"{count} other files"
+            self.skipped.append(f"{files_}, not pictures by their names: {', '.join(map(_text, others))}")
         if not folder:
             self._read(path)
 
     def __iter__(self) -> Iterator[Frame]:
-        """One frame a picture; unusable ones of a folder are left out and named in `skipped`."""
-        index = 0
+        """One frame a picture; unusable ones of several are left out and named in `skipped`."""
+        index, before = 0, len(self.skipped)
         for file in self._files:
             try:
                 image = self._read(file)
             except SourceError as error:
-                self.skipped.append(error.message)
+                why = f" ({error.cause})" if error.cause else ""
+                self.skipped.append(error.message + why)
                 continue
-            yield Frame(index, index * SECONDS_APART, image)
+            yield Frame(index, index * SECONDS_APART, image, _text(str(file.relative_to(self._root))))
             index += 1
         if index == 0:
-            raise SourceError(
-                f"none of the {len(self._files)} pictures of {self.name} can be used", cause=self.skipped[0]
-            )
+            cause = self.skipped[before]
+            raise SourceError(f"none of the {len(self._files)} pictures of {self.name} can be used", cause=cause)
 
     def close(self) -> None:
         """See Source."""
 
     @staticmethod
     def _read(file: Path) -> Image:
-        import cv2
-
         try:
             data = np.fromfile(file, np.uint8)
         except OSError as error:
             raise SourceError(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from None
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        image = decode(data)
+        if image is None and file.suffix.lower() in (".heic", ".heif", ".avif"):
+            cause = f"OpenCV here has no decoder for {file.suffix.lower()}"
+            raise SourceError(
+                f"{file} is not read", cause=cause, hint=f"heif-convert {file} {file.with_suffix('.jpg')}"
+            )
         if image is None:
             raise SourceError(
                 f"{file} is not a picture that can be read",
@@ -84,7 +100,49 @@ class StillSource:
                 f"{file} is {image.shape[1]}x{image.shape[0]} pixels, too small to hold a face",
                 cause=f"at least {MIN_SIDE} pixels are needed each way",
             )
-        return np.asarray(image, np.uint8)
+        return image
+
+
+def matching(pattern: str) -> StillSource | None:
+    """What a pattern names (`photos/**/*.jpg`), or None where it names nothing; raises SourceError as StillSource."""
+    files = sorted(p for p in map(Path, glob.glob(pattern, recursive=True)) if p.is_file())
+    return StillSource(Path(os.path.commonpath([p.parent for p in files])), files) if files else None
+
+
+def decode(data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Image | None:
+    """A file's bytes as uint8 BGR, upright as its EXIF data or its container says; None for what is no picture."""
+    import cv2
+
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        return None
+    if bytes(data[4:12]) in (b"ftypavif", b"ftypavis"):  # OpenCV turns by EXIF alone, which AVIF does not use
+        image = _turned(image, bytes(data[:65536]))
+    return np.asarray(image, np.uint8)
+
+
+def _turned(image: Image, head: bytes) -> Image:
+    """An AVIF picture turned by its property irot (quarters, anticlockwise) and mirrored by imir (0: upside down)."""
+    quarters, axis = (head.partition(b"\x00\x00\x00\x09" + name)[2][:1] for name in (b"irot", b"imir"))
+    if quarters:
+        image = np.rot90(image, quarters[0] & 3)
+    if axis:
+        image = image[:, ::-1] if axis[0] & 1 else image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Every file below a folder by its path, but what is hidden."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root) / name for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+def _text(name: str) -> str:
+    """A file's name for people and tables, where bytes that are not UTF-8 are marked."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def is_animated_webp(path: Path) -> bool:

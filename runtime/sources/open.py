@@ -13,7 +13,7 @@ from ...errors import SourceError, UsageError
 from ..masking import CameraUrl, shown_name
 from .camera_process import CameraProcess
 from .demo import DemoSource
-from .images import PICTURES, AnimatedWebp, StillSource, is_animated_png, is_animated_webp
+from .images import PICTURES, AnimatedWebp, StillSource, is_animated_png, is_animated_webp, matching
 from .live import LiveSource
 from .opencv_video import OpenCvVideo
 from .source import Reader, Source, shown
@@ -101,6 +101,8 @@ def _open_file(text: str, threads: int = 0) -> Source:
     if text == "demo" or text.startswith("demo:"):
         return DemoSource.parse(text)
     path = Path(text)
+    if not path.exists() and (found := matching(text)):
+        return found
     if not path.exists():
         raise SourceError(
             f"there is no file or folder {text}",

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,8 +17,10 @@ from ...files import cannot_write
 from ..types import Frame, Observation
 from . import store_path
 from .lock import Claim
+from .windows import Window, WindowLog
 
-SCHEMA = 1
+SCHEMA = 2
+"""1 had neither frames nor windows."""
 BATCH_S = 1.0
 """Seconds between commits: at most this much is lost when power fails."""
 
@@ -31,6 +33,8 @@ CREATE TABLE observations (
     label TEXT NOT NULL, confidence REAL NOT NULL, raw_label TEXT NOT NULL, probabilities TEXT NOT NULL,
     box_left REAL NOT NULL, box_top REAL NOT NULL, box_width REAL NOT NULL, box_height REAL NOT NULL
 );
+CREATE TABLE frames (frame INTEGER PRIMARY KEY, time_s REAL NOT NULL, picture TEXT NOT NULL);
+CREATE TABLE windows (start_s REAL NOT NULL, track INTEGER NOT NULL, label TEXT NOT NULL, share REAL NOT NULL);
 CREATE INDEX observations_by_time ON observations (time_s);
 """
 
@@ -71,7 +75,8 @@ class StoreSink:
             if isinstance(error, FileExistsError):
                 raise _there_already(folder) from None
             raise cannot_write(folder, error) from error
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in ("observations", "frames", "windows")}
+        self._windows = WindowLog()
         self._clock = clock
         self._last_commit = clock()
         try:
@@ -92,10 +97,14 @@ class StoreSink:
             raise self._failed(error) from error
 
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
-        """Keep a frame's observations; they are committed once a second. Raises OutputError."""
+        """Keep a frame and its observations; they are committed once a second. Raises OutputError."""
+        self._rows["frames"].append((frame.index, frame.time_s, frame.name))
+        if not frame.name:
+            self._rows["windows"] += map(astuple, self._windows.add(frame.time_s, observations))
         for o in observations:
             probabilities = json.dumps([round(p, 6) for p in o.probabilities])
-            self._rows.append((o.frame, o.time_s, o.track, o.label, o.confidence, o.raw_label, probabilities, *o.box))
+            shown = (o.frame, o.time_s, o.track, o.label, o.confidence, o.raw_label, probabilities, *o.box)
+            self._rows["observations"].append(shown)
         if self._clock() - self._last_commit >= BATCH_S:
             self._last_commit = self._clock()
             self.commit()
@@ -104,17 +113,21 @@ class StoreSink:
         """Write what is waiting in one transaction; raises OutputError and leaves the store as it was."""
         try:
             with self._database:
-                self._database.executemany(f"INSERT INTO observations VALUES ({','.join('?' * 11)})", self._rows)
+                for table, rows in self._rows.items():
+                    if rows:
+                        marks = ",".join("?" * len(rows[0]))
+                        self._database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         except sqlite3.Error as error:
             raise self._failed(error) from error
-        self._rows.clear()
+        self._forget()
 
     def close(self) -> None:
         """Commit and close; raises OutputError when the last rows cannot be written."""
         try:
+            self._rows["windows"] += map(astuple, self._windows.end())
             self.commit()
         finally:
-            self._rows.clear()
+            self._forget()
             with suppress(sqlite3.Error):
                 self._database.execute("PRAGMA journal_mode=DELETE")  # a finished session is one file
             with suppress(sqlite3.Error):
@@ -123,7 +136,7 @@ class StoreSink:
 
     def discard(self) -> None:
         """Close the store and remove its files, and the folder if it was made for them and holds nothing else."""
-        self._rows.clear()
+        self._forget()
         with suppress(sqlite3.Error):
             self._database.close()
         for suffix in _SIDE_FILES:
@@ -131,6 +144,10 @@ class StoreSink:
         if self._made_folder and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
         self._claim.release()
+
+    def _forget(self) -> None:
+        for rows in self._rows.values():
+            rows.clear()
 
     def _failed(self, error: sqlite3.Error) -> OutputError:
         return OutputError(
@@ -159,13 +176,32 @@ class Session:
 
     def observations(self) -> Iterator[Observation]:
         """Every observation in the order it was made; raises InputError when the store is damaged."""
+        for row in self._select("SELECT * FROM observations ORDER BY rowid"):
+            frame, time_s, track, label, confidence, raw, probabilities, *box = row
+            values = tuple(json.loads(probabilities))
+            yield Observation(frame, time_s, track, label, confidence, raw, values, tuple(box))
+
+    def frames(self) -> Iterator[tuple[int, float, str]]:
+        """Every frame, with a face or without: index, seconds, and the file's name where it is a picture."""
+        if self.facts["schema"] == 1:
+            yield from self._select("SELECT DISTINCT frame, time_s, '' FROM observations ORDER BY frame")
+        else:
+            yield from self._select("SELECT * FROM frames ORDER BY frame")
+
+    def windows(self) -> Iterator[Window]:
+        """Second by second what each face showed most, as published; none of pictures."""
+        if self.facts["schema"] > 1:
+            yield from (Window(*row) for row in self._select("SELECT * FROM windows ORDER BY rowid"))
+
+    @property
+    def still(self) -> bool:
+        """It is of pictures that do not follow each other in time."""
+        return any(name for _, _, name in self.frames())
+
+    def _select(self, query: str) -> Iterator[tuple[Any, ...]]:
         with closing(_connect(self.folder)) as database:
             try:
-                for row in database.execute("SELECT * FROM observations ORDER BY rowid"):
-                    frame, time_s, track, label, confidence, raw, probabilities, *box = row
-                    yield Observation(
-                        frame, time_s, track, label, confidence, raw, tuple(json.loads(probabilities)), tuple(box)
-                    )
+                yield from database.execute(query)
             except (sqlite3.Error, ValueError) as error:
                 raise _unreadable(self.folder, str(error)) from error
 
@@ -184,7 +220,7 @@ def open_session(folder: Path) -> Session:
             facts = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM session")}
         except (sqlite3.Error, ValueError) as error:
             raise _unreadable(folder, str(error)) from error
-    if facts.get("schema") != SCHEMA or "labels" not in facts:
+    if facts.get("schema") not in (1, SCHEMA) or "labels" not in facts:
         raise _unreadable(folder, "it was written by another version of fer-edge")
     return Session(folder, facts)
 

@@ -1,14 +1,16 @@
-"""A session as CSV and JSON lines, and its distribution."""
+"""A session as CSV and JSON lines, and how long what was shown in it."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
 from ...bundle import writing
+from ..shares import Shares, ShareTally
+from ..types import Observation
 from .session import Session
 
 COLUMNS = ["frame", "time_s", "track", "label", "confidence", "raw_label"]
@@ -16,27 +18,72 @@ BOX = ["left", "top", "width", "height"]
 
 
 def write_csv(session: Session, path: Path) -> None:
-    """One row an observation: what was shown, the box, and one `p_<label>` column a label. Raises OutputError."""
+    """One row an observation: what was shown, the box, one `p_<label>` column a label, and the picture's file.
+
+    Pictures have no time: the column is empty. Raises OutputError.
+    """
+    names = _names(session)
     with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([*COLUMNS, *BOX, *(f"p_{label}" for label in session.labels)])
+        table.writerow([*COLUMNS, *BOX, *(f"p_{label}" for label in session.labels), "picture"])
         for o in session.observations():
-            shown = [o.frame, f"{o.time_s:.3f}", o.track, o.label, f"{o.confidence:.4f}", o.raw_label]
-            table.writerow([*shown, *(f"{v:.1f}" for v in o.box), *(f"{p:.4f}" for p in o.probabilities)])
+            name = names.get(o.frame, "")
+            shown = [o.frame, "" if name else f"{o.time_s:.3f}", o.track, o.label, f"{o.confidence:.4f}", o.raw_label]
+            table.writerow([*shown, *(f"{v:.1f}" for v in o.box), *(f"{p:.4f}" for p in o.probabilities), name])
 
 
 def write_jsonl(session: Session, path: Path) -> None:
     """One JSON object an observation, probabilities by label. Raises OutputError."""
+    names = _names(session)
     with writing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for o in session.observations():
             row = asdict(o)
             row["probabilities"] = dict(zip(session.labels, o.probabilities, strict=True))
+            if name := names.get(o.frame):
+                row.update(picture=name, time_s=None)
             row["box"] = dict(zip(BOX, o.box, strict=True))
             file.write(json.dumps(row) + "\n")
 
 
-def distribution(session: Session) -> dict[str, float]:
-    """Share of observations that showed each label, largest first; labels never shown are left out."""
-    tally = Counter(o.label for o in session.observations())
-    total = sum(tally.values())
-    return {label: count / total for label, count in tally.most_common()}
+def write_windows(session: Session, path: Path) -> None:
+    """The published log: one row a second and face, its winner and the share of frames. Raises OutputError."""
+    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["start_s", "track", "label", "share"])
+        for w in session.windows():
+            table.writerow([f"{w.start_s:.3f}", w.track, w.label, f"{w.share:.4f}"])
+
+
+def write_pictures(session: Session, path: Path) -> None:
+    """One row a picture, with a face or without: its file, how many faces, what they show. Raises OutputError."""
+    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["picture", "faces", "labels", "confidences"])
+        for name, seen in pictures(session):
+            labels, sure = ";".join(o.label for o in seen), ";".join(f"{o.confidence:.4f}" for o in seen)
+            table.writerow([name, len(seen), labels, sure])
+
+
+def pictures(session: Session) -> list[tuple[str, list[Observation]]]:
+    """Every picture's file with what was seen in it; none of a video."""
+    seen = _by_frame(session)
+    return [(name, seen[frame]) for frame, _, name in session.frames() if name]
+
+
+def session_shares(session: Session) -> Shares:
+    """How long what was shown, by each face and together, and how long there was none."""
+    tally, seen = ShareTally(float(session.facts.get("infer_every_s", 0.0))), _by_frame(session)
+    for frame, time_s, name in session.frames():
+        tally.add(time_s, [(o.track, o.label) for o in seen[frame]], still=bool(name))
+    return tally.shares()
+
+
+def _names(session: Session) -> dict[int, str]:
+    return {frame: name for frame, _, name in session.frames() if name}
+
+
+def _by_frame(session: Session) -> defaultdict[int, list[Observation]]:
+    found: defaultdict[int, list[Observation]] = defaultdict(list)
+    for o in session.observations():
+        found[o.frame].append(o)
+    return found

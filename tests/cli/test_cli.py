@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -19,6 +21,7 @@ import numpy as np
 import pytest
 from fer_edge.cli.main import COMMANDS, main
 from fer_edge.errors import FerEdgeError
+from fer_edge.runtime.sources.demo import DemoSource
 from fer_edge.runtime.storage.session import open_session
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,6 +57,50 @@ def test_demo_runs_records_and_reports(command: Command, tmp_path: Path) -> None
     assert open_session(tmp_path / "s").facts["ended"] == "source ended"
     assert command("report", "s").returncode == 0
     assert (tmp_path / "s" / "report.html").is_file()
+
+
+def test_a_folder_of_pictures_is_told_picture_by_picture(command: Command, tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the demo extra")
+    pytest.importorskip("matplotlib", reason="needs the report extra")
+    (tmp_path / "p" / "deep").mkdir(parents=True)
+    for name, frame in zip(("a.png", "deep/b.jpg"), DemoSource(0.1), strict=False):
+        cv2.imwrite(str(tmp_path / "p" / name), frame.image)
+    cv2.imwrite(str(tmp_path / "p" / "wall.png"), np.full((200, 300, 3), 120, np.uint8))
+    done = command("run", "--source", "p", "--out", "s", "--video")
+    assert done.returncode == 0, done.stderr
+    assert "p: 3 pictures, 2 faces" in done.stdout
+    assert "picture 1/3  a.png" in done.stderr
+    assert command("report", "s").returncode == 0
+    rows = list(csv.DictReader((tmp_path / "s" / "pictures.csv").read_text().splitlines()))
+    assert [(r["picture"], r["faces"]) for r in rows] == [("a.png", "1"), ("deep/b.jpg", "1"), ("wall.png", "0")]
+    rows = list(csv.DictReader((tmp_path / "s" / "observations.csv").read_text().splitlines()))
+    assert [(r["picture"], r["time_s"]) for r in rows] == [("a.png", ""), ("deep/b.jpg", "")]
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert page.count("data:image/jpeg") == 3
+    assert "deep/b.jpg" in page
+    assert "seconds" not in page.lower()
+    assert (tmp_path / "s" / "annotated" / "deep" / "b.jpg.jpg").is_file()
+
+
+def test_a_video_of_4k_takes_less_than_500_mb(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="needs the video extra")
+    writer = cv2.VideoWriter(str(tmp_path / "k.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 30, (3840, 2160))
+    for frame in DemoSource(0.6):
+        writer.write(cv2.resize(frame.image, (3840, 2160)))
+    writer.release()
+    words = [sys.executable, "-m", "fer_edge", "run", "--source", "k.mp4", "--out", "s", "--video"]
+    script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=2)\n"
+    script += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    done = subprocess.run([sys.executable, "-c", script, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 500
+
+
+def test_two_people_are_two_people(command: Command, clips: Path, yunet: Path) -> None:
+    clip = clips / "head-pose-face-detection-female-and-male.gif"
+    done = command("run", "--source", clip, "--seconds", "2")
+    assert " 2 people in " in done.stdout, done.stdout
+    assert re.search(r"(?m)^face 1: +\d\.\d s: ", done.stdout)
 
 
 def test_json_is_one_object(command: Command, clip: Path) -> None:

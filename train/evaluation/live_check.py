@@ -10,6 +10,7 @@ from pathlib import Path
 from ...bundle import LABELS, Bundle, open_bundle
 from ...bundle.labels import common_names
 from ...bundle.tables import read_table
+from ...devices.cpu import limit_threads
 from ...errors import DatasetError, SourceError
 
 LEVELS = ("subtle", "peak")
@@ -88,6 +89,7 @@ def _watch_take(options: LiveCheckOptions, bundle: Bundle, take: Take, source_te
     from ...runtime.pipeline import run
     from ...runtime.sources import open_source
 
+    limit_threads(options.threads)
     classifier = Classifier(bundle, choose_artifact(bundle, options.precision), options.threads)
     pipeline = pipeline_around(classifier)
     source = open_source(source_text)

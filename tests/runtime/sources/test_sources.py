@@ -77,7 +77,41 @@ def test_folder_of_pictures_goes_by_name_and_names_what_it_skips(portrait: Path,
     source = open_source(str(folder))
     assert len(list(source)) == 2
     assert source.frames == 3
-    assert "c.jpg is not a picture" in source.skipped[0]  # type: ignore[attr-defined]
+    assert "1 other file, not pictures by their names: .txt" in source.skipped[0]  # type: ignore[attr-defined]
+    assert "c.jpg is not a picture" in source.skipped[1]  # type: ignore[attr-defined]
+
+
+def test_a_pattern_names_pictures_of_sub_folders(portrait: Path, tmp_path: Path) -> None:
+    for name in ("x/one.png", "y/deep/two.png", "y/three.PNG", "y/other.jpg"):
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(portrait, tmp_path / "p" / name)
+    assert [f.name for f in frames(tmp_path / "p")] == ["x/one.png", "y/deep/two.png", "y/other.jpg", "y/three.PNG"]
+    assert [f.name for f in frames(tmp_path / "p" / "**" / "*.png")] == ["x/one.png", "y/deep/two.png"]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP"])
+def test_pictures_of_every_kind_are_upright(kind: str, tmp_path: Path) -> None:
+    pil = pytest.importorskip("PIL.Image", reason="needs Pillow to write them")
+    left_white = np.zeros((40, 80, 3), np.uint8)
+    left_white[:, :40] = 255
+    turned = pil.Exif()
+    turned[274] = 6  # a quarter clockwise makes it upright: what was left is on top
+    path = tmp_path / f"a.{kind.lower()}"
+    if kind == "BMP":  # has no EXIF
+        pil.fromarray(np.rot90(left_white, -1)).save(path)
+    else:
+        pil.fromarray(left_white).save(path, kind, exif=turned)
+    (seen,) = frames(path)
+    assert seen.image.shape == (80, 40, 3)
+    assert seen.image[:30].mean() > 250
+    assert seen.image[-30:].mean() < 5
+
+
+def test_a_kind_without_decoder_is_named(portrait: Path) -> None:
+    (portrait.parent / "b.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
+    source = open_source(str(portrait.parent))
+    assert len(list(source)) == 1
+    assert "b.heic is not read (OpenCV here has no decoder for .heic)" in source.skipped[-1]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("text", ["demo:x", "demo:0", "demo:-1", "camera:x"])

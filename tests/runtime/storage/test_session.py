@@ -7,6 +7,8 @@ import json
 import re
 import sqlite3
 from base64 import b64decode
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -15,9 +17,11 @@ import pytest
 from fer_edge.bundle import LABELS
 from fer_edge.errors import InputError, MissingExtra, OutputError, UsageError
 from fer_edge.runtime.report import encoders
-from fer_edge.runtime.report.plots import segments
+from fer_edge.runtime.report.annotate import annotate, free_place
+from fer_edge.runtime.report.plots import curves, longest_gap, segments
 from fer_edge.runtime.report.report import write_report
-from fer_edge.runtime.report.video import VideoSink, annotate, find_video
+from fer_edge.runtime.report.video import VideoSink, find_video
+from fer_edge.runtime.shares import ShareTally
 from fer_edge.runtime.storage import store_path
 from fer_edge.runtime.storage.session import StoreSink, open_session
 from fer_edge.runtime.types import Frame, Observation
@@ -172,6 +176,7 @@ def test_report_shows_all_three_and_needs_nothing_beside_it(session: Path) -> No
     made = write_report(open_session(session))
     assert [p.name for p in made] == [
         "observations.csv",
+        "windows.csv",
         "observations.jsonl",
         "timeline.png",
         "distribution.png",
@@ -185,7 +190,7 @@ def test_report_shows_all_three_and_needs_nothing_beside_it(session: Path) -> No
     assert kinds[2].startswith("video/")
     assert b64decode(embedded[2][1]) == find_video(session).read_bytes()  # type: ignore[union-attr]
     assert not re.search(r'(src|href)="(?!data:)', page)
-    for picture in made[2:4]:
+    for picture in made[3:5]:
         assert cv2.imread(str(picture)).std() > 10
     assert "<td>75.0%</td>" in page
 
@@ -199,6 +204,53 @@ def test_tables_agree_with_the_store(session: Path) -> None:
     assert rows[35]["label"] == lines[35]["label"] == "sad"
     assert float(rows[0]["p_happy"]) == lines[0]["probabilities"]["happy"] == 0.7
     assert lines[0]["box"] == {"left": 10, "top": 20, "width": 50, "height": 50}
+
+
+def test_windows_are_the_published_winners_of_each_second(session: Path) -> None:
+    write_report(open_session(session), ("windows",))
+    rows = list(csv.DictReader((session / "windows.csv").read_text().splitlines()))
+    assert [r["label"] for r in rows] == ["happy", "happy", "happy", "sad"]
+    assert [float(r["start_s"]) for r in rows] == [0, 1, 2, 3]
+    with sqlite3.connect(store_path(session)) as database:
+        assert database.execute("SELECT label, share FROM windows WHERE start_s = 3").fetchall() == [("sad", 1.0)]
+
+
+def test_shares_are_of_time_whatever_the_frame_rate_does() -> None:
+    """Ten quick frames of one face, then a slow one of another, then none."""
+    tally = ShareTally()
+    for i in range(10):
+        tally.add(i / 10, [(1, "happy")])
+    tally.add(1.0, [(1, "sad"), (2, "sad")])
+    tally.add(4.0, [])
+    tally.add(5.0, [])
+    shares = tally.shares()
+    assert shares.seconds == pytest.approx(6)
+    assert shares.without_face == pytest.approx(2 / 6)
+    assert shares.expressions == pytest.approx({"sad": 6 / 7, "happy": 1 / 7})
+    assert [(f.track, f.seconds) for f in shares.faces] == [(1, pytest.approx(4)), (2, pytest.approx(3))]
+    assert shares.faces[0].expressions == pytest.approx({"sad": 3 / 4, "happy": 1 / 4})
+    assert (shares.people, shares.at_once) == (2, 2)
+
+
+@pytest.mark.parametrize("fps", [12.5, 25, 29.97])
+def test_curves_break_only_where_something_is_missing(fps: float) -> None:
+    times = [i / fps for i in range(700) if not 300 <= i < 400]
+    seen_ = [replace(seen(0), time_s=t) for t in times]
+    moments, values = curves(seen_, longest_gap(times))
+    assert np.isnan(values[:, 0]).sum() == 1
+    assert len(moments) < 250
+    ((start, length, _), _) = segments(seen_, longest_gap(times))
+    assert start + length == pytest.approx(299 / fps)
+
+
+@pytest.mark.parametrize("side", [480, 2160])
+def test_labels_of_a_group_do_not_cover_each_other(side: int) -> None:
+    taken: list[tuple[int, int, int, int]] = []
+    for n in range(12):
+        box = (side * (0.1 + 0.04 * n), side * 0.3, side * 0.1, side * 0.1)
+        taken.append(free_place(box, (side // 4, side // 25), (side, side * 16 // 9), taken))
+    for one, other in combinations(taken, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_report_of_a_session_without_faces(tmp_path: Path) -> None:
