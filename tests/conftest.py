@@ -41,6 +41,7 @@ SLOW = (
     "tests/benchmarks/test_report.py::test_a_browser",
     "tests/bundle/test_labelled.py::test_what_a_graph",
     "tests/campaigns/test_faults.py",
+    "tests/cases/",
     "tests/cli/test_cli.py::test_a_stopped_run",
     "tests/cli/test_cli.py::test_a_video_of_4k",
     "tests/cli/test_cli.py::test_demo_runs",
