@@ -13,6 +13,7 @@ import pytest
 import tomllib
 from fer_edge import installation
 from fer_edge.cli.main import COMMANDS, build_parser
+from fer_edge.errors import UsageError
 from support.source_rules import ROOT, modules
 from test_house import ROOMS
 
@@ -127,8 +128,8 @@ def parse_fault(words: list[str]) -> str:
     for filled in FILLED:
         try:
             _, rest = parser.parse_known_args([filled if w in ("N", "WORD") else w for w in words])
-        except SystemExit as end:
-            if not end.code:
+        except (SystemExit, UsageError) as end:
+            if isinstance(end, SystemExit) and not end.code:
                 return ""
             why = "fer-edge does not parse it"
         else:

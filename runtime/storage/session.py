@@ -33,7 +33,7 @@ CREATE TABLE observations (
     label TEXT NOT NULL, confidence REAL NOT NULL, raw_label TEXT NOT NULL, probabilities TEXT NOT NULL,
     box_left REAL NOT NULL, box_top REAL NOT NULL, box_width REAL NOT NULL, box_height REAL NOT NULL
 );
-CREATE TABLE frames (frame INTEGER PRIMARY KEY, time_s REAL NOT NULL, picture TEXT NOT NULL);
+CREATE TABLE frames (frame INTEGER NOT NULL, time_s REAL NOT NULL, picture TEXT NOT NULL);
 CREATE TABLE windows (start_s REAL NOT NULL, track INTEGER NOT NULL, label TEXT NOT NULL, share REAL NOT NULL);
 CREATE INDEX observations_by_time ON observations (time_s);
 """

@@ -234,7 +234,7 @@ def test_out_that_cannot_be_written(command: Command, clip: Path, tmp_path: Path
         assert_clear(command("run", "--source", clip, "--out", "/proc/s"), 2, "cannot write")
 
 
-@pytest.mark.parametrize(("free", "begun"), [(40_000, False), (90_000, True)])
+@pytest.mark.parametrize(("free", "begun"), [(40_000, False), (140_000, True)])
 def test_full_disk_ends_clearly_and_keeps_the_store(
     free: int, begun: bool, command: Command, clip: Path, small_disk: Path
 ) -> None:
