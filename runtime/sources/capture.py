@@ -9,8 +9,8 @@ from time import monotonic
 
 from ..backoff import Backoff
 from ..types import Frame, Stamped
+from ..vision.picture_check import PictureCheck
 from .camera_process import DEADLINE_S, OPEN_S
-from .picture_check import PictureCheck
 from .source import Phase, Picture, Reader, State, reason_of
 from .source_reader import Pacer
 

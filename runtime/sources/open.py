@@ -8,6 +8,7 @@ import stat
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from ...errors import SourceError, UsageError
 from ..masking import CameraUrl, shown_name
@@ -29,7 +30,8 @@ PICAMERA = Path(__file__).with_name("drivers") / "picamera.py"
 
 
 def open_source(text: str, threads: int = 0) -> Source:
-    """Open what `--source` names: a file, a folder, `camera:0`, `0` or `/dev/video0`, `picamera:0`, a URL, or `demo`.
+    """Open what `--source` names: a file or its `file:///` URL, a folder, `camera:0`, `0` or `/dev/video0`,
+    `picamera:0`, a URL of a stream, or `demo`.
 
     What exists as a file or folder is that, whatever else its name could mean, but for `demo`.
 
@@ -100,7 +102,7 @@ def _open_file(text: str, threads: int = 0) -> Source:
     """Open what is read in this process: the demo, a video, a picture or a folder of pictures."""
     if text == "demo" or text.startswith("demo:"):
         return DemoSource.parse(text)
-    path = Path(text)
+    path = Path(unquote(urlsplit(text).path, errors="surrogateescape")) if text.startswith("file:///") else Path(text)
     if not path.exists() and (found := matching(text)):
         return found
     if not path.exists():

@@ -10,7 +10,8 @@ from ...errors import SourceError
 from ..types import Frame
 from .drivers.opencv import QUIET, Interlaced, decoded
 from .source import shown
-from .video import ASSUMED_FPS, check_whole, is_torn_matroska, no_video
+from .torn import check_whole, is_torn
+from .video import ASSUMED_FPS, no_video
 
 
 class OpenCvVideo:
@@ -38,7 +39,7 @@ class OpenCvVideo:
         self._size = _square_size(self._capture)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Frames with the file's own times, which never run backwards; raises SourceError as `video.check_whole`."""
+        """Frames with the file's own times, which never run backwards; raises SourceError as `torn.check_whole`."""
         import cv2
 
         index, last = 0, -1.0
@@ -58,7 +59,7 @@ class OpenCvVideo:
             yield Frame(index, last, cv2.resize(image, self._size) if self._size else image)
             index += 1
         stated_s = (self.frames or 0) / self.fps
-        check_whole(self.name, index, last + 1 / self.fps, stated_s, self.fps, is_torn_matroska(self._path))
+        check_whole(self.name, index, last + 1 / self.fps, stated_s, self.fps, is_torn(self._path))
 
     def close(self) -> None:
         """See Source."""

@@ -1,20 +1,23 @@
-"""Video files by PyAV (extras `video` and `kiosk`), and how it is told that one was cut short."""
+"""Video files by PyAV (extras `video` and `kiosk`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ...errors import SourceError
+from ...words import counted
 from ..types import Frame
 from .drivers.pyav import Decoder
 from .source import shown
+from .torn import check_whole, is_torn
 
 ASSUMED_FPS = 25.0
 """For what states no frame rate."""
-MISSING, MISSING_S = 0.05, 0.1
-"""Share and seconds of the stated length that may be missing at the end: durations are rounded, and sound is longer."""
+LONG, SAID_S = 2.0, 0.1
+"""Frames between two pictures that make a gap of a damaged file, and how long gaps are that are worth a word."""
 
 
 class VideoSource:
@@ -48,18 +51,23 @@ class VideoSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames with the file's own times, which never run backwards; raises SourceError when the file ends early."""
-        decoder, last, index, start_s = self._decoder, -1.0, 0, None
-        for stamp_s, image in decoder.pictures():
-            if stamp_s is not None:
-                start_s = stamp_s if start_s is None else start_s
-                stamp_s -= start_s
-            last = stamp_s if stamp_s is not None and stamp_s > last else last + 1 / self.fps if index else 0.0
+        decoder, torn, step_s = self._decoder, is_torn(self._path), 1 / self.fps
+        pictures = decoder.pictures()
+        if torn:  # the last one may be the half of a picture, which not every decoder says
+            pictures = (picture for picture, _ in pairwise(pictures))
+        index, last, start_s, gap_s = 0, -step_s, None, 0.0
+        for stamp_s, image in pictures:
+            start_s = stamp_s if start_s is None else start_s
+            since_s = last + step_s if stamp_s is None or start_s is None else stamp_s - start_s
+            before, last = last, since_s if since_s > last else last + step_s
+            gap_s += last - before - step_s if last - before > LONG * step_s else 0.0
             yield Frame(index, last, image)
             index += 1
-        if decoder.damaged:
-            self.skipped.append(f"{decoder.damaged} damaged pictures of {self.name}")
-        torn = bool(decoder.fault) or is_torn_matroska(self._path)
-        check_whole(self.name, index, decoder.reached_s, decoder.duration_s, self.fps, torn)
+        if damaged := decoder.damaged + bool(torn):
+            lost_s = gap_s + max(0.0, decoder.reached_s - last - step_s) - damaged * step_s
+            more = f", and {lost_s:.1f} s more" if lost_s >= SAID_S else ""  # what was not even found is not counted
+            self.skipped.append(f"{counted(damaged, 'damaged picture')} of {self.name}{more}")
+        check_whole(self.name, index, decoder.reached_s, decoder.duration_s, self.fps, bool(decoder.fault) or torn)
 
     def close(self) -> None:
         """See Source."""
@@ -73,53 +81,3 @@ def no_video(path: Path) -> SourceError:
         cause="it is cut short, holds only sound, or is no video at all",
         hint=f"ffprobe {path}",
     )
-
-
-def check_whole(name: str, frames: int, reached_s: float, stated_s: float, fps: float, torn: bool | None) -> None:
-    """Raise SourceError when a file ended before it should; judged by times, for a count of frames is often a guess.
-
-    Args:
-        reached_s, stated_s: where it ended, and where it says that it ends; 0: it does not say.
-        torn: whether the file itself is known to be cut, or not to be; None: nothing is known of that.
-    """
-    if not frames:
-        raise SourceError(
-            f"{name} ends before its first picture",
-            cause="the file is cut short or its coding is unknown here",
-            hint=f"ffprobe {name}",
-        )
-    all_there = 0 < stated_s <= reached_s + 1 / fps  # only an index at the end may be missing
-    short = stated_s > 0 and reached_s < (1 - MISSING) * stated_s - MISSING_S - 1 / fps
-    if (torn and not all_there) or (short and torn is None):
-        of = f" of {stated_s:.1f}" if stated_s else ""
-        raise SourceError(
-            f"{name} ends after {reached_s:.1f}{of} s",
-            cause="the file is cut short or damaged there; what came before it was analysed",
-            hint=f"ffmpeg -v error -i {name} -f null -",
-        )
-
-
-def is_torn_matroska(path: Path) -> bool | None:
-    """Whether a Matroska or WebM file has less than its segment should; None when that is not known, or it is neither.
-
-    The last picture may be shown for long, and its length stands nowhere: times alone would call such a file cut short.
-    EBML (RFC 8794): a header and a segment, each an identifier, a size of 1 to 8 bytes, and so many bytes.
-    """
-    with path.open("rb") as file:
-        head = file.read(1 << 12)
-    if not head.startswith(b"\x1a\x45\xdf\xa3"):
-        return None
-    size, begin = _ebml_size(head, 4)
-    segment = begin + (size or 0)
-    if head[segment : segment + 4] != b"\x18\x53\x80\x67":
-        return None
-    size, begin = _ebml_size(head, segment + 4)
-    return None if size is None else path.stat().st_size < begin + size
-
-
-def _ebml_size(data: bytes, at: int) -> tuple[int | None, int]:
-    """A size, None for an unknown one, and where it ends."""
-    first = data[at] if at < len(data) else 0
-    length = 9 - first.bit_length()
-    value = int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1)
-    return (None if length > 8 or value == (1 << 7 * length) - 1 else value), at + length

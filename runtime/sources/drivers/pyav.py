@@ -6,6 +6,7 @@ pixels made square. `sources/video.py` reads files with it; camera_child.py open
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -29,6 +30,10 @@ REFUSED = {
 }
 """What trying again, or another way, does not mend."""
 NO_VIDEO = "no video came; the address or password is wrong, or the camera is off"
+GUESSED = ("gif", "apng")
+"""Containers that state no duration: FFmpeg takes that of what is there."""
+LEAP = 3
+"""Packets of MPEG-TS among which a key frame comes when nothing is missing though its counter leapt, and one more."""
 _ONE = 1 << 16
 Matrix = tuple[int, int, int, int]
 UPRIGHT: Matrix = (1, 0, 0, 1)
@@ -80,7 +85,7 @@ class Decoder:
         self._sizes: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._matrix, self._interlaced = UPRIGHT, False
         self._key_wait = LIVE_KEY_WAIT if low_delay else KEY_WAIT
-        self._waited, self._damage = 0, False
+        self._waited, self._damage, self._torn_pts = 0, False, -math.inf
         self._begun = bool(context.name == "h264")  # which FFmpeg itself holds back until it can be decoded whole
         self._graph: Any = None
         self._graph_for: tuple[Any, ...] | None = None
@@ -89,7 +94,11 @@ class Decoder:
         self.fps = float(rate) if rate and 0 < rate < 1000 else 0.0
         self.count = self._stream.frames or None
         timed = not container.format.flags & 0x80  # AVFMT_NOTIMESTAMPS: a duration would be guessed from the bit rate
-        self.duration_s = (container.duration or 0) / 1e6 if timed else 0.0
+        name = container.format.name
+        self._counted, self._leap = name == "mpegts", 0
+        self.duration_s = (container.duration or 0) / 1e6 if timed and name not in GUESSED else 0.0
+        if name == "avi" and self.fps:  # every picture takes its time there, one that is left out too
+            self.duration_s = max(self.duration_s, (self.count or 0) / self.fps)
         self.reached_s, self.damaged, self.fault = 0.0, 0, ""
 
     @property
@@ -129,11 +138,21 @@ class Decoder:
                 first, begun = (first if begun else pts * tick), True
                 self.reached_s = max(self.reached_s, (pts + (packet.duration or 0)) * tick - first)
             if index == self._index:
+                self._watch(packet)
                 yield packet
+
+    def _watch(self, packet: Any) -> None:
+        """Remember what came torn: the decoder takes half a packet, and what follows one that is missing, for whole."""
+        torn = packet.is_corrupt
+        if self._counted:  # a counter leaps where one recording goes on in another, too: there a key frame is near
+            self._leap = 0 if packet.is_keyframe else LEAP if torn else max(0, self._leap - 1)
+            torn = self._leap == 1
+        if torn and packet.pts is not None:
+            self._torn_pts = packet.pts
 
     def _good(self, frame: Any) -> bool:
         """Whether it was decoded from all that it is made of."""
-        if frame.is_corrupt:
+        if frame.is_corrupt or frame.pts == self._torn_pts:
             return self._lost()
         if not self._begun:
             self._waited += 1

@@ -22,10 +22,10 @@ from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.sources.camera_process import QUIET, CameraProcess
 from fer_edge.runtime.sources.capture import JOIN_S, KILLED_S, Capture
 from fer_edge.runtime.sources.open import reader_for
-from fer_edge.runtime.sources.picture_check import PictureCheck, PictureLimits
 from fer_edge.runtime.sources.source import Phase, Reader, State
 from fer_edge.runtime.sources.source_reader import SourceReader
 from fer_edge.runtime.types import Frame, Stamped
+from fer_edge.runtime.vision.picture_check import PictureCheck, PictureLimits
 from support.children import FAULTY_CAMERA, descriptors, gone
 from support.ip_cameras import IpCamera
 from support.waiting import until

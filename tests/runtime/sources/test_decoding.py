@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -146,6 +147,29 @@ def test_a_file_of_variable_rate_that_is_cut(
         seen(path)
 
 
+CUT = [("mkv", "libx264"), ("flv", "libx264"), ("ts", "mpeg2video"), ("mpg", "mpeg2video"), ("avi", "mjpeg"),
+       ("gif", "gif"), ("apng", "apng"), ("dv", "dvvideo")]  # fmt: skip
+
+
+@pytest.mark.parametrize("left", [0.47, 0.83])
+@pytest.mark.parametrize(("kind", "codec"), CUT)
+def test_a_file_of_any_kind_that_is_cut(kind: str, codec: str, left: float, tmp_path: Path) -> None:
+    """It is said, and half a picture is none; a stream of packets has no end of its own that could be missed."""
+    pixels = {"mjpeg": "yuvj420p", "gif": "rgb8", "apng": "rgb24"}.get(codec, "yuv420p")
+    size = (720, 576) if codec == "dvvideo" else (320, 240)
+    options = {"bf": "0", "g": "10"} if codec in ("libx264", "mpeg2video") else {}
+    path = film(tmp_path / f"a.{kind}", 30, codec, size, options=options, pixels=pixels, noise=True)
+    _, whole = seen(path)
+    os.truncate(path, int(path.stat().st_size * left))
+    source, frames = open_source(str(path)), []
+    with suppress(SourceError):
+        frames.extend(source)
+        assert "damaged picture" in source.skipped[0]  # type: ignore[attr-defined]
+    assert 0 < len(frames) < 30
+    sure = frames[:-1] if kind == "dv" else frames  # weaving the last fields, one looks at those after them
+    assert all(np.array_equal(f.image, w.image) for f, w in zip(sure, whole, strict=False))
+
+
 def test_pictures_made_from_damage_are_left_out_and_counted(tmp_path: Path) -> None:
     """FFmpeg gives what follows a damaged frame as if it were good, to the next key frame."""
     path = film(tmp_path / "a.mkv", 40, options={"g": "10", "bf": "0"}, noise=True)
@@ -196,6 +220,7 @@ def test_names_of_every_kind(
     source, frames = seen(os.fsdecode(name))
     assert len(frames) == 5
     assert source.name.encode() == name.replace(b"\xe9", "\ufffd".encode())
+    assert len(seen(Path(os.fsdecode(name)).absolute().as_uri())[1]) == 5
 
 
 def test_a_folder_whose_name_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ import pytest
 from fer_edge.runtime.backoff import FIRST_WAIT_S, JITTER, MAX_WAIT_S, Backoff
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.sources.capture import Mailbox
-from fer_edge.runtime.sources.picture_check import PictureCheck, PictureLimits
 from fer_edge.runtime.sources.source_reader import Pacer
 from fer_edge.runtime.types import Frame, Stamped
+from fer_edge.runtime.vision.picture_check import PictureCheck, PictureLimits
 
 LIMITS = PictureLimits()
 FPS = 10
