@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import SourceError
+from ...words import counted
 from ..types import Frame
 from .drivers.pyav import Decoder
 from .source import shown
@@ -31,7 +32,7 @@ class VideoSource:
         """
         import av
 
-        self.name, self._path = shown(path), path
+        self.name, self._path = shown(path.name), path
         try:
             # "file:", so that no name is taken for another protocol: 12:30:05.mp4, data:x.mp4
             self._file: Any = av.open(f"file:{path}", metadata_errors="replace")
@@ -57,7 +58,7 @@ class VideoSource:
             yield Frame(index, last, image)
             index += 1
         if decoder.damaged:
-            self.skipped.append(f"{decoder.damaged} damaged pictures of {self.name}")
+            self.skipped.append(f"{counted(decoder.damaged, 'damaged picture')} of {self.name}")
         torn = bool(decoder.fault) or is_torn_matroska(self._path)
         check_whole(self.name, index, decoder.reached_s, decoder.duration_s, self.fps, torn)
 
