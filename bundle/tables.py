@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +28,15 @@ def read_table(path: Path, wanted: Sequence[str], hint: str = "") -> Table:
         DatasetError: no file, another encoding, or a column or cell is missing, with its line.
     """
     if not path.is_file():
-        raise DatasetError(f"{path} is not a file", hint=f"ls {path.parent}")
+        raise DatasetError(f"{path} is not a file", hint=f"ls {shlex.quote(str(path.parent))}")
+    name = shlex.quote(str(path))
     try:
         text = read_text(path)
     except NotText as error:
         raise DatasetError(
             f"{path} {error}",
             cause="a spreadsheet saved it so; its 'CSV UTF-8' is what can be read",
-            hint=f"iconv -f {error.coding} -t UTF-8 {path} > utf8.csv" if error.coding else f"file {path}",
+            hint=f"iconv -f {error.coding} -t UTF-8 {name} > utf8.csv" if error.coding else f"file {name}",
         ) from None
     head = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
@@ -44,7 +46,7 @@ def read_table(path: Path, wanted: Sequence[str], hint: str = "") -> Table:
         raise DatasetError(
             f"{path} has no column {', '.join(missing)}",
             cause=f"its columns are: {', '.join(columns)}",
-            hint=hint or f"head -1 {path}",
+            hint=hint or f"head -1 {name}",
         )
     found = []
     for row in rows:

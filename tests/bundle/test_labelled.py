@@ -134,7 +134,7 @@ def test_manifests_as_spreadsheets_save_them(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_other_encodings_are_refused_with_the_command_that_mends_them(encoding: str, tmp_path: Path) -> None:
-    table, text = tmp_path / "t.csv", "path,split,label\nä.png,test,happy\n"
+    table, text = tmp_path / "a table.csv", "path,split,label\nä.png,test,happy\n"
     table.write_bytes(text.encode(encoding))
     with pytest.raises(DatasetError, match="is UTF-16" if "16" in encoding else "is not UTF-8") as refused:
         read_table(table, ("path",))
