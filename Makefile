@@ -99,7 +99,7 @@ $(BIN)/python:
 		PYTHONPATH=build/virtualenv $(PYTHON) -m virtualenv --quiet $(VENV) )  # Debian without python3-venv
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[demo,report,video]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[report,video]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -82,17 +82,30 @@ def read_text(path: Path) -> str:
         OSError; NotText: other bytes, with what they are likely to be.
     """
     content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise NotText("is UTF-16, as Windows calls Unicode; save it as UTF-8")
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if marked or b"\0" in content[:2]:  # of a letter without the mark, one byte in two
+        coding = "UTF-16" if marked else "UTF-16BE" if content[0] == 0 else "UTF-16LE"
+        raise NotText("is UTF-16, as Windows calls Unicode; save it as UTF-8", coding)
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise NotText(f"is not UTF-8 (line {line}); save it as UTF-8") from None
+        raise NotText(f"is not UTF-8 (line {line}); save it as UTF-8", "CP1252") from None
+    if "\0" in text:
+        raise NotText("holds a zero byte, and so is no text; save it as UTF-8", "")
+    return text
 
 
 class NotText(ValueError):
-    """A file that is no text in UTF-8; the message is the end of a sentence."""
+    """A file that is no text in UTF-8; the message is the end of a sentence.
+
+    Args:
+        coding: what it may be in, as iconv calls it; empty where nothing is likely.
+    """
+
+    def __init__(self, message: str, coding: str) -> None:
+        super().__init__(message)
+        self.coding = coding
 
 
 def write_text(path: Path, text: str) -> None:

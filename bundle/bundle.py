@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import BundleDamaged, BundleError, LabelMismatch, UsageError
 from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
+from ..words import counted
 from .manifest import Artifact, Manifest
 from .model_card import model_card
 
@@ -79,7 +80,8 @@ class Bundle:
         """Hold the number of logits a graph gives against the labels; raises LabelMismatch."""
         if count != len(self.labels):
             raise LabelMismatch(
-                f"the bundle {self.manifest.name} names {len(self.labels)} labels but its graph gives {count} logits",
+                f"the bundle {self.manifest.name} names {counted(len(self.labels), 'label')} "
+                f"but its graph gives {counted(count, 'logit')}",
                 cause="labels and model come from different trainings",
                 hint="train or export the bundle again",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..words import counted
 from .labels import common_names
 from .manifest import Manifest
 
@@ -24,7 +25,7 @@ Art. 5(1)(f)).
 ## Model
 {recipe.get("backbone", "?")}, {manifest.input.size} x {manifest.input.size} uint8 RGB in, logits out; normalisation
 ({manifest.input.normalise}) is inside the graph. Recipe `{recipe.get("name", "?")}`; initial weights:
-{history.get("init", "random")}; {history.get("epochs_run", "?")} epochs, best {history.get("best_epoch", "?")}.
+{history.get("init", "random")}; {_some(history.get("epochs_run"), "epoch")}, best {history.get("best_epoch", "?")}.
 {_files(manifest)}
 ## Data and terms
 {data.get("name", "?")}: {data.get("train", "?")} training, {data.get("valid", "?")} validation and
@@ -33,7 +34,7 @@ Training targets: {data.get("targets", "?")}.
 Terms: {manifest.licence}
 
 ## How good it is
-Measured on `{metrics.get("set", "?")}` ({metrics.get("images", "?")} pictures) through the runtime's own backends.
+Measured on `{metrics.get("set", "?")}` ({_some(metrics.get("images"), "picture")}) through the runtime's own backends.
 
 {_not_scored(metrics)}{_summary(manifest)}
 {_per_label(metrics)}
@@ -54,6 +55,11 @@ def _number(manifest: Manifest) -> str:
     return dict(enumerate(words, 2)).get(len(manifest.labels), str(len(manifest.labels)))
 
 
+def _some(number: int | None, noun: str) -> str:
+    """A count that may not be known."""
+    return f"? {noun}s" if number is None else counted(number, noun)
+
+
 def _outside(manifest: Manifest) -> str:
     return "Pain, tiredness" if "contempt" in common_names(manifest.labels) else "Contempt, pain, tiredness"
 
@@ -62,7 +68,7 @@ def _not_scored(metrics: Mapping[str, Any]) -> str:
     """What the figures leave out because model and data have other labels."""
     left = metrics.get("not_scored", {})
     told = [f"{name} (not asked for)" for name in left.get("labels", ())]
-    told += [f"{name} ({count} pictures)" for name, count in left.get("pictures", {}).items()]
+    told += [f"{name} ({counted(count, 'picture')})" for name, count in left.get("pictures", {}).items()]
     return f"Not scored: {', '.join(told)}.\n" if told else ""
 
 
@@ -76,7 +82,9 @@ def _files(manifest: Manifest) -> str:
     rows = ["", "| file | for | size | labels equal to model.onnx |", "|---|---|---|---|"]
     for a in manifest.artifacts:
         agreement = a.parity.get("label_agreement")
-        shown = "-" if agreement is None else f"{agreement:.1%} of {a.parity['pictures']} calibration pictures"
+        shown = (
+            "-" if agreement is None else f"{agreement:.1%} of {counted(a.parity['pictures'], 'calibration picture')}"
+        )
         rows.append(f"| {a.path} | {a.target} {a.precision} | {a.size / 1e6:.1f} MB | {shown} |")
     return "\n".join(rows) + "\n"
 
@@ -104,7 +112,7 @@ def _second(metrics: Mapping[str, Any]) -> str:
     if not second:
         return ""
     return (
-        f"Against the other label column, `{second['label']}` ({second['images']} pictures): accuracy "
+        f"Against the other label column, `{second['label']}` ({counted(second['images'], 'picture')}): accuracy "
         f"{second['accuracy']:.3f}, mean recall {second['mean_recall']:.3f}.\n"
     )
 
@@ -115,7 +123,7 @@ def _unseen(metrics: Mapping[str, Any]) -> str:
         return "No test picture has a copy among the training pictures.\n"
     return (
         f"{metrics['images'] - unseen['images']} of these pictures have an exact copy among the training pictures. "
-        f"Without them ({unseen['images']} pictures): accuracy\n{unseen['accuracy']:.3f}, "
+        f"Without them ({counted(unseen['images'], 'picture')}): accuracy\n{unseen['accuracy']:.3f}, "
         f"mean recall {unseen['mean_recall']:.3f}.\n"
     )
 
@@ -131,7 +139,7 @@ def _weakest(metrics: Mapping[str, Any]) -> str:
         row[names.index(name)] = 0
         taken = names[row.index(max(row))] if max(row) else ""
         lines.append(
-            f"- It finds {recall:.0%} of {name} ({per_label[name]['support']} pictures)"
+            f"- It finds {recall:.0%} of {name} ({counted(per_label[name]['support'], 'picture')})"
             + (f"; most of the rest it calls {taken}." if taken else ".")
         )
     return "\n".join(lines)

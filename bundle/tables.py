@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
+from ..files import NotText, read_text
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,16 @@ def read_table(path: Path, wanted: Sequence[str], hint: str = "") -> Table:
         DatasetError: no file, another encoding, or a column or cell is missing, with its line.
     """
     if not path.is_file():
-        raise DatasetError(f"{path} is not a file", hint=f"ls {path.parent}")
-    text = _text(path)
+        raise DatasetError(f"{path} is not a file", hint=f"ls {shlex.quote(str(path.parent))}")
+    name = shlex.quote(str(path))
+    try:
+        text = read_text(path)
+    except NotText as error:
+        raise DatasetError(
+            f"{path} {error}",
+            cause="a spreadsheet saved it so; its 'CSV UTF-8' is what can be read",
+            hint=f"iconv -f {error.coding} -t UTF-8 {name} > utf8.csv" if error.coding else f"file {name}",
+        ) from None
     head = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
     columns = tuple(rows.fieldnames or ())
@@ -36,7 +46,7 @@ def read_table(path: Path, wanted: Sequence[str], hint: str = "") -> Table:
         raise DatasetError(
             f"{path} has no column {', '.join(missing)}",
             cause=f"its columns are: {', '.join(columns)}",
-            hint=hint or f"head -1 {path}",
+            hint=hint or f"head -1 {name}",
         )
     found = []
     for row in rows:
@@ -44,20 +54,3 @@ def read_table(path: Path, wanted: Sequence[str], hint: str = "") -> Table:
             raise DatasetError(f"{path}, line {rows.line_num}: no column may be missing")
         found.append((rows.line_num, {name: row[name] for name in columns}))
     return Table(columns, tuple(found))
-
-
-def _text(path: Path) -> str:
-    """The file's text without a byte order mark; raises DatasetError."""
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" not in text:
-        return text
-    wide = b"\0" in data[:200]
-    raise DatasetError(
-        f"{path} is not a table in UTF-8" + (" but in UTF-16" if wide else ""),
-        cause="a spreadsheet saved it so; its 'CSV UTF-8' is what can be read",
-        hint=f"iconv -f {'UTF-16' if wide else 'CP1252'} -t UTF-8 {path} > utf8.csv",
-    )

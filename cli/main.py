@@ -136,7 +136,7 @@ def _no_room(error: OSError) -> OutputError:
     return OutputError(
         f"no room is left on the disk of {place}",
         cause="temporary files of the work did not fit",
-        hint=f"df -h {place.parent}; TMPDIR=FOLDER puts them elsewhere",
+        hint=f"df -h {place.parent}  # then the same again, after export TMPDIR=FOLDER of another disk",
     )
 
 

@@ -228,6 +228,6 @@ def as_text(summary: SessionSummary, name: str) -> str:
         )
     lines += [f"left out:    {line}" for line in summary.skipped]
     if summary.dropped:
-        lines.append(f"dropped:     {summary.dropped} frames, which came while earlier ones were looked at")
+        lines.append(f"dropped:     {counted(summary.dropped, 'frame')}, which came while earlier ones were looked at")
     lines += [f"{key + ':':12} {path}" for key, path in summary.outputs.items()]
     return "\n".join(lines)

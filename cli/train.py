@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..train.options import LICENCE, TrainOptions
+from ..words import counted
 from .output import LABEL_MAP, options_of, watch
 
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         m = artifact.metrics
         print(
             f"{artifact.path}: {artifact.precision}, {artifact.size / 1e6:.1f} MB, accuracy {m['accuracy']:.3f}, "
-            f"mean recall {m['mean_recall']:.3f} on {m['set']} ({m['images']} pictures)"
+            f"mean recall {m['mean_recall']:.3f} on {m['set']} ({counted(m['images'], 'picture')})"
         )
     print(f"bundle: {args.out}")
     return 0

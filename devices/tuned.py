@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle import Bundle, cache_folder, write_text
+from ..words import counted
 from . import cpu
 
 LIBRARIES = ("fer-edge", "numpy", "onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime")
@@ -29,7 +30,7 @@ class Timing:
     p50_ms: float
 
     def __str__(self) -> str:
-        return f"{self.backend} {self.precision}, {self.threads} threads: {self.p50_ms:.2f} ms"
+        return f"{self.backend} {self.precision}, {counted(self.threads, 'thread')}: {self.p50_ms:.2f} ms"
 
 
 def best(timings: Sequence[Timing], threads: int | None = None) -> Timing | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bundle import Image, whole_image
 from ..errors import InputError
+from ..words import counted
 
 MIN_PICTURES = 32
 """Fewer pictures than this do not show the range of the activations."""
@@ -27,7 +28,7 @@ def calibration_set(pictures: Sequence[Image], size: int) -> list[Image]:
     """
     if len(pictures) < MIN_PICTURES:
         raise InputError(
-            f"{len(pictures)} calibration pictures are too few",
+            f"{counted(len(pictures), 'calibration picture')}: too few",
             cause=f"at least {MIN_PICTURES} real face crops are needed",
             hint="give --calibration a larger folder of labelled faces",
         )

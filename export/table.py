@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..bundle import Artifact, Bundle, open_bundle, write_text
 from ..files import between_marks
+from ..words import counted
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
@@ -31,7 +32,7 @@ def table(bundle: Bundle) -> str:
     """A Markdown table with a line above that says of what."""
     m = bundle.manifest
     measured_on = [a.metrics for a in m.artifacts if "set" in a.metrics]
-    sets = sorted({f"`{f['set']}` ({f['images']} pictures)" for f in measured_on})
+    sets = sorted({f"`{f['set']}` ({counted(f['images'], 'picture')})" for f in measured_on})
     head = "| artifact | MB | logit error | labels equal | accuracy | points | computed by |\n" + "|---" * 7 + "|"
     measured = f", accuracy on {', '.join(sets)}" if sets else ""
     title = f"**{m.name} {m.version}**, {m.input.size} x {m.input.size} pixels{measured}:"

@@ -14,6 +14,7 @@ from typing import Any
 from ..bundle import Bundle
 from ..devices.cpu import default_threads
 from ..errors import DeviceFailed, FerEdgeError, OutputError, SourceError, UsageError
+from ..words import counted
 from .build import DEFAULTS, PipelineOptions, build_pipeline
 from .outputs import Outputs
 from .pipeline import stream
@@ -268,7 +269,7 @@ def _no_face(source: Source) -> SourceError:
 
 def _no_number(count: int) -> DeviceFailed:
     return DeviceFailed(
-        f"not one of the model's answers to {count} faces is a finite number (NaN or infinite)",
+        f"not one of the model's answers to {counted(count, 'face')} is a finite number (NaN or infinite)",
         cause="the graph divides by what can be 0 or overflows on this device, such as in float16",
         hint="fer-edge bundle check BUNDLE",
     )

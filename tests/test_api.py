@@ -21,7 +21,6 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a face as a picture and as two seconds of video."""
-    pytest.importorskip("skimage", reason="needs the demo extra")
     from fer_edge.runtime.sources.demo import DemoSource
 
     monkeypatch.chdir(tmp_path)

@@ -2,103 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tomllib
 from fer_edge import installation
 from fer_edge.cli.main import COMMANDS, build_parser
 from fer_edge.errors import UsageError
-from support.source_rules import ROOT, modules
-from test_house import ROOMS
+from support.source_rules import ROOT
+from support.suggestions import ALL, is_command
 
-PROGRAMS = {
-    *(
-        "blockdev",
-        "command",
-        "debugfs",
-        "df",
-        "dmesg",
-        "du",
-        "edgetpu_compiler",
-        "export",
-        "fdisk",
-        "fer-edge",
-        "ffmpeg",
-    ),
-    *(
-        "ffprobe",
-        "file",
-        "gpioinfo",
-        "head",
-        "journalctl",
-        "ldconfig",
-        "ls",
-        "lsblk",
-        "lspci",
-        "lsusb",
-        "make",
-        "mount",
-    ),
-    *("openssl", "pip", "python3.9", "rm", "sqlite3", "ss", "ssh", "sudo", "systemctl", "timedatectl", "unzip", "uv"),
-    *("echo", "gst-launch-1.0", "printf", "pyenv", "umount", "uname"),
-    *("vcgencmd", "vela", "cat", "chmod", "PYTHON", "docker", "tegrastats", "lscpu", "WORD"),
-}
-"""What a suggestion may begin with, if it is a command; anything else is prose."""
 FILLED = ("7", "apply", "check", "show", "default")
 """What may stand in the place of a value: a number, an action, a name."""
-NAMES = ("hint", "fix", "how", "again")
-TABLES = ("INSTALL", "GET", "PLUG_INS", "MORE_SWAP")
-
-
-def texts(node: ast.expr | None) -> Iterator[str]:
-    """The texts that an expression may give, whatever is filled in as WORD."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    elif isinstance(node, ast.JoinedStr):
-        filled = (str(v.value) if isinstance(v, ast.Constant) else "WORD" for v in node.values)
-        yield "".join(filled)
-    elif isinstance(node, ast.IfExp):
-        yield from (*texts(node.body), *texts(node.orelse))
-    elif isinstance(node, ast.BinOp):
-        yield from (a + b for a in texts(node.left) or ["WORD"] for b in texts(node.right) or ["WORD"])
-    elif isinstance(node, ast.Dict):
-        for value in node.values:
-            yield from texts(value)
-
-
-def suggestions(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of each in a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        found: list[ast.expr | None] = []
-        if isinstance(node, ast.Call):
-            found += [k.value for k in node.keywords if k.arg in NAMES]
-            found += node.args[2:3] if ast.unparse(node.func) == "problem" else []
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in (*NAMES, *TABLES):
-            found.append(node.value)
-        yield from ((node.lineno, text) for value in found for text in texts(value))
-
-
-def from_profiles() -> Iterator[tuple[str, str]]:
-    for path in (ROOT / "devices/profiles").glob("*.toml"):
-        data = tomllib.loads(path.read_text())
-        for text in (*data.get("probe", ()), *(row["fix"] for row in data.get("pairs", ()) if "fix" in row)):
-            yield path.name, text.replace("{python}", "PYTHON")
-
-
-ALL = [
-    *((f"{p.relative_to(ROOT)}:{line}", t) for p in modules(ROOT, ROOMS).values() for line, t in suggestions(p)),
-    *from_profiles(),
-]
-
-
-def is_command(text: str) -> bool:
-    return text.replace("{python}", "PYTHON").split(" ")[0] in PROGRAMS
 
 
 def fault_of(text: str) -> str:

@@ -140,7 +140,6 @@ def test_the_device_side_never_imports_training_libraries(room: str) -> None:
 
 
 def test_a_run_loads_no_training_library(tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     script = (
         "import sys\nfrom fer_edge.cli.main import main\nassert main(['run', '--source', 'demo:0.2']) == 0\n"
         f"found = [m for m in {(*TRAINING, 'matplotlib', 'onnx')!r} if m in sys.modules]\nassert not found, found\n"

@@ -17,6 +17,7 @@ from ..bundle.dataset import Dataset, Watch, unwatched
 from ..bundle.extras import load
 from ..errors import TrainingDiverged, UsageError
 from ..export.metrics import fit_temperature
+from ..words import counted
 from .data.batches import EpochLoader, draw_order
 from .data.duplicates import copied
 from .data.targets import label_share, sampling_weights, training_targets
@@ -133,7 +134,7 @@ def fit(
                 state.add(loss.item(), (logits.argmax(1) == wanted.argmax(1)).float().mean().item())
                 pace.step(epoch)
                 if estimate := words(pace.first_estimate(epoch, state.step)):
-                    say(f"{recipe.epochs} epochs of {steps_per_epoch} steps{estimate}")
+                    say(f"{counted(recipe.epochs, 'epoch')} of {counted(steps_per_epoch, 'step')}{estimate}")
                 if stop.noted:
                     state.stop(torch, say)
                     stop.obey()

@@ -10,6 +10,7 @@ import numpy as np
 from ..bundle import LABELS
 from ..bundle.extras import load
 from ..errors import UsageError
+from ..words import counted
 from .distillation import inherit
 from .recipe import Recipe
 from .torch_import import import_torch
@@ -121,7 +122,8 @@ def load_backbone(body: Any, path: Path) -> None:
         named = ", ".join([*missing[:3], *extra[:3], *wrong[:3]])
         raise UsageError(
             f"--init {path.name} does not fit {body.default_cfg.get('architecture', 'the backbone')}: "
-            f"{len(missing)} weights missing, {len(extra)} unknown, {len(wrong)} of another shape ({named} …)",
+            f"{counted(len(missing), 'weight')} missing, {len(extra)} unknown, "
+            f"{len(wrong)} of another shape ({named} …)",
             cause="the file belongs to another backbone",
             hint="choose a recipe with that backbone, or another file",
         )

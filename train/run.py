@@ -12,6 +12,7 @@ from ..bundle.scoring import in_our_order
 from ..devices.cpu import usable_cores
 from ..errors import UsageError
 from ..runtime.inference.classifier import Classifier, choose_artifact
+from ..words import counted
 from .data import duplicates
 from .distillation import Teacher
 from .evaluation.evaluation import plot_confusion, plot_history
@@ -84,7 +85,7 @@ def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) ->
     for split in ("train", "valid", "test"):
         samples = dataset.split(split)
         tally = ", ".join(f"{k} {v}" for k, v in counts(samples).items())
-        say(f"{split}: {len(samples)} pictures ({tally})")
+        say(f"{split}: {counted(len(samples), 'picture')} ({tally})")
     absent = [label for label, n in counts(dataset.split("train")).items() if not n]
     if absent:
         say(f"no training picture is labelled {', '.join(absent)}: the model will hardly know it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...words import counted
 from ..published.verdicts import HOST_TITLES
 from .estimates import Estimate
 
@@ -31,7 +32,7 @@ def _lines(e: Estimate) -> list[str]:
     whole = sum(e.parts.values())
     shares = [f"{name} {milliseconds(ms)} ms ({ms / whole:.0%})" for name, ms in e.parts.items() if ms > 0]
     lines.append("of which, by the fit: " + ", ".join(shares))
-    basis = f"{e.figures} published figures of {e.models} models"
+    basis = f"{counted(e.figures, 'published figure')} of {counted(e.models, 'model')}"
     lines.append(f"leave-one-out error {e.error:.0%} in the mean, {e.worst:.0%} at worst, {basis}")
     lines += [e.reason] if e.reason else []
     return [*lines, *(f"from {source}" for source in e.sources)]

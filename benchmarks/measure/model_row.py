@@ -12,6 +12,7 @@ from ...devices import cpu, sensors
 from ...errors import BundleError, DeviceFailed, DeviceNotFound, FerEdgeError
 from ...runtime.inference.acceptance import golden_crops
 from ...runtime.inference.classifier import Classifier
+from ...words import counted
 from ..results.metrics import latency_metrics
 from ..results.results import ABSENT, FAILED, MEASURED, PARTIAL, ResultRow, reason_of
 from . import board
@@ -96,7 +97,7 @@ def timed(row: ResultRow, classifier: Classifier, query: Query, rules: Rules, wa
     seen = board.between(before, board.mark(), cpu.usable_cores())
     doubts = board.warnings(seen, samples, sensors.governor())
     if warmup is not None and not warmup.settled:
-        doubts.append(f"the times had not settled after {warmup.queries} queries")
+        doubts.append(f"the times had not settled after {counted(warmup.queries, 'query', 'queries')}")
     row = replace(row, state=state, reason=reason, hint=hint, board=seen, warnings=tuple(doubts))
     row = replace(row, warmup=asdict(warmup) if warmup else {}, samples_ns=tuple(samples), peak_mib=peak_mib())
     return _described(replace(row, figures=latency_metrics(samples) if samples else {}), classifier)

@@ -38,7 +38,7 @@ def pipeline_row(
         clip: as `fer-edge run --source` takes it, but nothing live.
 
     Raises:
-        UsageError, SourceError, MissingExtra: the clip cannot serve.
+        UsageError, SourceError: the clip cannot serve.
     """
     loop = Loop(clip)
     forget_peaks()
@@ -63,7 +63,7 @@ class Loop:
     """A clip that begins again when it ends, its frames numbered and timed as if it went on."""
 
     def __init__(self, clip: str) -> None:
-        """Look at it once; raises UsageError for a live source, SourceError and MissingExtra as `open_source`."""
+        """Look at it once; raises UsageError for a live source, SourceError as `open_source`."""
         self._clip = clip
         source = open_source(clip)
         self.name, self.fps = source.name, source.fps

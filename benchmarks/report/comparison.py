@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...errors import InputError
+from ...words import counted
 from ..results.metrics import half_medians_ms
 from ..results.results import ResultRow, Results
 from .bootstrap import LEVEL, RESAMPLES, Interval, block_length, ratio_intervals
@@ -115,7 +116,9 @@ def _pair(a: ResultRow, b: ResultRow) -> Comparison:
     one, other, notes = a.figures, b.figures, _notes(a, b)
     count = int(min(one["queries"], other["queries"]))
     if count < MIN_QUERIES:
-        return Comparison(label(a), NONE, notes=(f"{count} queries are too few, {MIN_QUERIES} are needed", *notes))
+        return Comparison(
+            label(a), NONE, notes=(f"{counted(count, 'query', 'queries')}: too few, {MIN_QUERIES} are needed", *notes)
+        )
     if not (one["min_ms"] and other["min_ms"]):
         return Comparison(label(a), NONE, notes=("a latency is 0: the clock was too coarse", *notes))
     medians, means = ratio_intervals(a.samples_ns, b.samples_ns)

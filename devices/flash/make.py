@@ -11,6 +11,7 @@ from pathlib import Path
 from ... import __version__
 from ...errors import UsageError
 from ...files import sha256_of, write_text, writing
+from ...words import counted
 from .apply import apply
 from .changes import expand
 from .disk.disks import Disk, check_size, look_again
@@ -101,7 +102,7 @@ def _build(parts: Parts, image: Path, work: Path, disk: Disk | None, listener: L
     plan = parts.plan(image, probed, work)
     if disk is not None:
         check_size(disk, plan.grow or probed.size)
-    listener.on_step("plan", f"{ROUTES[plan.route]}; --dry-run shows all {len(plan.changes)} changes")
+    listener.on_step("plan", f"{ROUTES[plan.route]}; --dry-run shows {counted(len(plan.changes), 'change')}")
     if plan.grow:
         grow(image, probed, plan.grow)
         plan = replace(plan, probed=probe(image))

@@ -163,7 +163,7 @@ def add_compiled(bundle: Bundle, file: Path, log: Path) -> Artifact:
             cause="shape or quantisation of its input or output differ from the bundle's",
             hint=f"compile {bundle.folder / plain}",
         )
-    read = read_log(read_text(log))
+    read = read_log(log_text(log))
     _judge(read, f"{COMPILER} -s {Path(PLAIN).name}")
     digest, size = describe_file(file)
     companions = {plain: describe_file(bundle.folder / plain)[0]}
@@ -173,8 +173,8 @@ def add_compiled(bundle: Bundle, file: Path, log: Path) -> Artifact:
     return artifact
 
 
-def read_text(path: Path) -> str:
-    """A text file's content; raises InputError."""
+def log_text(path: Path) -> str:
+    """A compiler's log, in whatever coding; raises InputError."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

@@ -80,7 +80,7 @@ def prepare(options: Mapping[str, Any], say: Callable[[str], None]) -> None:
         raise ConversionFailed(
             f"the environment for rknn-toolkit2 could not be made in {folder}",
             cause=error.cause,
-            hint="make one by hand and give it with --rknn-python PATH",
+            hint="the same command with --rknn-python PATH, of one that has it",
         ) from error
 
 

@@ -28,6 +28,8 @@ NOT_FINITE_S = 600.0
 """So long after an answer that was no finite number the kiosk says so."""
 GAVE_UP = 4
 """Exit code when the camera or the device did not come back; systemd starts the service again."""
+TOLD = ("backend", "device", "degraded", "restarts", "precision", "detector")
+"""What is published of what serves."""
 
 
 class Frames(Protocol):
@@ -253,7 +255,7 @@ class Daemon:
         count, passed = tally.frames - self._published_frames, max(now - self._last_published_s, 1e-6)
         spent = {s: v - self._published_seconds.get(s, 0.0) for s, v in tally.seconds.items()}
         self.aggregate.forget(now)
-        about = self.classifier.describe()
+        about = {**self.classifier.describe(), "detector": self.pipeline.detector.name}
         withholds, told = self.aggregate.withholds, self._speeds_told and self.aggregate.faces() is not None
         speeds = told or not withholds
         return Snapshot(
@@ -268,7 +270,7 @@ class Daemon:
             fps=count / passed if speeds else None,
             stages_ms={s: 1000 * v / count for s, v in spent.items()} if count and speeds else {},
             latency_ms=1000 * sum(self._latency_s) / len(self._latency_s) if self._latency_s and speeds else None,
-            device={k: about[k] for k in ("backend", "device", "degraded", "restarts", "precision") if k in about},
+            device={k: about[k] for k in TOLD if k in about},
             paused=self.paused,
             recording=self._recording(),
         )

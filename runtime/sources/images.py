@@ -12,6 +12,7 @@ import numpy as np
 
 from ...bundle import Image
 from ...errors import SourceError
+from ...words import counted
 from ..types import Frame
 from .source import shown
 from .video import ASSUMED_FPS, no_video
@@ -42,7 +43,7 @@ class StillSource:
         found = files or (_inside(path) if folder else [path])
         self._root = path if folder else path.parent
         self._files = [p for p in found if p.suffix.lower() in PICTURES] if folder else [path]
-        self.name = _text(path.name or path.resolve().name)
+        self.name = shown(path.name or path.resolve().name)
         self.frames: int | None = len(self._files)
         self.skipped: list[str] = []
         if not self._files:
@@ -53,8 +54,9 @@ class StillSource:
             )
         if others := sorted({p.suffix.lower() or p.name for p in found} - set(PICTURES)):
             count = len(found) - len(self._files)
-            files_ = "1 other file" if count == 1 else f"{count} other files"
-            self.skipped.append(f"{files_}, not pictures by their names: {', '.join(map(_text, others))}")
+            self.skipped.append(
+                f"{counted(count, 'other file')}, not pictures by their names: {', '.join(map(shown, others))}"
+            )
         if not folder:
             self._read(path)
 
@@ -68,11 +70,13 @@ class StillSource:
                 why = f" ({error.cause})" if error.cause else ""
                 self.skipped.append(error.message + why)
                 continue
-            yield Frame(index, index * SECONDS_APART, image, _text(str(file.relative_to(self._root))))
+            yield Frame(index, index * SECONDS_APART, image, shown(str(file.relative_to(self._root))))
             index += 1
         if index == 0:
             cause = self.skipped[before]
-            raise SourceError(f"none of the {len(self._files)} pictures of {self.name} can be used", cause=cause)
+            raise SourceError(
+                f"{self.name} has {counted(len(self._files), 'picture')}, and none can be used", cause=cause
+            )
 
     def close(self) -> None:
         """See Source."""
@@ -140,11 +144,6 @@ def _inside(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _text(name: str) -> str:
-    """A file's name for people and tables, where bytes that are not UTF-8 are marked."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
 def is_animated_webp(path: Path) -> bool:
     """Whether a file is a WebP that moves: RIFF, the extended format, and its bit for an animation."""
     with path.open("rb") as file:
@@ -169,7 +168,7 @@ class AnimatedWebp:
         """Decode it whole, as OpenCV does; raises SourceError."""
         import cv2
 
-        self.name = shown(path)
+        self.name = shown(path.name)
         if not hasattr(cv2, "imdecodeanimation"):
             raise SourceError(
                 f"{path} is an animated WebP, which OpenCV {cv2.__version__} cannot decode",

@@ -40,7 +40,7 @@ def open_source(text: str, threads: int = 0) -> Source:
 
     Raises:
         SourceError: it is not there or holds no picture; DeviceNotFound: there is no such camera;
-        MissingExtra: the demo's portrait is not installed; UsageError: the name of a camera without its number.
+        UsageError: the name of a camera without its number.
     """
     live = live_reader(text)
     return LiveSource(live) if live else _open_file(text, threads)
@@ -55,14 +55,14 @@ def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, 
         loop: a file begins anew at its end.
     """
     live = live_reader(text, width, height, fps)
-    return live or SourceReader(partial(_open_file, text), shown(Path(text)), loop)
+    return live or SourceReader(partial(_open_file, text), shown(Path(text).name), loop)
 
 
 def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) -> CameraProcess | None:
     """What reads a camera or stream, not opened; None for what is neither. Arguments and errors as `reader_for`."""
     options = {"width": width, "height": height, "fps": fps}
     if is_device(text):
-        return CameraProcess(OPENCV, os.path.abspath(text), options, name=shown(Path(text)))
+        return CameraProcess(OPENCV, os.path.abspath(text), options, name=shown(Path(text).name))
     if os.path.exists(text):
         return None
     if text.lower().startswith(STREAMS):

@@ -24,7 +24,7 @@ class OpenCvVideo:
         """Open a file; raises SourceError when it holds no video."""
         import cv2
 
-        self.name, self._path = shown(path), path
+        self.name, self._path = shown(path.name), path
         os.environ.pop(QUIET, None)  # where it is set, FFmpeg's complaints of pictures that are none are not heard
         self._file = path.open("rb")
         # by its number: OpenCV crashes at a name that is not UTF-8, and takes one with a colon for a protocol

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -53,9 +53,9 @@ def as_bgr(image: NDArray[np.uint8]) -> Image:
     return copy
 
 
-def shown(path: Path) -> str:
-    """A file's name for people, without its folder; what is not UTF-8 in it is replaced."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def shown(name: str) -> str:
+    """A file's name for people and tables, where bytes that are not UTF-8 are marked."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 class Source(Protocol):

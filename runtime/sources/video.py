@@ -34,7 +34,7 @@ class VideoSource:
         """
         import av
 
-        self.name, self._path = shown(path), path
+        self.name, self._path = shown(path.name), path
         try:
             # "file:", so that no name is taken for another protocol: 12:30:05.mp4, data:x.mp4
             self._file: Any = av.open(f"file:{path}", metadata_errors="replace")

@@ -60,7 +60,7 @@ def _metrics(s: Snapshot) -> list[Metric]:
         single("clock_synchronised", "1 when the wall clock is.", float(s.clock_ok)),
         single("paused", "1 while no picture is looked at, on request.", float(s.paused)),
         single("recording", "1 while a session is recorded, on request.", float(s.recording)),
-        Metric("device_info", "What classifies.", [(device, 1.0)]),
+        Metric("device_info", "What finds and classifies faces.", [(device, 1.0)]),
     ]
 
 

@@ -58,7 +58,7 @@ class Snapshot:
         frames, dropped: since the start; fps: of the last seconds. dropped and fps may be None, as a machine that is
             slower with a face would tell of it: see `Daemon.snapshot`.
         stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing; as fps.
-        device: what `Classifier.describe` says, without paths.
+        device: what `Classifier.describe` says, without paths, and the `detector`.
         paused: no picture is looked at, on request.
         recording: a session is being recorded, on request.
     """

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...toml_schema import DERIVED, key
+from ...words import counted
 
 MIN_TOKEN = 16
 """Characters; a shorter token can be guessed by trying."""
@@ -38,7 +39,7 @@ class WebSettings:
         """Raise UsageError when the server must not be opened like this."""
         if self.token and len(self.token) < MIN_TOKEN:
             raise UsageError(
-                f"the web token has {len(self.token)} characters, fewer than {MIN_TOKEN}",
+                f"the web token has {counted(len(self.token), 'character')}, fewer than {MIN_TOKEN}",
                 cause="it could be guessed by trying",
                 hint="head -c 24 /dev/urandom | base64",
             )

@@ -119,7 +119,7 @@ def test_a_difference_no_larger_than_the_drift_inside_a_run_is_noise() -> None:
 
 def test_few_queries_and_a_clock_too_coarse_give_no_verdict() -> None:
     few = compare(run(row(latencies(1, count=29))), run(row(latencies(2))))[0]
-    assert (few.verdict, few.medians, few.notes[0]) == (NONE, None, "29 queries are too few, 30 are needed")
+    assert (few.verdict, few.medians, few.notes[0]) == (NONE, None, "29 queries: too few, 30 are needed")
     coarse = compare(run(row([0, 1000] * 20)), run(row(latencies(2))))[0]
     assert coarse.notes[0].startswith("a latency is 0")
 

@@ -40,7 +40,10 @@ def test_every_toml_and_secret_that_a_user_hands_in(tmp_path: Path) -> None:
     assert load_profiles()
 
 
-@pytest.mark.parametrize(("coding", "says"), [("utf-16", "UTF-16"), ("cp1252", "is not UTF-8 (line 2)")])
+@pytest.mark.parametrize(
+    ("coding", "says"),
+    [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16"), ("cp1252", "is not UTF-8 (line 2)")],
+)
 def test_other_codings_are_named(coding: str, says: str, tmp_path: Path) -> None:
     for name in ("card.toml", "token"):
         (tmp_path / name).write_bytes('# x\nhostname = "Caf\u00e9"\n'.encode(coding))

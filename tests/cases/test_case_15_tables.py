@@ -33,5 +33,5 @@ def test_utf16_is_refused_with_a_sentence(shared_case: Callable[[int], Path], co
     shutil.copy(shared_case(15) / "utf16-manifest.csv", tmp_path / "d" / "manifest.csv")
     done = command("evaluate", "--data", "d")
     assert done.returncode == 2
-    assert "manifest.csv is not a table in UTF-8 but in UTF-16" in done.stderr
+    assert "manifest.csv is UTF-16" in done.stderr
     assert "iconv -f UTF-16" in done.stderr

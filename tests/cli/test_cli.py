@@ -48,7 +48,6 @@ def test_help_imports_nothing_heavy(verb: str) -> None:
 
 
 def test_demo_runs_records_and_reports(command: Command, tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     done = command("run", "--source", "demo:2", "--out", "s", "--video")
     assert done.returncode == 0, done.stderr
     assert "demo: 60 frames" in done.stdout
@@ -60,7 +59,6 @@ def test_demo_runs_records_and_reports(command: Command, tmp_path: Path) -> None
 
 
 def test_a_folder_of_pictures_is_told_picture_by_picture(command: Command, tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     pytest.importorskip("matplotlib", reason="needs the report extra")
     (tmp_path / "p" / "deep").mkdir(parents=True)
     for name, frame in zip(("a.png", "deep/b.jpg"), DemoSource(0.1), strict=False):
@@ -258,7 +256,6 @@ def test_second_run_into_one_folder_is_refused(command: Command, clip: Path, tmp
 
 def test_two_runs_into_one_folder(command: Command, tmp_path: Path) -> None:
     """With --replace the second took the first one's store away under its hands."""
-    pytest.importorskip("skimage", reason="needs the demo extra")
     first = subprocess.Popen([sys.executable, "-m", "fer_edge", "run", "demo:600", "--out", str(tmp_path / "s")])
     limit = time.monotonic() + 60
     while time.monotonic() < limit and not committed(tmp_path / "s"):
@@ -280,7 +277,6 @@ def committed(folder: Path) -> bool:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_leaves_a_readable_session(sent: signal.Signals, tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     words = ["run", "--source", "demo:600", "--out", str(tmp_path / "s"), "--video"]
     process = subprocess.Popen(
         [sys.executable, "-m", "fer_edge", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -356,7 +352,6 @@ def on_a_terminal(words: list[str], folder: Path) -> str:
 
 
 def test_status_is_one_line_rewritten_on_a_terminal(tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     seen = on_a_terminal(["run", "--source", "demo:2"], tmp_path)
     assert seen.count("\n") == 1
     assert seen.count("\r") > 3

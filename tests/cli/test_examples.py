@@ -65,7 +65,6 @@ def assert_documented(heading: str, fields: Any) -> None:
 
 
 def test_docs_output_has_every_field_of_a_run_and_its_tables(command: Callable[..., Any], tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     assert_documented("`run`", json.loads(command("run", "demo:0.5", "--out", "s", "--json").stdout))
     assert_documented("A failure", json.loads(command("run", "no.mp4", "--json").stdout))
     told = json.loads(command("report", "s", "--only", "csv,jsonl", "--json").stdout)

@@ -89,7 +89,7 @@ def test_nobody_needs_faces(bundle: Bundle, crops: np.ndarray, tmp_path: Path, c
 
 
 def test_the_portraits_are_drawn_again_by_the_seed() -> None:
-    data = pytest.importorskip("skimage.data", reason="needs the demo extra")
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image")
     from fer_edge.bundle import portraits
 
     drawn = portraits.draw(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))

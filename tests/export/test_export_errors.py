@@ -120,7 +120,7 @@ def test_calibration_refuses_what_is_no_set_of_faces(calibration: Path) -> None:
     with pytest.raises(InputError, match="copies of a few"):
         calibration_set(faces_of("copies", 64), 112)
     real = [read_image(p) for p in sorted(calibration.rglob("*.png"))]
-    with pytest.raises(InputError, match="3 calibration pictures are too few"):
+    with pytest.raises(InputError, match="3 calibration pictures: too few"):
         calibration_set(real[:3], 112)
     assert min(neighbour_correlation(p) for p in real) > 0.5
     assert calibration_set(real, 112)[0].shape == (112, 112, 3)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Command
 from fer_edge.bundle import Bundle
+from fer_edge.bundle.portraits import portraits
 from fer_edge.errors import BundleDamaged, DeviceNotFound, InputError, NotFinite, UsageError
 from fer_edge.runtime.classify import classify
 from fer_edge.runtime.inference.classifier import INT8_TOLERANCE, Classifier, choose_artifact
@@ -27,7 +28,7 @@ from support.odd_bundles import odd_bundle
 def test_an_answer_that_is_no_number_is_left_out_and_told(tmp_path: Path, command: Command) -> None:
     """NaN at first, and then good answers to the same face: these are kept, and no average holds the NaN for ever."""
     out = tmp_path / "out"
-    bundle = odd_bundle(tmp_path / "odd", limit=120)
+    bundle = odd_bundle(tmp_path / "odd", limit=130)
     done = command("run", "--bundle", bundle, "--source", "demo:4", "--out", out, "--detector", "haar")
     assert done.returncode == 0, done.stderr
     assert int(re.findall(r"left out: +(\d+) faces.*NaN", done.stdout)[0]) > 10
@@ -183,6 +184,17 @@ def test_a_group_is_found_whole(faces: Path, yunet: Path) -> None:
         rows = [np.hstack([cv2.resize(p, (160, 160)) for p in drawn[n : n + 6]]) for n in range(0, 24, 6)]
         found.append(len(open_detector("yunet")[0].detect(np.vstack(rows))))
     assert sum(found) >= 3 * 20, f"it was 11 of 24 each: {found}"
+
+
+def test_small_faces_are_found_in_a_wider_picture(yunet: Path) -> None:
+    """24 faces of 31 pixels in 640 x 480, as docs/kiosk.md says."""
+    picture = np.full((480, 640, 3), 128, np.uint8)
+    for number, face in enumerate(portraits(31)[:24]):
+        top, left = 45 + number // 6 * 120, 38 + number % 6 * 106
+        picture[top : top + 31, left : left + 31] = face[:, :, ::-1]
+    found = {width: len(open_detector("yunet", width)[0].detect(picture)) for width in (320, 640)}
+    assert found[320] < 9, found
+    assert found[640] > 14, found
 
 
 def test_the_detector_is_fetched_once_by_itself(

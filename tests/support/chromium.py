@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from support.waiting import PATIENCE_S, until
 from support.web_client import NAME
+from support.window import Window
 
 FLAGS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
@@ -30,7 +31,7 @@ def chromium() -> str | None:
     )
 
 
-class Browser:
+class Browser(Window):
     """One process and one tab; commands from the test's thread, the socket in a thread of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -92,15 +93,6 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **small)
         self.call("Page.navigate", url=url)
         until(lambda: self.js(f"location.href.startsWith({url!r}) && document.readyState === 'complete'"), url)
-
-    def text(self, selector: str) -> str:
-        """What is read at a place, empty when it is hidden or not there."""
-        seen = "(place => place?.checkVisibility() ? place.innerText : '')"
-        return str(self.js(f"{seen}(document.querySelector({selector!r}))"))
-
-    def sees(self, selector: str, words: str) -> None:
-        """Wait until these words are there."""
-        until(lambda: words in self.text(selector), f"{selector} says {words!r}, not {self.text(selector)!r}")
 
     def press(self, selector: str) -> None:
         """A click of the mouse in the middle of it."""

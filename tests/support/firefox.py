@@ -12,6 +12,7 @@ from typing import Any
 
 from support.waiting import PATIENCE_S, until
 from support.web_client import NAME
+from support.window import Window
 
 PREFERENCES = {
     "marionette.port": 0,
@@ -28,7 +29,7 @@ def firefox() -> str | None:
     return shutil.which("firefox-esr") or shutil.which("firefox")
 
 
-class Firefox:
+class Firefox(Window):
     """One process and one tab; Browser's methods of the same names."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,15 +70,6 @@ class Firefox:
     def js(self, expression: str) -> Any:
         """The value of an expression in the page."""
         return self.call("ExecuteScript", script=f"return {expression}", args=[], sandbox=None)["value"]
-
-    def text(self, selector: str) -> str:
-        """What is read at a place, empty when it is hidden or not there."""
-        seen = "(place => place?.checkVisibility() ? place.innerText : '')"
-        return str(self.js(f"{seen}(document.querySelector({selector!r}))"))
-
-    def sees(self, selector: str, words: str) -> None:
-        """Wait until these words are there."""
-        until(lambda: words in self.text(selector), f"{selector} says {words!r}, not {self.text(selector)!r}")
 
     def press(self, selector: str) -> None:
         """A click of the mouse on it."""

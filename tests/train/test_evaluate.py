@@ -115,12 +115,12 @@ def test_real_data_has_copies_across_splits(faces: Path) -> None:
 
 def test_live_rating_and_table() -> None:
     rated = (("angry", "subtle", 10, 1), ("angry", "peak", 10, 9), ("happy", "peak", 0, 0))
-    results = [live_check.Result(live_check.Take(label, level), *counts) for label, level, *counts in rated]
+    results = [live_check.Result(live_check.Take(label, level), *counts, "yunet") for label, level, *counts in rated]
     rows = live_check.summarise(results)
     assert [(r["expression"], r["rating"]) for r in rows] == [("angry", "Moderate"), ("happy", "Poor")]
     assert rows[0]["published"] == 0.07
     assert rows[1]["subtle"] is None
-    assert "Good from 70%" in live_check.table(rows)
+    assert "Faces found by yunet.\nGood from 70%" in live_check.table(rows)
     assert [live_check.rating(s) for s in (0.7, 0.69, 0.4, 0.39)] == ["Good", "Moderate", "Moderate", "Poor"]
     assert len(live_check.all_takes()) == 14
 
@@ -144,6 +144,7 @@ def test_live_check_on_a_real_clip(clip: Path, command: Command, tmp_path: Path)
     rows = {r["expression"]: r for r in json.loads(done.stdout)}
     assert rows["happy"]["rating"] == "Good"
     assert rows["angry"]["rating"] == "Poor"
+    assert rows["angry"]["detector"] in ("yunet", "haar")
     assert json.loads((tmp_path / "o" / "live.json").read_text()) == list(rows.values())
 
 

@@ -13,6 +13,7 @@ from ...bundle import Image, Logits, softmax, whole_image, writing
 from ...bundle.dataset import Sample, read_image
 from ...bundle.extras import load
 from ...export.metrics import Classes, report
+from ...words import counted
 
 SHEET_COLUMNS, SHEET_ROWS, CELL = 8, 5, 112
 
@@ -35,7 +36,7 @@ def risk_coverage(probabilities: NDArray[np.float32], truth: Classes) -> tuple[N
 def text(figures: dict[str, Any], labels: Sequence[str]) -> str:
     """The figures as lines for a terminal."""
     head = ("accuracy", "mean_recall", "macro_f1", "calibration_error")
-    lines = [f"{figures['images']} pictures", *(f"{k.replace('_', ' '):18} {figures[k]:.4f}" for k in head)]
+    lines = [f"{counted(figures['images'], 'picture')}", *(f"{k.replace('_', ' '):18} {figures[k]:.4f}" for k in head)]
     lines.append("wrong among the surest " + ", ".join(f"{k}: {v:.3f}" for k, v in figures["risk_at_coverage"].items()))
     lines += [
         "",

@@ -38,6 +38,7 @@ class Result:
     take: Take
     observations: int
     matching: int
+    detector: str
 
     @property
     def share(self) -> float:
@@ -100,7 +101,7 @@ def _watch_take(options: LiveCheckOptions, bundle: Bundle, take: Take, source_te
         source.close()
     if not tally.frames:
         raise SourceError(f"{source.name} gave no picture")
-    return Result(take, tally.faces, tally.labels.get(take.label, 0))
+    return Result(take, tally.faces, tally.labels.get(take.label, 0), pipeline.detector.name)
 
 
 def all_takes(labels: Sequence[str] = LABELS) -> list[Take]:
@@ -143,7 +144,7 @@ def rating(share: float) -> str:
 
 
 def summarise(results: Sequence[Result], labels: Sequence[str] = LABELS) -> list[dict[str, object]]:
-    """One row an expression: share at each level, over all, rating, and the published figure where there is one."""
+    """One row an expression: share at each level and over all, rating, the published figure if any, detector."""
     rows: list[dict[str, object]] = []
     for label in _in_order(labels):
         mine = [r for r in results if r.take.label == label]
@@ -154,9 +155,8 @@ def summarise(results: Sequence[Result], labels: Sequence[str] = LABELS) -> list
         for level in LEVELS:
             shares = [r.share for r in mine if r.take.level == level]
             row[level] = sum(shares) / len(shares) if shares else None
-        rows.append(
-            {**row, "share": share, "rating": rating(share), "published": PUBLISHED.get(common_names([label])[0])}
-        )
+        row |= {"share": share, "rating": rating(share), "published": PUBLISHED.get(common_names([label])[0])}
+        rows.append({**row, "detector": ", ".join(sorted({r.detector for r in mine}))})
     return rows
 
 
@@ -170,4 +170,5 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     for r in rows:
         shares = " ".join(cell(r[k]) for k in ("subtle", "peak", "share"))
         lines.append(f"{r['expression']:10} {shares}  {r['rating']:9} {cell(r['published'])}")
+    lines += [f"Faces found by {name}." for name in sorted({str(r["detector"]) for r in rows})]
     return "\n".join([*lines, f"Good from {GOOD:.0%} of observations on, Moderate from {MODERATE:.0%}, else Poor."])

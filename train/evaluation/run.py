@@ -19,6 +19,7 @@ from ...errors import DatasetError, UsageError
 from ...export.labelled import held_out, logits_of
 from ...export.metrics import Classes, report
 from ...runtime.inference.classifier import Classifier, choose_artifact
+from ...words import counted
 from ..data.corruptions import CORRUPTIONS
 from ..network import open_checkpoint
 from . import evaluation, fairness
@@ -135,7 +136,7 @@ def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list
     if not kept:
         raise DatasetError(
             f"{data} has no labelled picture in the split {split!r}",
-            cause=f"{len(bad)} pictures of it cannot be read, {bad[0].path} first"
+            cause=f"{counted(len(bad), 'picture')} of it cannot be read, {bad[0].path} first"
             if (bad := dataset.unreadable_in(split))
             else "class folders without split folders have train and valid only",
             hint="the same command with --split valid",
@@ -199,5 +200,5 @@ def _grouped(
             hint=f"head -2 {groups}",
         )
     if len(known) < len(rows):
-        on_notice(f"{len(rows) - len(known)} pictures are in no group")
+        on_notice(f"in no group: {counted(len(rows) - len(known), 'picture')}")
     return known

@@ -15,6 +15,7 @@ from ....bundle import LABELS, Image
 from ....bundle.dataset import Sample, read_image
 from ....errors import DatasetError, FerEdgeError, UsageError
 from ....export.metrics import report
+from ....words import counted
 from ...results.metrics import stage_metrics
 from ...results.results import reason_of
 from .peer import Answers, Peer, Say, Session
@@ -129,7 +130,7 @@ def measure(
     if not labelled:
         raise DatasetError("none of the pictures has a label", cause="the split is empty, or its taggers disagreed")
     if rounds < 1 or pictures < 1:
-        raise UsageError(f"{rounds} rounds of {pictures} pictures measure nothing")
+        raise UsageError(f"nothing is measured by {counted(rounds, 'round')} of {counted(pictures, 'picture')}")
     images = [read_image(s.path) for s in labelled]
     truth = np.array([s.label for s in labelled], np.int64)
     entrants = [Entrant(peer) for peer in peers]
@@ -157,11 +158,11 @@ def _latencies(entrants: Sequence[Entrant], images: Sequence[Image], rounds: int
         for entrant in entrants:
             if answers := entrant.ask(images):
                 entrant.rounds.append(answers.nanoseconds)
-        say(f"latency: round {i + 1} of {rounds}, {len(images)} pictures for each")
+        say(f"latency: round {i + 1} of {rounds}, {counted(len(images), 'picture')} for each")
 
 
 def _accuracies(entrants: Sequence[Entrant], images: Sequence[Image], truth: NDArray[np.int64], say: Say) -> None:
     for entrant in entrants:
         if answers := entrant.ask(images):
             entrant.metrics = report(answers.probabilities, truth, LABELS)
-            say(f"accuracy: {entrant.about.name}, {len(images)} pictures")
+            say(f"accuracy: {entrant.about.name}, {counted(len(images), 'picture')}")

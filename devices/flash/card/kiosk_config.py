@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import InputError
+from ....words import counted
 from .card import Card
 
 BUNDLE = "/opt/fer-edge/current/bundle"
@@ -97,4 +98,4 @@ def _problems(card: Card, text: str) -> Iterator[str]:
             yield f"{problem.key} {problem.what}" if problem.key else problem.what
     token = card.secrets.get("web-token", "")
     if token and len(token) < MIN_TOKEN:
-        yield f"web.token has {len(token)} characters; {MIN_TOKEN} is the least"
+        yield f"web.token has {counted(len(token), 'character')}; {MIN_TOKEN} is the least"

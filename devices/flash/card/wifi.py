@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, replace
 
 from ....toml_schema import key
+from ....words import counted
 from .values import hidden as not_shown
 from .values import unpadded
 
@@ -49,9 +50,9 @@ def with_key(wifi: Wifi) -> Wifi:
     if passphrase and psk:
         raise ValueError("wifi.psk", "and wifi.passphrase are both given; one is enough")
     if psk and not PSK.fullmatch(psk):
-        raise ValueError("wifi.psk", f"must have 64 hex digits, not {len(psk)} characters")
+        raise ValueError("wifi.psk", f"must have 64 hex digits, not {counted(len(psk), 'character')}")
     if passphrase and not 8 <= len(passphrase) <= 63:
-        raise ValueError("wifi.passphrase", f"has {len(passphrase)} characters; WPA asks for 8 to 63")
+        raise ValueError("wifi.passphrase", f"has {counted(len(passphrase), 'character')}; WPA asks for 8 to 63")
     if not all(32 <= ord(c) <= 126 for c in passphrase):
         raise ValueError("wifi.passphrase", "has a character that is not printable ASCII, which WPA does not allow")
     if (psk or passphrase) and not wifi.ssid:

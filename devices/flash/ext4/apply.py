@@ -54,7 +54,7 @@ class _Writer:
         node = self._node(place)
         if node is not None:
             if node.folder:
-                raise UsageError(f"{change.path} of the image is a folder", hint="fer-edge flash --dry-run")
+                raise UsageError(f"{change.path} of the image is a folder", hint="the same command with --dry-run")
             self.commands.append(f"rm {quoted(place)}")
         if isinstance(change, MakeLink):
             self.commands.append(f"symlink {quoted(place)} {quoted(change.target)}")
@@ -90,7 +90,7 @@ class _Writer:
         if node is not None and node.link:
             node = self._node(self.system.real(place))
         if node is not None and not node.folder:
-            raise UsageError(f"{place} of the image is no folder", hint="fer-edge flash --dry-run")
+            raise UsageError(f"{place} of the image is no folder", hint="the same command with --dry-run")
         return node is not None
 
     def _make(self, place: str, mode: int, owner: int, group: int) -> None:

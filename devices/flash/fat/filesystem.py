@@ -209,4 +209,4 @@ def _full() -> OutputError:
 
 
 def _missing(path: str, what: str) -> InputError:
-    return InputError(f"there is {what} {path} on the boot partition", hint="fer-edge flash --dry-run")
+    return InputError(f"there is {what} {path} on the boot partition", hint="the same command with --dry-run")

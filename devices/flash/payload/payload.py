@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from ....errors import InputError
 from ....files import sha256_of, write_text, writing, writing_folder
 from .own_python import check_python
+from .wheel_closure import FETCH
 from .wheels import Wheelhouse
 
 FILES = (
@@ -119,14 +120,14 @@ def _add(wheel: Path, tar: tarfile.TarFile) -> None:
                 entry.mode = 0o755 if item.external_attr >> 16 & 0o111 else 0o644
                 tar.addfile(entry, io.BytesIO(content))
     except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{wheel} is no wheel: {error}", hint="fer-edge flash fetch") from None
+        raise InputError(f"{wheel} is no wheel: {error}", hint=FETCH) from None
 
 
 def _place(name: str, wheel: Path) -> str | None:
     """Where a wheel's file goes; None for scripts and headers, which nobody uses on a board (PEP 427, "Spreading")."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or name.startswith("/") or "\\" in name:
-        raise InputError(f"{wheel} has a file {name!r}, which leads out of it", hint="fer-edge flash fetch")
+        raise InputError(f"{wheel} has a file {name!r}, which leads out of it", hint=FETCH)
     if parts[0].endswith(".data"):
         return "/".join(parts[2:]) if parts[1] in ("purelib", "platlib") and len(parts) > 2 else None
     return "/".join(parts)

@@ -12,6 +12,8 @@ from ....errors import InputError, MissingExtra
 
 MIN_GLIBC = {"x86_64": 5, "aarch64": 17}
 """The oldest glibc 2.x that manylinux knows for a machine (PEP 600)."""
+FETCH = "fer-edge flash fetch --python 3.11  # for bookworm; 3.13 for trixie"
+"""Fills a wheelhouse again."""
 LEGACY = {17: "2014", 12: "2010", 5: "1"}
 """glibc 2.x -> the older name of the same tag (PEP 513, 571, 599)."""
 
@@ -107,7 +109,7 @@ def missing(wheels: Sequence[Path], target: Target, extras: Sequence[str]) -> li
         name, version, *_ = wheel.name.split("-")
         known[canonicalize_name(name)] = Version(version), wheel
     if "fer-edge" not in known:
-        raise InputError("fer-edge's own wheel is not in the wheelhouse", hint="fer-edge flash fetch")
+        raise InputError("fer-edge's own wheel is not in the wheelhouse", hint=FETCH)
     lacking: dict[str, None] = {}
     seen: set[tuple[str, str]] = set()
     queue = [("fer-edge", extra) for extra in ("", *extras)]
@@ -156,6 +158,4 @@ def _metadata(wheel: Path) -> str:
             inside = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA") and n.count("/") == 1)
             return archive.read(inside).decode("utf-8")
     except (OSError, zipfile.BadZipFile, StopIteration) as error:
-        raise InputError(
-            f"{wheel} is no wheel", cause=str(error) or "it has no METADATA", hint="fer-edge flash fetch"
-        ) from None
+        raise InputError(f"{wheel} is no wheel", cause=str(error) or "it has no METADATA", hint=FETCH) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from ....errors import DeviceNotFound, InputError
 from ....files import sha256_of, write_text, writing_folder
 from .own_wheel import own_wheel
-from .wheel_closure import Target, check_python, missing
+from .wheel_closure import FETCH, Target, check_python, missing
 
 MANIFEST = "manifest.json"
 EXTRAS = ("kiosk",)
@@ -74,7 +75,7 @@ def open_wheelhouse(folder: Path, target: Target) -> Wheelhouse:
             raise InputError(
                 f"{path} is {'not what its manifest says' if path.is_file() else 'missing'}",
                 cause="the copy was cut short, or the file was altered",
-                hint=f"fer-edge flash fetch --wheelhouse {folder}",
+                hint=f"fer-edge flash fetch {shlex.quote(str(folder))} --python {target.python} --glibc {target.glibc}",
             )
     wheels = tuple(place / name for name in sorted(listed))
     unfit = [wheel.name for wheel in wheels if not target.takes(wheel.name)]
@@ -96,7 +97,7 @@ def _place(folder: Path, target: Target) -> Path:
     raise InputError(
         f"{folder} has no wheels for {target.words()}",
         cause=f"it has {there}",
-        hint=f"fer-edge flash fetch --wheelhouse {folder}",
+        hint=f"fer-edge flash fetch {shlex.quote(str(folder))} --python {target.python} --glibc {target.glibc}",
     )
 
 
@@ -150,4 +151,4 @@ def _manifest(place: Path) -> dict[str, str]:
         wheels = json.loads((place / MANIFEST).read_text(encoding="utf-8"))["wheels"]
         return {str(name): str(digest) for name, digest in wheels.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{place / MANIFEST} is damaged", hint="fer-edge flash fetch") from None
+        raise InputError(f"{place / MANIFEST} is damaged", hint=FETCH) from None

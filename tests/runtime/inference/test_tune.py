@@ -74,7 +74,7 @@ def test_the_command_times_all_and_keeps_it(capsys: pytest.CaptureFixture[str], 
 @pytest.mark.parametrize("change", ["processor", "version", "garbage"])
 def test_another_machine_or_version_is_not_tuned(change: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     path = remember(bundle, [timing()])
-    assert told(bundle) == "onnxruntime int8, 1 threads: 1.00 ms"
+    assert told(bundle) == "onnxruntime int8, 1 thread: 1.00 ms"
     if change == "processor":
         monkeypatch.setattr(tuned.cpu, "model_name", lambda: "another")
     elif change == "version":

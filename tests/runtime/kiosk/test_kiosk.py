@@ -58,7 +58,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, clip: Path, yunet_file: Pat
 def test_from_start_to_end(kiosk: Make) -> None:
     running = kiosk().start().ready()
     state = until(lambda: (s := running.state())["health"]["condition"] == "ok" and s["shares"] and s)
-    assert state["faces"] == 1
+    assert (state["faces"], state["device"]["detector"]) == (1, "yunet")
     assert {"detect", "crop", "infer", "smooth", "publish"} <= set(state["stages_ms"])
     until(lambda: "WATCHDOG=1" in running.told())
     metrics = running.ask("/metrics")

@@ -12,10 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fer_edge import classify
 from fer_edge.errors import DeviceNotFound, FerEdgeError, SourceError, UsageError
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.sources.camera_process import CameraProcess
 from fer_edge.runtime.sources.capture import Capture
+from fer_edge.runtime.sources.demo import WALL, DemoSource
 from fer_edge.runtime.sources.live import LiveSource
 from fer_edge.runtime.sources.open import live_reader
 from support.children import FAULTY_CAMERA
@@ -32,7 +34,6 @@ def frames(text: object) -> list:
 @pytest.fixture
 def portrait(tmp_path: Path) -> Path:
     """The demo's portrait as a picture file."""
-    pytest.importorskip("skimage", reason="needs the demo extra")
     image = frames("demo:0.01")[0].image
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), image)
@@ -60,11 +61,22 @@ def test_video_gives_every_frame_in_order(clip: Path) -> None:
 
 
 def test_demo_is_the_same_every_time() -> None:
-    pytest.importorskip("skimage", reason="needs the demo extra")
     first, second = frames("demo:0.2"), frames("demo:0.2")
     assert len(first) == 6
     assert first[0].image.shape == (480, 640, 3)
     assert all((a.image == b.image).all() for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(("second", "label"), [(2, "happy"), (6, "neutral"), (8, "sad"), (11, "angry")])
+def test_the_expressions_of_the_demo_change(second: int, label: str, yunet: Path) -> None:
+    assert [f.label for f in classify(DemoSource().picture(30 * second), detect=True)] == [label]
+
+
+def test_the_wall_of_the_demo_is_drawn_again() -> None:
+    pytest.importorskip("skimage", reason="needs scikit-image")
+    from support.demo_wall import draw
+
+    assert np.abs(draw().astype(int) - cv2.imread(str(WALL))).mean() < 3
 
 
 def test_folder_of_pictures_goes_by_name_and_names_what_it_skips(portrait: Path, tmp_path: Path) -> None:
@@ -187,7 +199,7 @@ def test_one_pixel_picture(tmp_path: Path) -> None:
 
 def test_folder_with_only_bad_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
-    with pytest.raises(SourceError, match="none of the 1 pictures"):
+    with pytest.raises(SourceError, match="has 1 picture, and none can be used"):
         frames(tmp_path)
 
 

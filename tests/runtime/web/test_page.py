@@ -32,7 +32,14 @@ BUSY = replace(
     fps=14.8,
     latency_ms=41.2,
     stages_ms={"detect": 5.2, "classify": 26.1},
-    device={"backend": "onnxruntime", "device": "CPU", "precision": "int8", "restarts": 2, "degraded": False},
+    device={
+        "backend": "onnxruntime",
+        "device": "CPU",
+        "detector": "yunet",
+        "precision": "int8",
+        "restarts": 2,
+        "degraded": False,
+    },
 )
 LOADED = ("/", "/api/events", "/api/timeline", "/icon.svg")
 FASTER = "window.ahead = 0; const own = performance.now.bind(performance); performance.now = () => own() + ahead;"

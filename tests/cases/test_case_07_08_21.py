@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +16,30 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 TWO = ("happy", "sad")
 
 
+def as_it_was_met(case: Path) -> str:
+    """What the case's own script says."""
+    here = {"FER": f"{sys.executable} -m fer_edge", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", case / "run.sh"], env=os.environ | here, capture_output=True, text=True, timeout=120)
+    return done.stdout + done.stderr
+
+
+def test_07_as_it_was_met(shared_case: Callable[[int], Path]) -> None:
+    said = as_it_was_met(shared_case(7))
+    assert [line for line in said.splitlines() if line.startswith(("train:", "valid:", "test:"))] == [
+        "train: 10 pictures",
+        "valid: 10 pictures",
+        "test: 4 pictures",
+    ], said
+
+
+def test_08_as_it_was_met(shared_case: Callable[[int], Path]) -> None:
+    said = as_it_was_met(shared_case(8))
+    assert "3 pictures cannot be read" in said
+    assert '"unreadable": 3' in said
+
+
 @pytest.mark.parametrize("valid", ["val", "validation", "Valid"])
-def test_the_users_validation_pictures_are_valid(valid: str, command: Command, tmp_path: Path) -> None:
+def test_07_the_users_validation_pictures_are_valid(valid: str, command: Command, tmp_path: Path) -> None:
     for split, each in (("train", 5), (valid, 5), ("test", 2), ("train2", 3)):
         class_folders(tmp_path / "d" / split, TWO, each)
     for split, count in (("train", 10), ("valid", 10), ("test", 4)):
@@ -24,7 +48,7 @@ def test_the_users_validation_pictures_are_valid(valid: str, command: Command, t
         assert "not read: the folder train2" in done.stderr
 
 
-def test_unreadable_pictures_are_named_and_counted(command: Command, tmp_path: Path) -> None:
+def test_08_unreadable_pictures_are_named_and_counted(command: Command, tmp_path: Path) -> None:
     for split in ("train", "test"):
         class_folders(tmp_path / "d" / split, TWO, 2, [".png"])
     for name in ("happy/1", "sad/0", "sad/1"):
@@ -35,7 +59,7 @@ def test_unreadable_pictures_are_named_and_counted(command: Command, tmp_path: P
     assert "3 pictures cannot be read: d/test/happy/1.png, " in done.stderr
 
 
-def test_nested_pictures_and_other_suffixes_are_read_or_named(command: Command, tmp_path: Path) -> None:
+def test_21_nested_pictures_and_other_suffixes_are_read_or_named(command: Command, tmp_path: Path) -> None:
     root = class_folders(tmp_path / "d", TWO, 5, [".png", ".bmp", ".webp", ".tiff", ".jpg"])
     class_folders(root / "happy", ("subject1", "subject2"), 5)
     (root / "sad" / "a.heic").write_bytes(b"\0")

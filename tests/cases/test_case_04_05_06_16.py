@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.kiosks import Running
+from support.waiting import until
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Case = Callable[[int], Path]
+INTERLACED = ("interlaced-h264.mp4", "interlaced-mpeg2.mpg")
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -27,9 +30,19 @@ def faces(command: Command, source: object, **environment: str) -> tuple[int, in
 pytestmark = pytest.mark.usefixtures("yunet")  # the faces were counted with it
 
 
-@pytest.mark.parametrize("name", ["interlaced-h264.mp4", "interlaced-mpeg2.mpg"])
+@pytest.mark.parametrize("name", INTERLACED)
 def test_04_interlaced_video(name: str, command: Command, shared_case: Case) -> None:
     assert faces(command, shared_case(4) / name) == (30, 30, {"happy": 1.0})
+
+
+@pytest.mark.parametrize("name", INTERLACED)
+def test_04_interlaced_video_in_a_kiosk(name: str, shared_case: Case, tmp_path: Path) -> None:
+    running = Running(tmp_path / "kiosk", str(shared_case(4) / name)).start()
+    try:
+        seen = until(lambda: (told := running.state())["faces"] and told, "a face in the kiosk")
+        assert (seen["faces"], seen["shares"], seen["device"]["detector"]) == (1, {"happy": 1.0}, "yunet")
+    finally:
+        running.stop()
 
 
 @pytest.mark.parametrize(("name", "environment"), [(b"caf\xe9.mp4", {}), ("clipé.mp4".encode(), C_LOCALE)])
