@@ -76,6 +76,7 @@ class Decoder:
         own_threads = "threads" in (VideoReformatter.reformat.__doc__ or "")
         self._to_bgr = {"format": "bgr24", **({"threads": 1} if own_threads else {})}
         self._first_size = (context.width, context.height)
+        _reuse_memory(3 * context.width * context.height)
         self._stated = self._stream.sample_aspect_ratio
         self._sizes: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._matrix, self._interlaced = UPRIGHT, False
@@ -259,6 +260,15 @@ def _opened(av: Any, url: str) -> Any:
             if isinstance(error, ConnectionError):
                 break
     raise OSError(f"{NO_VIDEO} ({why})")
+
+
+def _reuse_memory(picture: int) -> None:
+    """Have glibc keep the memory of pictures that are done with, a few of so many bytes, for the next ones.
+
+    It gives large blocks back to the kernel, and new pages for each picture of 640 x 480 pixels cost 0.25 of 1.6 ms.
+    Once a larger block was freed, it keeps smaller ones, but none over 32 MB (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    np.empty(min(4 * picture, 31 << 20), np.uint8)  # never touched, so that it takes no memory itself
 
 
 def _video_of(container: Any) -> Any:
