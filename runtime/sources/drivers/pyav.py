@@ -16,7 +16,8 @@ import numpy as np
 OPEN_S, READ_S = 10.0, 10.0
 """FFmpeg's own patience with a stream; the parent's deadline may come first."""
 LIVE = {"fflags": "nobuffer"}
-"""Without it, and without low_delay, the first pictures of a stream are 1.9 s old; with both 0.1 s."""
+"""Without it, low_delay and the one thread, GStreamer's RTSP server gives first pictures 0.95 s old and later ones
+0.10 s; with them 0.05 and 0.04 s (640 x 480 and 1280 x 720, 30 a second, from an encoder that keeps none back)."""
 PROMPT = ("rtsp:", "rtsps:", "udp:", "rtp:", "tcp:", "srt:")
 """What has no beginning: pictures that were read to find out what it is are over. A film over HTTP keeps them."""
 KEY_WAIT, LIVE_KEY_WAIT = 250, 60
