@@ -1,4 +1,4 @@
-"""Files and network streams through PyAV, FFmpeg's own API. Self-contained: Python 3.10, numpy, PyAV 14 or newer.
+"""Files and network streams through PyAV, FFmpeg's own API. Self-contained: Python 3.10, numpy, PyAV 16.1 or newer.
 
 `Decoder` gives the pictures of an open container as a person would see them: fields woven together, turned upright,
 pixels made square. `sources/video.py` reads files with it; camera_child.py opens streams with `open`.
@@ -64,6 +64,7 @@ class Decoder:
             low_delay: give a picture at once and not when the next one is there.
         """
         import av
+        from av.codec.context import Flags
         from av.video.reformatter import VideoReformatter
 
         self._av, self._container = av, container
@@ -72,7 +73,7 @@ class Decoder:
         context = self._stream.codec_context
         context.thread_count, context.thread_type = threads, "AUTO" if threads != 1 else "SLICE"
         if low_delay:
-            context.flags |= 1 << 19  # AV_CODEC_FLAG_LOW_DELAY, whose name in PyAV depends on its version
+            context.flags |= Flags.low_delay
         self._reformatter = VideoReformatter()  # one for all: making its tables costs as much as a picture
         own_threads = "threads" in (VideoReformatter.reformat.__doc__ or "")
         self._to_bgr = {"format": "bgr24", **({"threads": 1} if own_threads else {})}
@@ -275,9 +276,7 @@ def _reuse_memory(picture: int) -> None:
 def _video_of(container: Any) -> Any:
     """The first stream of pictures that is no cover of a piece of music."""
     for stream in container.streams.video:
-        disposition = getattr(stream, "disposition", 0)  # an integer, or a flag of Python's
-        attached = int(getattr(disposition, "value", disposition)) & 0x400  # AV_DISPOSITION_ATTACHED_PIC
-        if stream.codec_context is not None and not attached:
+        if stream.codec_context is not None and not stream.disposition.value & 0x400:  # AV_DISPOSITION_ATTACHED_PIC
             return stream
     raise LookupError("it holds no video that can be decoded")
 
@@ -285,7 +284,7 @@ def _video_of(container: Any) -> Any:
 def _matrix_of(frame: Any) -> Matrix:
     """How the picture is to be turned: the signs of its display matrix, without what is no multiple of 90 degrees."""
     for side in frame.side_data:
-        if getattr(side.type, "name", str(side.type)).rpartition(".")[2] == "DISPLAYMATRIX":
+        if side.type.name == "DISPLAYMATRIX":
             m = np.frombuffer(bytes(side), "<i4")
             a, b, c, d = (int(np.sign(v)) if abs(int(v)) > _ONE // 2 else 0 for v in (m[0], m[1], m[3], m[4]))
             return (a, b, c, d) if (a, b, c, d) in _TURNS else UPRIGHT
