@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from fer_edge.errors import SourceError
 from fer_edge.runtime.sources import Source, open_source
+from fer_edge.runtime.sources import open as opening
 from fer_edge.runtime.types import Frame
 from support.films import FIELDS, card, corners, film
 
@@ -203,6 +204,14 @@ def test_a_folder_whose_name_is_a_number(tmp_path: Path, monkeypatch: pytest.Mon
     cv2.imwrite(str(tmp_path / "0" / "a.png"), card())
     monkeypatch.chdir(tmp_path)
     assert seen("0")[0].still
+
+
+def test_an_old_pyav_is_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian's own, which picamera2 brings along, would miss pictures or stop."""
+    monkeypatch.setattr(opening, "version", lambda package: "10.0.0")
+    source, frames = seen(film(tmp_path / "a.mp4", 3))
+    assert isinstance(source, opening.OpenCvVideo)
+    assert len(frames) == 3
 
 
 def test_pictures_that_are_kept_for_a_while_take_no_new_memory_each_time(tmp_path: Path) -> None:
