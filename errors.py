@@ -146,12 +146,16 @@ class NotFinite(DeviceFailed):
     Args:
         answer: logits float32 (N, classes), as they came.
         bad: how many of the N have such a number.
+        cause, hint: of a device's backend, unless told otherwise.
     """
 
-    def __init__(self, answer: Any, bad: int) -> None:
-        super().__init__(
-            f"the model's answer to {bad} of {len(answer)} pictures is no finite number (NaN or infinite)",
-            cause="the graph divides by what can be 0 or overflows on this device, such as in float16",
-            hint="fer-edge bundle check BUNDLE",
-        )
+    def __init__(
+        self,
+        answer: Any,
+        bad: int,
+        cause: str = "the graph divides by what can be 0 or overflows on this device, such as in float16",
+        hint: str = "fer-edge bundle check BUNDLE",
+    ) -> None:
+        what = f"the model's answer to {bad} of {len(answer)} pictures is no finite number (NaN or infinite)"
+        super().__init__(what, cause=cause, hint=hint)
         self.answer = answer

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from ...devices.profile import find_profile
+from ...errors import OutputError
 from ..build import PipelineOptions, build_pipeline
 from ..config import KioskConfig
 from ..config.sections import Store
@@ -18,6 +20,7 @@ from ..sources.capture import Capture
 from ..sources.open import reader_for
 from ..sources.source import State
 from ..storage.history import History
+from ..storage.lock import Claim
 from ..storage.retention import RetentionLimits
 from ..vision.smoothing import UNCERTAIN
 from .commands import commands_of
@@ -52,11 +55,18 @@ def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
 
 
 def tune_model(config: KioskConfig) -> None:
-    """At the first start on a processor, time the ways to run the model there; raises BundleError, DeviceNotFound."""
+    """At the first start on a processor, time the ways to run the model there.
+
+    Raises UsageError: another kiosk has the store, whose work the timing would disturb; BundleError, DeviceNotFound.
+    """
     from ..inference.tune import tune_once
 
     profile = find_profile(config.model.device)
-    if config.model.tune and profile.precision == config.model.precision == "auto":
+    if not (config.model.tune and profile.precision == config.model.precision == "auto"):
+        return
+    with ExitStack() as held:
+        with suppress(OutputError):  # a folder that cannot be written is the history's matter
+            held.callback(Claim(config.store.folder).release)
         tune_once(bundle_for(profile, config.model.bundle or None), log.info)
 
 

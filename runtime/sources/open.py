@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 """Where picamera2 is: the distribution's package belongs to the distribution's Python."""
 OPENCV = Path(__file__).with_name("drivers") / "opencv.py"
 PYAV = Path(__file__).with_name("drivers") / "pyav.py"
+PYAV_SINCE = (16, 1)
+"""An older one is taken for none: Debian's own, which picamera2 brings along, is version 10."""
 PICAMERA = Path(__file__).with_name("drivers") / "picamera.py"
 
 
@@ -66,7 +69,7 @@ def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) ->
     if os.path.exists(text):
         return None
     if text.lower().startswith(STREAMS):
-        driver = PYAV if find_spec("av") else OPENCV  # found and not loaded: the child loads it
+        driver = PYAV if _has_pyav() else OPENCV
         return CameraProcess(driver, CameraUrl.parse(text).quoted, {}, name=shown_name(text), secret=text)
     if text.startswith("picamera:"):
         number = camera_number(text, "picamera:")
@@ -126,8 +129,9 @@ def _open_file(text: str, threads: int = 0) -> Source:
 
 
 def _has_pyav() -> bool:
+    """Whether PyAV is there and new enough; found and not loaded, for a stream's child loads it."""
     try:
-        import av  # noqa: F401
-    except ImportError:
+        found = version("av") if find_spec("av") else "0"
+    except PackageNotFoundError:
         return False
-    return True
+    return tuple(int(part) for part in found.split(".")[:2]) >= PYAV_SINCE

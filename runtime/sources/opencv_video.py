@@ -49,8 +49,8 @@ class OpenCvVideo:
             except Interlaced:
                 raise SourceError(
                     f"{self.name} is interlaced, which OpenCV cannot decode",
-                    cause="PyAV, which can, is not installed",
-                    hint="pip install av",
+                    cause="PyAV, which can, is not installed, or is too old",
+                    hint="pip install 'av>=16.1'",
                 ) from None
             if not good:
                 break

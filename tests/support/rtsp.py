@@ -110,6 +110,7 @@ class Talk(socketserver.StreamRequestHandler):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             for number, units in enumerate(coded(camera.count)):
                 time.sleep(max(0.0, begin_s + number / FPS - time.monotonic()))
+                camera.sent = number
                 for packet in rtp(units, number, sequence):
                     sequence += 1
                     if self.ways:
@@ -121,7 +122,10 @@ class Talk(socketserver.StreamRequestHandler):
 
 
 class RtspCamera(socketserver.ThreadingTCPServer):
-    """Sends `count` pictures to whoever asks and hangs up; `asked` has the transports that it was asked for."""
+    """Sends `count` pictures to whoever asks and hangs up.
+
+    `asked` has the transports that it was asked for, `sent` the number of the picture that was sent last.
+    """
 
     allow_reuse_address = daemon_threads = True
 
@@ -129,7 +133,7 @@ class RtspCamera(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Talk)
         self.count, self.login, self.ways = count, login, ways
         self.asked: list[str] = []
-        self.refused = 0
+        self.refused = self.sent = 0
         self.off = threading.Event()
         coded(count)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()

@@ -6,7 +6,7 @@ import csv
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +20,9 @@ from fer_edge.train.data import duplicates
 from fer_edge.train.data.corruptions import CORRUPTIONS
 from fer_edge.train.evaluation import cross_validation, evaluation, fairness, live_check
 from fer_edge.train.losses import class_weights, make_loss, mix
+from fer_edge.train.network import adjust_classifier, build_network
 from fer_edge.train.recipe import load_recipe
+from support.labelled import class_folders
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TINY = load_recipe("tiny")
@@ -208,6 +210,21 @@ def test_evaluate_says_what_is_missing(few: Path, command: Command, tmp_path: Pa
         assert done.returncode == 2
         assert says in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.train
+def test_a_checkpoint_that_answers_with_no_numbers(command: Command, tmp_path: Path) -> None:
+    """As a training leaves it that diverged; the first label would win everywhere."""
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    recipe = replace(load_recipe("tiny"), backbone="mobilenetv3_small_100", size=32)
+    network = build_network(recipe)
+    adjust_classifier(network, float("nan"), np.zeros(len(LABELS)))
+    torch.save({"network": network.state_dict(), "recipe": asdict(recipe)}, tmp_path / "best.pt")
+    class_folders(tmp_path / "d", each=2)
+    done = command("evaluate", "--checkpoint", "best.pt", "--data", "d", "--split", "train")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "is no finite number (NaN or infinite)" in done.stderr
+    assert "epoch_NN.pt" in done.stderr
 
 
 def test_evaluate_agrees_with_what_the_bundle_states(bundle: Bundle, faces: Path, command: Command) -> None:

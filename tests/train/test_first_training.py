@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -123,17 +124,24 @@ def test_a_stopped_training_goes_on_where_it_was(number: int, tmp_path: Path, co
     pytest.importorskip("torch", reason="needs the train extra")
     class_folders(tmp_path / "d" / "train", each=14, suffixes=[".png"])
     shutil.copytree(tmp_path / "d" / "train", tmp_path / "d" / "val")
-    recipe = ['backbone = "mobilenetv3_small_100"', 'color = "luma"', "size = 32", "batch = 2", "epochs = 2"]
+    recipe = [
+        'backbone = "mobilenetv3_small_100"',
+        'color = "luma"',
+        "size = 32",
+        "batch = 2",
+        "epochs = 2",
+        'augment = "v1"',
+    ]
     (tmp_path / "r.toml").write_text("\n".join(recipe))
     words_ = ["train", "--data", "d", "--recipe", "r.toml", "--threads", "1"]
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "fer_edge", *words_, "--out", "b"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
         if re.match(r"2 epochs of 49 steps, about \d+ (s|min) to go in all", line):
-            process.send_signal(number)
+            os.killpg(process.pid, number)  # as a terminal, systemd or Slurm does: the processes that load pictures too
             break
     rest, _ = process.communicate(timeout=120)
     assert process.returncode in (128 + signal.SIGINT, 128 + number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from fer_edge.bundle.dataset import Dataset, Sample, balanced, read_dataset, str
 from fer_edge.cli.sweep import BACKBONES
 from fer_edge.errors import DatasetError, OutputError, TrainingDiverged, UsageError
 from fer_edge.export.metrics import calibration_error, fit_temperature, report
+from fer_edge.train import fit as fitting
 from fer_edge.train.data.augment import build_augment
 from fer_edge.train.data.targets import label_share, sampling_weights, training_targets
-from fer_edge.train.fit import fit, rate_at
+from fer_edge.train.fit import fit
+from fer_edge.train.learner import rate_at
 from fer_edge.train.network import adjust_classifier, build_network, fold_luma
 from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe, recipe_names
@@ -363,14 +366,33 @@ class TestFit:
 
     def test_resume_refuses_another_recipe_and_damage(self, some_faces: Dataset, tmp_path: Path) -> None:
         small = Dataset(balanced_part(some_faces, 40), (), "")
-        with pytest.raises(UsageError, match="no checkpoint"):
-            fit(TINY, small, tmp_path, resume=True)
-        fit(replace(TINY, epochs=1), small, tmp_path, say=lambda line: None)
+        fit(replace(TINY, epochs=1), small, tmp_path)
         with pytest.raises(UsageError, match="made with another recipe"):
             fit(TINY, small, tmp_path, resume=True)
         (tmp_path / "last.pt").write_bytes(b"cut")
         with pytest.raises(UsageError, match="cannot be read"):
             fit(TINY, small, tmp_path, resume=True)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_stopped_before_the_first_step(
+        self, number: int, some_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While the data is prepared; and where nothing was left, there is nothing to lose."""
+        small, recipe = Dataset(balanced_part(some_faces, 40), (), ""), replace(TINY, epochs=1, dropout=0.3)
+        said: list[str] = []
+        whole = fit(recipe, small, tmp_path / "whole", resume=True, say=said.append)
+        assert said[0].endswith("holds no checkpoint to resume from: the run begins at its start")
+
+        def stopped(*given: Any) -> Any:
+            signal.raise_signal(number)
+            return training_targets(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(fitting, "training_targets", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                fit(recipe, small, tmp_path / "again", say=said.append)
+        assert f"stopped in epoch 1 after step 0: {tmp_path}/again/last.pt; --resume goes on there" in said
+        assert fit(recipe, small, tmp_path / "again", resume=True).history == whole.history
 
     def test_loss_that_is_no_number_stops_the_run(self, some_faces: Dataset, tmp_path: Path) -> None:
         small = Dataset(balanced_part(some_faces, 80), (), "")

@@ -9,12 +9,13 @@ import numpy as np
 
 from ...bundle import LABELS, Logits, softmax, whole_image
 from ...bundle.dataset import Sample, Watch, read_image, unwatched
+from ...errors import NotFinite
 from ...export.metrics import Classes, report
 from ..torch_import import import_torch
 
 
 def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch = unwatched) -> Logits:
-    """Logits float32 (N, classes) of a network in evaluation mode."""
+    """Logits float32 (N, classes) of a network in evaluation mode, all finite; raises NotFinite."""
     torch = import_torch()
     network.eval()
     device = next(network.parameters()).device
@@ -23,7 +24,11 @@ def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64,
         for start in watch(range(0, len(samples), batch), desc="evaluate"):
             pictures = [whole_image(read_image(s.path), size) for s in samples[start : start + batch]]
             rows.append(network(torch.from_numpy(np.stack(pictures)).to(device)).float().cpu().numpy())
-    return np.concatenate(rows) if rows else np.zeros((0, len(LABELS)), np.float32)
+    logits = np.concatenate(rows) if rows else np.zeros((0, len(LABELS)), np.float32)
+    if bad := int((~np.isfinite(logits).all(axis=1)).sum()):
+        cause = "the training diverged, and left weights that are no numbers or overflow"
+        raise NotFinite(logits, bad, cause, hint="the same command with an earlier checkpoint, epoch_NN.pt")
+    return logits
 
 
 def labelled(samples: Sequence[Sample]) -> tuple[list[Sample], Classes]:

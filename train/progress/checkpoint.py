@@ -12,6 +12,7 @@ from typing import Any
 from ...bundle import write_text, writing
 from ...errors import UsageError
 from ..recipe import Recipe
+from .interruption import StopRequest
 
 
 class Progress:
@@ -51,10 +52,8 @@ class Progress:
         write_checkpoint(torch, content, self.work / name)
 
     def load(self, torch: Any) -> None:
-        """Go back to last.pt; raises UsageError when it is absent, unreadable or of another recipe."""
+        """Go back to last.pt; raises UsageError when it is unreadable or of another recipe."""
         path = self.work / "last.pt"
-        if not path.is_file():
-            raise UsageError(f"there is no checkpoint {path} to resume from", hint="leave --resume out")
         try:
             data = torch.load(path, weights_only=True)
         except Exception as error:  # torch raises half a dozen kinds for a damaged file
@@ -68,12 +67,15 @@ class Progress:
         self.history = data["history"]
         torch.set_rng_state(data["random"])
 
-    def stop(self, torch: Any, say: Callable[[str], None]) -> None:
-        """Keep what there is because somebody asked to stop, and say how it goes on."""
+    def stop_if_asked(self, stop: StopRequest, torch: Any, say: Callable[[str], None]) -> None:
+        """Where somebody asked to stop: keep what there is, say how it goes on, and raise KeyboardInterrupt."""
+        if not stop.noted:
+            return
         self.save(torch, "last.pt")
         say(
             f"stopped in epoch {self.epoch + 1} after step {self.step}: {self.work / 'last.pt'}; --resume goes on there"
         )
+        stop.obey()
 
     def stopped(self, recipe: Recipe) -> bool:
         """Whether `patience` epochs have passed without a better figure."""

@@ -47,6 +47,7 @@ class StopRequest:
 
 
 def leave_signals_to_the_parent(worker: int) -> None:
-    """For a process that loads pictures: Ctrl-C reaches it too, and the step that waits for it must not fail."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """For a process that loads pictures: what ends a whole group of processes (a terminal, systemd, Slurm) reaches it
+    too, and the step that waits for it must not fail. It ends with its parent, whom it watches."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

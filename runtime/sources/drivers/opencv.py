@@ -77,7 +77,7 @@ class Camera:
         try:
             (good, image), said = decoded(self._capture.read)
         except Interlaced:
-            raise OSError("it is interlaced, which OpenCV cannot decode; PyAV can: pip install av") from None
+            raise OSError("it is interlaced, which OpenCV cannot decode; PyAV can: pip install 'av>=16.1'") from None
         sys.stderr.write(said)  # for the parent, who asks for the reason
         sys.stderr.flush()
         return image if good else None

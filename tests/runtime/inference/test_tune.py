@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from fer_edge.bundle import Artifact, Bundle, default_bundle, open_bundle
 from fer_edge.devices import tuned
 from fer_edge.devices.tuned import Timing, best, recall, remember, told
-from fer_edge.errors import DeviceNotFound
+from fer_edge.errors import DeviceNotFound, UsageError
 from fer_edge.runtime.inference.tune import TuneOptions, tune, ways
+from fer_edge.runtime.storage.history import History
 from support.front_door import run_verb
 
 INT8, FLOAT = "onnx/model_int8.onnx", "model.onnx"
@@ -105,7 +107,11 @@ def test_the_first_start_of_a_kiosk(bundle: Bundle, monkeypatch: pytest.MonkeyPa
     )
     (tmp_path / "k.toml").write_text(
         '[place]\nname = "hall"\nkind = "museum"\npurpose = "counting"\ndeclared = 2026-01-01\n'
+        f'[store]\nfolder = "{tmp_path}/state/store"\n'
     )
+    with closing(History(tmp_path / "state" / "store")), pytest.raises(UsageError, match="another process"):
+        tune_model(load_config(tmp_path / "k.toml", {}))
+    assert not timed, "another kiosk is at work, or begins"
     for flags in (["model.tune=false"], ["model.precision=float32"], [], []):
         tune_model(load_config(tmp_path / "k.toml", {}, flags))
     assert len(timed) == 1, "once, where nothing else was asked for"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from fer_edge.errors import SourceError
 from fer_edge.runtime.sources import Source, open_source
+from fer_edge.runtime.sources import open as opening
 from fer_edge.runtime.types import Frame
 from support.films import FIELDS, card, corners, film
 
@@ -228,3 +229,26 @@ def test_a_folder_whose_name_is_a_number(tmp_path: Path, monkeypatch: pytest.Mon
     cv2.imwrite(str(tmp_path / "0" / "a.png"), card())
     monkeypatch.chdir(tmp_path)
     assert seen("0")[0].still
+
+
+def test_an_old_pyav_is_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian's own, which picamera2 brings along, would miss pictures or stop."""
+    monkeypatch.setattr(opening, "version", lambda package: "10.0.0")
+    source, frames = seen(film(tmp_path / "a.mp4", 3))
+    assert isinstance(source, opening.OpenCvVideo)
+    assert len(frames) == 3
+
+
+def test_pictures_that_are_kept_for_a_while_take_no_new_memory_each_time(tmp_path: Path) -> None:
+    """In a process of its own: memory is kept by what was freed in it before."""
+    path = film(tmp_path / "a.mkv", 60, size=(640, 480))
+    script = """
+import resource, sys
+from fer_edge.runtime.sources import open_source
+for index, frame in enumerate(open_source(sys.argv[1], 1)):
+    if index == 9:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / (index - 9))
+"""
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 640 * 480 * 3 / 4096 / 4

@@ -52,6 +52,16 @@ def test_a_slow_watcher_sees_the_newest_by_the_cameras_time() -> None:
         assert frame.time_s == pytest.approx((number - numbers[0]) / FPS, abs=0.15)
 
 
+def test_the_first_picture_is_a_fresh_one() -> None:
+    """What was sent while FFmpeg found out what the stream is would come first, a second late."""
+    with RtspCamera(240) as camera:
+        source = open_source(f"rtsp://{camera.place}/x")
+        number, sent = number_in(next(iter(source)).image), camera.sent
+        source.close()
+    assert number > 0
+    assert sent - number < FPS
+
+
 def test_udp_where_the_camera_knows_no_tcp() -> None:
     with RtspCamera(90, ways=("udp",)) as camera:
         frames, _, _ = watch(f"rtsp://{camera.place}/x")
