@@ -156,6 +156,6 @@ class NotFinite(DeviceFailed):
         cause: str = "the graph divides by what can be 0 or overflows on this device, such as in float16",
         hint: str = "fer-edge bundle check BUNDLE",
     ) -> None:
-        what = f"the model's answer to {bad} of {len(answer)} pictures is no finite number (NaN or infinite)"
+        what = f"numbers that are NaN or infinite in {bad} of {len(answer)} of the model's answers"
         super().__init__(what, cause=cause, hint=hint)
         self.answer = answer

@@ -9,6 +9,7 @@ import importlib
 import io
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -133,10 +134,11 @@ def _run(words: Sequence[str]) -> int:
 
 def _no_room(error: OSError) -> OutputError:
     place = Path(error.filename2 or error.filename or tempfile.gettempdir())
+    folder = shlex.quote(str(place.parent))
     return OutputError(
         f"no room is left on the disk of {place}",
         cause="temporary files of the work did not fit",
-        hint=f"df -h {place.parent}  # then the same again, after export TMPDIR=FOLDER of another disk",
+        hint=f"df -h {folder}  # then the same again, after export TMPDIR=FOLDER of another disk",
     )
 
 

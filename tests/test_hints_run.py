@@ -162,7 +162,7 @@ def test_programs_of_the_system_understand_it(text: str, here: Path) -> None:
 
 @pytest.mark.parametrize("text", of_kind("sudo "))
 def test_what_root_is_asked_to_do_is_known(text: str) -> None:
-    """Nothing is run as root; programs, packages and systemd's verbs are looked up."""
+    """Nothing is run as root; programs and packages are looked up."""
     for part in re.split(r"&&|\|", text):
         words = shlex.split(part, comments=True)
         words = words[1:] if words[:1] == ["sudo"] else words
