@@ -270,8 +270,8 @@ def _reuse_memory(picture: int) -> None:
     """Have glibc keep the memory of pictures that are done with, a few of so many bytes, for the next ones.
 
     It gives large blocks back to the kernel, and new pages for each picture of 640 x 480 pixels cost 0.25 of 1.6 ms.
-    Once a larger block was freed, it keeps smaller ones (mallopt(3), M_MMAP_THRESHOLD), and twice its size at the end of
-    the heap: 22 MB for 1280 x 720. Larger pictures are left alone, for a video of 4K has to do with 500 MB.
+    Once a larger block was freed, it keeps smaller ones (mallopt(3), M_MMAP_THRESHOLD), and twice its size at the end
+    of the heap: 22 MB for 1280 x 720. Larger pictures are left alone, for a video of 4K has to do with 500 MB.
     """
     if picture <= REUSED:
         np.empty(4 * picture, np.uint8)  # never touched, so that it takes no memory itself
