@@ -123,7 +123,7 @@ def test_the_graph_does_what_the_person_says(prepare: Any, tmp_path: Path, comma
 @pytest.mark.parametrize(
     ("words", "warning"),
     [
-        (["--labels", "happy,sad,neutral"], "the model calls 0 happy, most of them neutral: the order of --labels"),
+        (["--labels", "happy,sad,neutral"], "the model calls 0 happy, most of them sad: the order of --labels"),
         (["--labels", "sad,neutral,happy", "--color", "rgb"], "try --color bgr"),
         (["--labels", "a,b,c"], "none of a, b, c is happy"),
     ],
