@@ -143,7 +143,7 @@ class Foreign:
         """All outputs for one prepared picture (1, channels, size, size)."""
         return list(self._session.run(None, {self.form.name: self.form.shaped(nchw)}))
 
-    def rows(self, prepared: Sequence[NDArray[np.float32]]) -> Logits:
+    def rows(self, prepared: NDArray[np.float32]) -> Logits:
         """The first output for each picture, float32 (N, classes)."""
         return np.stack([np.asarray(self.run(p[None])[0], np.float32).ravel() for p in prepared])
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ def read_model(path: Path, size: int | None = None) -> Any:
     """
     if not path.is_file():
         raise InputError(f"there is no file {path}", hint=f"ls {shlex.quote(str(path.parent))}")
-    readers = {".onnx": _onnx, ".tflite": _tflite, ".pt2": lambda path: _exported_program(path, size)}
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".onnx": _onnx,
+        ".tflite": _tflite,
+        ".pt2": lambda path: _exported_program(path, size),
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise UsageError(
