@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..words import counted
 from .labels import common_names
 from .manifest import Manifest
 
+_MEANING = """An expression is what a
+face does, not what a person feels. Inferring emotions at work or in education is prohibited in the EU (AI Act,
+Art. 5(1)(f))."""
+_NOT_FOR = "Not for decisions about a person: not for medicine, hiring, policing, schooling or credit."
+
 
 def model_card(manifest: Manifest) -> str:
     """Markdown, written from the manifest alone, so that the card cannot say what was not measured."""
     metrics, history = manifest.metrics, manifest.provenance
+    if "imported" in history:
+        return _imported_card(manifest, history["imported"])
     recipe = history.get("recipe", {})
     data = history.get("data", {})
     names = ", ".join(manifest.labels)
     return f"""# Model card: {manifest.name} {manifest.version}
 
-Recognises {_number(manifest)} facial **expressions** ({names}) in one cropped face. An expression is what a
-face does, not what a person feels. Inferring emotions at work or in education is prohibited in the EU (AI Act,
-Art. 5(1)(f)).
+Recognises {_number(manifest)} facial **expressions** ({names}) in one cropped face. {_MEANING}
 
 ## Model
 {recipe.get("backbone", "?")}, {manifest.input.size} x {manifest.input.size} uint8 RGB in, logits out; normalisation
@@ -46,8 +51,41 @@ Measured on `{metrics.get("set", "?")}` ({_some(metrics.get("images"), "picture"
   light that are rare in these pictures.
 - {_outside(manifest)} and anything else outside the {_number(manifest)} labels is forced into one of them.
 - A single frame is noisy; use the smoothed label, and take `uncertain` seriously.
-- Not for decisions about a person: not for medicine, hiring, policing, schooling or credit.
+- {_NOT_FOR}
 """
+
+
+def _imported_card(manifest: Manifest, about: Mapping[str, Any]) -> str:
+    """The card of another tool's model, of which nobody told us how it was trained or how good it is."""
+    given = (
+        "It gives probabilities. Logits here are what its softmax takes, or else their logarithms, of 0.000001 "
+        "where a probability is less."
+        if about["outputs"] == "probabilities"
+        else "The model gives logits, as they are here."
+    )
+    return f"""# Model card: {manifest.name} {manifest.version}
+
+Imported from `{about["file"]}` (SHA-256 `{about["sha256"]}`).
+Source: {about["source"] or "not told"}
+Terms: {manifest.licence or "not told; ask its authors before you use or pass it on"}
+
+Names {_number(manifest)} facial **expressions** ({", ".join(manifest.labels)}) in one cropped face. {_MEANING}
+
+## Model
+{manifest.input.size} x {manifest.input.size} uint8 RGB in, logits out. Inside the graph the picture is prepared as the
+model wants it: {manifest.input.normalise}.
+{given}
+{_files(manifest)}
+{_list("Guessed, and not told by whoever imported it", about["guessed"])}
+{_list("Warnings", about["warnings"])}
+## How good it is
+Nothing was told of the data it was trained with. `fer-edge evaluate --bundle FOLDER --data FACES` measures it.
+{_NOT_FOR}
+"""
+
+
+def _list(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", *(f"- {line}" for line in lines)]) + "\n" if lines else ""
 
 
 def _number(manifest: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""`fer-edge bundle`: check a bundle's files and graphs, show what it holds, add a compiled file, or make a new one."""
+"""`fer-edge bundle`: check a bundle, show what it holds, add a compiled file, make one, or import a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .output import watch
+from .output import options_of, watch
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -20,20 +20,31 @@ ACTIONS = {
     "show": "list what is in it",
     "add": "add a file that edgetpu_compiler made elsewhere",
     "make": "pack a backbone with random or given weights, for measuring its speed",
+    "import": "make one of another tool's model, an .onnx, .tflite or .pt2 file",
 }
+NUMBERS = "one number, or one a channel, in grey levels or as fractions of 255"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bundle`."""
     what = "; ".join(f"{name}: {line}" for name, line in ACTIONS.items())
     parser.add_argument("action", choices=ACTIONS, help=what)
-    parser.add_argument("path", nargs="?", metavar="BUNDLE", help="default: the one inside fer-edge")
+    parser.add_argument("path", nargs="?", metavar="BUNDLE|FILE", help="default: the one inside fer-edge")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="add: the compiled file")
     parser.add_argument("--log", type=Path, metavar="FILE", help="add: what `edgetpu_compiler -s` printed")
     parser.add_argument("--backbone", metavar="NAME", help="make: a timm backbone, such as mobilenetv2_100")
-    parser.add_argument("--size", type=int, default=224, metavar="PIXELS", help="make: side of the face (default: 224)")
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="make, import: side of the face (make: 224)")
     parser.add_argument("--init", metavar="FILE|timm", help="make: weights of the backbone (default: random)")
     parser.add_argument("--calibration", type=Path, metavar="DIR", help="make: real faces, for the int8 graph")
+    parser.add_argument("--labels", type=_words, metavar="A,B,…", help="import: in the order of the model's outputs")
+    parser.add_argument("--layout", choices=("nchw", "nhwc"), help="import: of its picture (default: from its shape)")
+    parser.add_argument("--color", choices=("rgb", "bgr", "gray"), help="import: of its picture (default: rgb or gray)")
+    parser.add_argument("--mean", type=_numbers, metavar="M", help=f"import: is taken off first; {NUMBERS}")
+    parser.add_argument("--std", type=_numbers, metavar="S", help="import: what the rest is divided by; likewise")
+    parser.add_argument("--outputs", choices=("logits", "probabilities"), help="import: (default: from its answers)")
+    parser.add_argument("--license", dest="licence", default="", metavar="TEXT", help="import: kept in the bundle")
+    parser.add_argument("--source", default="", metavar="TEXT", help="import: where the model comes from, kept too")
+    parser.add_argument("--out", type=Path, metavar="BUNDLE", help="import: the folder (default: named like the file)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.action == "make":
         return _make(args)
+    if args.action == "import":
+        return _import(args)
     bundle = open_bundle(args.path)
     if args.action == "add":
         return _add(bundle, args)
@@ -93,10 +106,36 @@ def _make(args: argparse.Namespace) -> int:
     from ..train.untrained import UntrainedOptions, make_untrained
 
     out = Path(args.path) if args.path else None
-    options = UntrainedOptions(out, args.backbone, args.size, args.init, args.calibration)
+    options = UntrainedOptions(out, args.backbone, args.size or 224, args.init, args.calibration)
     bundle = make_untrained(options, partial(print, file=sys.stderr), watch)
     if args.json:
         print(json.dumps({"bundle": str(bundle.folder)}))
     else:
         _show(bundle)
     return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from ..export.importer.run import ImportOptions, import_model
+
+    if args.path is None or args.labels is None:
+        raise UsageError(
+            "bundle import needs a model file and the labels of its outputs",
+            hint="fer-edge bundle import model.onnx --labels angry,disgust,fear,happy,neutral,sad,surprise",
+        )
+    made = import_model(options_of(ImportOptions, vars(args), path=Path(args.path)), partial(print, file=sys.stderr))
+    if args.json:
+        said = {"guessed": made.guessed, "warnings": made.warnings}
+        print(json.dumps({"bundle": str(made.bundle.folder), **said}))
+    else:
+        _show(made.bundle)
+        print(f"bundle: {made.bundle.folder}")
+    return 0
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in text.split(","))

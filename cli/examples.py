@@ -28,6 +28,7 @@ EXAMPLES = {
     "bundle": (
         "fer-edge bundle show",
         "fer-edge bundle check my-bundle",
+        "fer-edge bundle import model.onnx --labels negative,neutral,positive --license MIT --out my-bundle",
         "fer-edge bundle make my-bundle --backbone mobilenetv2_100 --calibration faces",
     ),
     "devices": ("fer-edge devices", "fer-edge devices coral"),

@@ -62,6 +62,7 @@ SLOW = (
     "tests/devices/test_update.py::test_the_command",
     "tests/devices/test_update_faults.py",
     "tests/export/test_export_errors.py",
+    "tests/export/test_import.py",
     "tests/runtime/inference/test_device_choice.py",
     "tests/runtime/inference/test_run_on_device.py",
     "tests/runtime/inference/test_vendor_backends.py",

@@ -118,7 +118,7 @@ def _convert(converter: Any) -> bytes:
     """Run the converter, whose C++ part writes to standard error, and give its bytes."""
     with tempfile.TemporaryFile() as log:
         try:
-            return bytes(_aside(converter.convert, log))
+            return bytes(aside(converter.convert, log))
         except Exception as error:  # the converter raises kinds of its own
             log.seek(0)
             last = log.read().decode(errors="replace").strip().splitlines()[-1:]
@@ -129,7 +129,7 @@ def _convert(converter: Any) -> bytes:
             ) from error
 
 
-def _aside(work: Callable[[], Any], log: Any) -> Any:
+def aside(work: Callable[[], Any], log: Any) -> Any:
     """Call `work` with standard error, the file descriptor, turned into `log`."""
     kept = os.dup(2)
     os.dup2(log.fileno(), 2)

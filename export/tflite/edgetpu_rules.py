@@ -36,6 +36,8 @@ VERSIONS = {
     "TANH": 3,
 }
 """The operators on the list that a picture classifier may have -> newest version the compiler reads."""
+WEIGHED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operators whose second input TFLite's quantisation specification wants symmetric; a constant to add is not."""
 ON_CHIP_BYTES = 7 * 2**20
 """Of the chip's 8 MiB, what is left for parameters beside code and activations. Compiler logs that people published
 show 7.0 to 7.7 MiB for classifiers; less for large pictures."""
@@ -103,6 +105,8 @@ def _operator(op: Operator, where: str) -> list[str]:
         problems.append(f"{where} has version {op.version}; the compiler reads up to {VERSIONS[op.name]}")
     for tensor in (*op.inputs, *op.outputs):
         problems += _tensor(tensor, where)
+    if op.name in WEIGHED and any(op.inputs[1].zero_points):
+        problems.append(f"{where}: the weights {op.inputs[1].name} are not symmetric around 0")
     if op.name in ("MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION") and op.options.get("fusedActivationFunction", 0):
         problems.append(f"{where} has a fused activation")
     if op.name == "CONV_2D" and op.options.get("dilationWFactor", 1) != op.options.get("dilationHFactor", 1):
@@ -137,8 +141,6 @@ def _tensor(t: Tensor, where: str) -> list[str]:
         problems.append(f"{where}: {t.name} has no fixed size")
     if t.dtype == "INT8" and (not t.scales or (len(t.scales) > 1 and not t.constant_bytes)):
         problems.append(f"{where}: {t.name} is not quantised with one scale")
-    if t.dtype == "INT8" and t.constant_bytes and any(t.zero_points):
-        problems.append(f"{where}: the weights {t.name} are not symmetric around 0")
     if t.dtype not in ("INT8", "INT32"):
         problems.append(f"{where}: {t.name} is {t.dtype}")
     return problems

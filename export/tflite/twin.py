@@ -28,6 +28,10 @@ class Twin:
         self.input, self.output = model.graph.input[0].name, model.graph.output[0].name
         self.weights = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
         self.positive: set[str] = set()
+        self.turned: set[str] = set()
+        """Tensors that the graph has channels last; here all have."""
+        self.pixels: dict[str, tuple[int, ...]] = {}
+        """Flattened tensor -> channels, height, width, in whose order the graph has its values."""
         self.ranges = ranges or {}
         for node in self.nodes:
             if node.op_type not in OPERATORS:
@@ -42,6 +46,7 @@ class Twin:
         values = {self.input: x}
         for node in self.nodes:
             options = {a.name: import_onnx().helper.get_attribute_value(a) for a in node.attribute}
+            self._check_order(node)
             value = OPERATORS[node.op_type](self, node, options, values)
             if node.output[0] in self.ranges:
                 value = self.tf.quantization.fake_quant_with_min_max_args(value, *self.ranges[node.output[0]])
@@ -52,12 +57,22 @@ class Twin:
                 self.positive.add(node.output[0])
         return values[self.output]
 
+    def _check_order(self, node: Any) -> None:
+        """Only who knows of another order of values may take a tensor that the graph has in one."""
+        knows = {"Flatten": self.turned, "Reshape": self.turned, "Gemm": self.pixels, "MatMul": self.pixels}
+        if (self.turned | set(self.pixels)) & set(node.input) - set(knows.get(node.op_type, ())):
+            raise UnsupportedGraph(
+                f"layer {node.name}, a {node.op_type}, takes values in an order that has no TFLite counterpart here",
+                hint="choose another backbone or target",
+            )
+
     def value(self, name: str, values: dict[str, Any]) -> Any:
         """A tensor computed before, or a weight brought to channels last."""
         if name in values:
             return values[name]
         weight = self.weights[name]
-        return self.tf.constant(weight.transpose(0, 2, 3, 1) if weight.ndim == 4 else weight)
+        last = {4: (0, 2, 3, 1), 3: (1, 2, 0)}.get(weight.ndim)
+        return self.tf.constant(weight.transpose(last) if last else weight)
 
 
 def _conv(twin: Twin, node: Any, options: dict[str, Any], values: dict[str, Any]) -> Any:
@@ -83,6 +98,8 @@ def _padded(
     tf: Any, x: Any, options: dict[str, Any], kernel: Any, strides: list[int], dilations: list[int]
 ) -> tuple[Any, str]:
     """The tensor, and TensorFlow's word for the rest: SAME where that is what the graph asks, else zeros in front."""
+    if (auto := options.get("auto_pad", b"NOTSET")) in (b"SAME_UPPER", b"VALID"):
+        return x, auto.decode().partition("_")[0]
     top, left, bottom, right = options.get("pads", [0, 0, 0, 0])
     asked: Sides = ((top, bottom), (left, right))
     if asked == ((0, 0), (0, 0)):
@@ -125,15 +142,25 @@ def _clip(twin: Twin, node: Any, options: dict[str, Any], values: dict[str, Any]
 
 def _flatten(twin: Twin, node: Any, options: dict[str, Any], values: dict[str, Any]) -> Any:
     x = values[node.input[0]]
-    if len(x.shape) == 4 and (x.shape[1], x.shape[2]) != (1, 1):
-        raise UnsupportedGraph(f"{node.name} flattens a tensor of more than one pixel, where channel order matters")
+    if len(x.shape) == 4 and (x.shape[1], x.shape[2]) != (1, 1) and node.input[0] not in twin.turned:
+        twin.pixels[node.output[0]] = (x.shape[3], x.shape[1], x.shape[2])
     return twin.tf.reshape(x, (1, -1))
+
+
+def _transpose(twin: Twin, node: Any, options: dict[str, Any], values: dict[str, Any]) -> Any:
+    if list(options["perm"]) != [0, 2, 3, 1]:
+        raise UnsupportedGraph(f"{node.name} turns a tensor's axes, for which the Edge TPU has no operator")
+    twin.turned.add(node.output[0])
+    return values[node.input[0]]
 
 
 def _gemm(twin: Twin, node: Any, options: dict[str, Any], values: dict[str, Any]) -> Any:
     weight: NDArray[Any] = np.asarray(twin.weights[node.input[1]])
     turned = weight.T if options.get("transB", 0) else weight
-    return twin.tf.matmul(values[node.input[0]], twin.tf.constant(turned)) + twin.weights[node.input[2]]
+    if shape := twin.pixels.get(node.input[0]):  # its rows in the order that the pixels have here
+        turned = turned.reshape(*shape, -1).transpose(1, 2, 0, 3).reshape(turned.shape)
+    product = twin.tf.matmul(values[node.input[0]], twin.tf.constant(turned))
+    return product + twin.weights[node.input[2]] if len(node.input) > 2 else product
 
 
 def _two(name: str) -> Any:
@@ -151,11 +178,14 @@ OPERATORS: dict[str, Any] = {
     "Gemm": _gemm,
     "GlobalAveragePool": _average,
     "Identity": _two("identity"),
+    "MatMul": _gemm,
     "MaxPool": _max_pool,
     "Mul": _two("multiply"),
     "ReduceMean": _average,
     "Relu": lambda twin, node, options, values: twin.tf.nn.relu(values[node.input[0]]),
     "Reshape": _flatten,
     "Sigmoid": _two("sigmoid"),
+    "Squeeze": _flatten,
+    "Transpose": _transpose,
 }
 """ONNX operator -> (twin, node, attributes, values so far) -> NHWC tensor."""

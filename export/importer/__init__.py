@@ -1,0 +1,1 @@
+"""Models of other tools, made into bundles of ours."""
