@@ -80,7 +80,7 @@ wheel: $(VENV)/.dev ## dist/*.whl
 	$(BIN)/python -m build --wheel
 
 models-wheel: $(VENV)/.dev ## dist/fer_edge_models-*.whl, ready-made artifacts for `fer-edge models add`; bundle/ready_made.csv
-	$(BIN)/python -m fer_edge.export.ready_made --out dist
+	$(BIN)/python -m fer_edge.export.targets.ready_made
 
 benchmark: $(VENV)/.dev ## measure this machine, with labelled faces in FACES=folder, into docs/benchmarks.md
 	$(BIN)/fer-edge models fetch

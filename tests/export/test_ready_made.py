@@ -11,7 +11,7 @@ from fer_edge.bundle import default_bundle, find_bundle, open_bundle
 from fer_edge.bundle import ready_made as packed
 from fer_edge.cli.main import main
 from fer_edge.errors import InputError
-from fer_edge.export.ready_made import build_wheel
+from fer_edge.export.targets.ready_made import build_wheel
 from support.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -92,12 +92,12 @@ def find_model(name: str, required: bool = True) -> Path | None:
     return path
 
 
-def add_model(file: Path, models: Iterable[Model] = REGISTRY.values()) -> Path:
-    """Put a file that the user has into the cache, if it is one of these; raises InputError, OutputError."""
+def add_model(file: Path, models: Iterable[Model] | None = None) -> Path:
+    """Put a file that the user has into the cache, if it is one of `models`, REGISTRY's if None; raises InputError."""
     if not file.is_file():
         raise InputError(f"{file} is not a file", hint=f"ls -l {file.parent}")
     digest = sha256_of(file)
-    for model in models:
+    for model in REGISTRY.values() if models is None else models:
         if model.sha256 == digest:
             with writing(model_path(model)) as temporary:
                 shutil.copyfile(file, temporary)

@@ -1,12 +1,11 @@
 """The data package `fer-edge-models`: ready-made artifacts of the bundles that ship, so that nobody has to export them.
 
-`python -m fer_edge.export.ready_made --out dist` exports every target whose tools are here, packs one wheel and writes
+`python -m fer_edge.export.targets.ready_made` exports every target whose tools are here, packs one wheel and writes
 the hashes of what is in it into bundle/ready_made.csv. `make models-wheel` calls it.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import csv
 import hashlib
@@ -16,11 +15,11 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .. import __version__
-from ..bundle import describe_file, write_text, writing
-from ..bundle.bundle import MANIFEST
-from ..bundle.ready_made import PACKAGE, TABLE, Row, ready_made
-from .run import ExportOptions, export_bundle
+from ... import __version__
+from ...bundle import describe_file, write_text, writing
+from ...bundle.bundle import MANIFEST
+from ...bundle.ready_made import PACKAGE, TABLE, Row, ready_made
+from ..run import ExportOptions, export_bundle
 
 BUNDLES = ("default", "edgetpu")
 TARGETS = ("rknn", "all")
@@ -96,10 +95,8 @@ def _record(data: bytes) -> str:
 
 
 def main() -> None:
-    """Build the wheel."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=Path("dist"))
-    wheel = build_wheel(parser.parse_args().out)
+    """Build the wheel into dist/."""
+    wheel = build_wheel(Path("dist"))
     print(f"{wheel}: {wheel.stat().st_size / 1e6:.1f} MB")
 
 
