@@ -12,7 +12,7 @@ PYTEST  = $(BIN)/python -m pytest
 BESIDE  = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 QUICK   = not (slow or train or campaign or old_python or peers)
 
-.PHONY: demo quick test cases test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak wheel \
+.PHONY: demo quick test cases test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak wheel models-wheel \
 	benchmark export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
@@ -78,6 +78,9 @@ format: $(VENV)/.dev ## rewrite files in the house style
 
 wheel: $(VENV)/.dev ## dist/*.whl
 	$(BIN)/python -m build --wheel
+
+models-wheel: $(VENV)/.dev ## dist/fer_edge_models-*.whl, ready-made artifacts for `fer-edge models add`; bundle/ready_made.csv
+	$(BIN)/python -m fer_edge.export.targets.ready_made
 
 benchmark: $(VENV)/.dev ## measure this machine, with labelled faces in FACES=folder, into docs/benchmarks.md
 	$(BIN)/fer-edge models fetch

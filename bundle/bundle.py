@@ -64,7 +64,7 @@ class Bundle:
     @property
     def words(self) -> str:
         """How a command line names it: by its name where it ships, else by its folder."""
-        ships = self.folder == default_bundle(self.folder.name)
+        ships = self.folder in (default_bundle(self.folder.name), added_bundle(self.folder.name))
         return self.folder.name if ships else shlex.quote(str(self.folder))
 
     def export_command(self, target: str, precision: str, chip: str = "") -> str:
@@ -92,12 +92,30 @@ def default_bundle(name: str = "default") -> Path:
     return Path(str(resources.files(__package__))) / name
 
 
+def added_bundle(name: str) -> Path:
+    """Where the copy of a bundle that ships lies, once `fer-edge models add` has put ready-made artifacts into it."""
+    return cache_folder() / "ready-made" / name
+
+
 def find_bundle(words: str | Path | None) -> Path:
-    """A bundle by its path, or, where no such path exists, by the name of one that ships; None is the default one."""
+    """A bundle by its path, or, where no such path exists, by the name of one that ships; None is the default one.
+
+    A copy with ready-made artifacts stands in for the one that ships while both hold the same model.
+    """
     path = Path(words or "default")
     shipped = default_bundle(path.name)
     named = not path.exists() and len(path.parts) == 1 and (shipped / MANIFEST).is_file()
-    return shipped if words is None or named else path
+    if words is not None and not named:
+        return path
+    added = added_bundle(shipped.name)
+    return added if (added / MANIFEST).is_file() and same_model(added, shipped) else shipped
+
+
+def same_model(one: Path, other: Path) -> bool:
+    """Whether two bundle folders are of the same weights, by what their manifests say; raises BundleSchemaError."""
+    manifests = [Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")) for folder in (one, other)]
+    graphs = [Bundle(one, manifest).reference.sha256 for manifest in manifests]
+    return graphs[0] == graphs[1]
 
 
 def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bundle:

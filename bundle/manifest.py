@@ -84,6 +84,11 @@ class Manifest:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
 
+    @property
+    def for_speed(self) -> bool:
+        """Whether it is to be timed alone: its weights are random, or read no faces."""
+        return self.provenance.get("weights") in ("random", "imagenet")
+
     def to_json(self) -> str:
         """The manifest as it is written to disk."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"

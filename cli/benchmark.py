@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"), help="two results files or folders")
 
 
-_MODEL = "default, edgetpu, a bundle's path, mobilenetv2, efficientnetv2b0 or resnet50 (default: as fer-edge run)"
+_MODEL = (
+    "default, edgetpu, a bundle's path, mobilenetv2, efficientnetv2b0, resnet50, "
+    "or for an Edge TPU google-mobilenetv2 and more that Google compiled (default: as fer-edge run)"
+)
 _SCOPE = "model: inference; pipeline: a clip from capture to publishing (default: model)"
 _UNREAL = "exit with 0 although a stand-in or a simulator did the work"
 _WORDS = ("device", "model", "precision", "scope", "notes", "verdict", "state", "why", "try", "estimate (tool)")

@@ -1,4 +1,4 @@
-"""`fer-edge models`: the weights of the face detector, which are not ours to ship."""
+"""`fer-edge models`: the weights of the face detector, which are not ours to ship, and ready-made artifacts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,29 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "add":
         if args.name is None:
             raise UsageError("models add needs a file", hint="fer-edge models add FILE")
-        paths = {Path(args.name).name: models.add_model(Path(args.name))}
+        paths = _added(Path(args.name))
     elif args.action == "fetch":
         say = (lambda line: None) if args.json else print
         names = [args.name] if args.name else list(models.REGISTRY)
         paths = {name: models.fetch_model(name, say) for name in names}
     else:
         return _list(args)
-    for name, path in paths.items():
-        print(json.dumps({"model": name, "path": str(path)}) if args.json else f"{name}: {path}")
+    if args.json:
+        print(json.dumps([{"model": name, "path": str(path)} for name, path in paths.items()]))
+    for name, path in () if args.json else paths.items():
+        print(f"{name}: {path}")
     return 0
+
+
+def _added(file: Path) -> dict[str, Path]:
+    """What a file brought, and where it lies: detector weights, or a wheel of ready-made artifacts."""
+    from ..benchmarks.measure.compiled import COMPILED
+    from ..bundle.ready_made import add_wheel
+    from ..runtime.vision.detectors.weights import REGISTRY, add_model
+
+    if file.suffix == ".whl":
+        return {bundle.folder.name: bundle.folder for bundle in add_wheel(file)}
+    return {file.name: add_model(file, [*REGISTRY.values(), *(c.model for c in COMPILED.values())])}
 
 
 def _list(args: argparse.Namespace) -> int:

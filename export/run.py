@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Artifact, Bundle, Image, add_artifacts, default_bundle, open_bundle, save_bundle
+from ..bundle import Artifact, Bundle, Image, add_artifacts, added_bundle, default_bundle, open_bundle, save_bundle
 from ..bundle.dataset import Watch, unwatched
 from ..bundle.portraits import portraits
 from ..devices.cpu import limit_threads, usable_cores
@@ -212,7 +212,8 @@ def _measured(job: Job, gate: Gate, built: Built, threads: int) -> Artifact:
 
 def _check_place(options: ExportOptions, bundle: Bundle) -> None:
     """Refuse to write into the package or into a .zip."""
-    inside = bundle.folder.resolve().is_relative_to(default_bundle().parent.resolve())
+    ours = (default_bundle().parent, added_bundle(bundle.folder.name))
+    inside = any(bundle.folder.resolve().is_relative_to(place.resolve()) for place in ours)
     if options.out is None and (inside or Path(options.bundle).is_file()):
         raise UsageError(
             f"{options.bundle} is part of fer-edge, or a .zip, and stays as it is",

@@ -255,6 +255,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
+    assert wheel.stat().st_size <= 45e6
     names = zipfile.ZipFile(wheel).namelist()
     assert not [n for n in names if "tests" in n or n.endswith(".db") or "build/" in n]
     for wanted in (
@@ -262,6 +263,7 @@ def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
         "benchmarks/report/page.html",
         "bundle/default/model.onnx",
         "bundle/default/bundle.json",
+        "bundle/ready_made.csv",
         "train/recipes/default.toml",
         "py.typed",
     ):

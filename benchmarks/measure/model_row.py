@@ -33,8 +33,8 @@ class Judge:
         self._known: dict[str, float] = {}
 
     def __call__(self, classifier: Classifier, bundle: Bundle, threads: int) -> dict[str, Any]:
-        """What a row holds as `accuracy`; empty for random weights. Raises DeviceFailed."""
-        if bundle.manifest.provenance.get("weights") == "random":
+        """What a row holds as `accuracy`; empty where the weights are for speed alone. Raises DeviceFailed."""
+        if bundle.manifest.for_speed:
             return {}
         mine = self._evaluate(classifier)
         points = 100 * (mine["accuracy"] - self._reference(bundle, threads))

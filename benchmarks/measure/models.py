@@ -14,6 +14,7 @@ from ...errors import DeviceNotFound, FerEdgeError, UsageError
 from ...installation import pip_install
 from ...runtime.inference.acceptance import golden_crops
 from ..published.verdicts import BACKBONES, TABLE_MODELS
+from .compiled import COMPILED, compiled_model
 
 OWN = ("default", "edgetpu")
 TABLE_SIZE = 224
@@ -28,7 +29,7 @@ def find_model(name: str, profile: Profile, size: int | None, precision: str, sa
     """A model's name in the results, and a bundle with an artifact for the device.
 
     Args:
-        name: `default`, `edgetpu`, a bundle's path, or one of TABLE_MODELS.
+        name: `default`, `edgetpu`, a bundle's path, one of TABLE_MODELS, or one of COMPILED.
         size: pixels of the input's side, for TABLE_MODELS; 224 when None.
         precision: wanted; auto is the profile's, and int8 on a processor.
 
@@ -36,6 +37,8 @@ def find_model(name: str, profile: Profile, size: int | None, precision: str, sa
         UsageError: an input size for a bundle, which has its own; BundleError: no such bundle;
         MissingExtra, DeviceNotFound: what builds the table's models is not installed.
     """
+    if name in COMPILED:
+        return compiled_model(name, say)
     if name in TABLE_MODELS:
         return name, _built(name, profile, size or TABLE_SIZE, precision, say)
     bundle = open_bundle(name)

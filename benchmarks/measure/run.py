@@ -13,13 +13,14 @@ from ... import __version__
 from ...bundle import Bundle, Image
 from ...devices.detect import evidence, is_here
 from ...devices.profile import Profile, find_profile, load_profiles
-from ...errors import DeviceNotFound, FerEdgeError, OutputError, UsageError
+from ...errors import BundleError, DeviceNotFound, FerEdgeError, OutputError, UsageError
 from ...runtime.inference.open_device import threads_for
 from ..published.literature import read_published
 from ..published.verdicts import TABLE_MODELS
 from ..report.report import write_report
 from ..results.results import ResultRow, Results
 from .board import environment
+from .compiled import OFFER
 from .matrix import absent_row, absent_rows, against_published, not_here, run_steps, vendors_estimate
 from .model_row import Evaluate, Judge, model_row
 from .models import Say, find_model, wanted_precision
@@ -168,8 +169,17 @@ class _RowMaker:
         if options.simulate:
             return self._simulated(system)
         if options.fallback == "none":
-            system.artifact()  # a bundle that lacks it is an error of use, not an absent device
+            self._require_artifact(system)
         return system
+
+    def _require_artifact(self, system: SystemUnderTest) -> None:
+        """A bundle that lacks it is an error of use, not an absent device; for an Edge TPU there is a way without."""
+        try:
+            system.artifact()
+        except BundleError:
+            if system.profile.target == "edgetpu":
+                self.on_note(OFFER)
+            raise
 
     def _model(self, profile: Profile, model: str) -> tuple[str, Bundle]:
         """As `find_model`; what cannot be built for the device is built for whoever stands in for it."""

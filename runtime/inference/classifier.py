@@ -88,8 +88,8 @@ class Classifier:
         return f"{self.artifact.path} {MEANING[self.outputs]}" if self.outputs in MEANING else ""
 
     def _outputs(self, bundle: Bundle) -> str:
-        """What the graph gives; random weights, which are for speed alone, may give anything."""
-        if bundle.manifest.provenance.get("weights") == "random":
+        """What the graph gives; weights that are for speed alone may give anything."""
+        if bundle.manifest.for_speed:
             return "logits"
         ramp = np.linspace(0, 255, self.size).astype(np.uint8)
         probes = np.stack([np.broadcast_to(p, (self.size, self.size)) for p in (0, 255, ramp, ramp[::-1, None])])

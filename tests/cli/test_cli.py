@@ -320,7 +320,8 @@ def test_a_list_of_devices_says_what_its_columns_are(command: Command) -> None:
 
 def test_models_list_and_add(command: Command, yunet_file: Path, tmp_path: Path) -> None:
     assert "absent" in command("models", "list").stdout
-    assert command("models", "add", yunet_file).returncode == 0
+    added = command("models", "add", yunet_file, "--json")
+    assert json.loads(added.stdout)[0]["path"].endswith(yunet_file.name)
     assert json.loads(command("models", "list", "--json").stdout)[0]["present"] is True
     (tmp_path / "other.onnx").write_bytes(b"x")
     assert_clear(command("models", "add", "other.onnx"), 2, "not a model that fer-edge knows")

