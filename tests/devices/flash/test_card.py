@@ -76,6 +76,14 @@ def test_a_whole_card(tmp_path: Path) -> None:
         assert secret not in repr(read)
 
 
+def test_the_key_of_updates(tmp_path: Path) -> None:
+    key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+    assert card(tmp_path, f'[update]\nkey = "{key}"').update.key == key
+    assert card(tmp_path, "").update.key == ""
+    with pytest.raises(InputError, match=r"line 2: update\.key is no public key of `fer-edge update key`"):
+        card(tmp_path, f'[update]\nkey = "{key[:-4]}"')
+
+
 def test_networkmanagers_file_has_the_key_and_a_name_that_needs_no_quotes(tmp_path: Path) -> None:
     read = card(tmp_path, 'country = "DE"\n[wifi]\nssid = "caf\\u00e9; #1"\npassphrase = "password"\nhidden = true')
     text = keyfile(read.wifi).decode("ascii")
