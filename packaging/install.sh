@@ -71,18 +71,13 @@ put() { # put SOURCE TARGET MODE: written beside and renamed, only where it diff
     fi
 }
 
-check() { # what was unpacked runs on this board
+check() { # what was unpacked runs on this board; its compiled modules stay, for the service cannot write them
     python="$fresh/python/bin/python3"
     [ -x "$python" ] || python=/usr/bin/python3
-    PYTHONPATH="$fresh/site" PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1 \
+    PYTHONPATH="$fresh/site" PYTHONNOUSERSITE=1 ORT_DISABLE_TELEMETRY=1 \
         "$python" -c "import cv2, numpy, onnxruntime, fer_edge.cli.main" ||
         fail "what was unpacked cannot be imported by $python; nothing was changed" "fer-edge flash fetch, for this board"
-}
-
-compile() { # the service cannot write compiled modules; they hold their own path, so after the folder has its name
-    python="$place/python/bin/python3"
-    [ -x "$python" ] || python=/usr/bin/python3
-    "$python" -m compileall -q "$place/site/fer_edge" || true
+    "$python" -m compileall -q "$fresh/site/fer_edge" || true
 }
 
 intact() { # unpacked to its end, and every file as it was then: cards lose bits
@@ -117,7 +112,6 @@ STARTER
     [ ! -e "$place" ] || { rm -rf "$place.old" && mv -T "$place" "$place.old"; } # a damaged one, which may be running
     mv -T "$fresh" "$place"
     rm -rf "$place.old"
-    [ -n "$root" ] || compile
     sync -f "$place" 2>/dev/null || sync
     : > "$place/complete"
     changed=yes

@@ -23,6 +23,15 @@ put() { # put NAME TARGET
     fi
 }
 
+store=$(sed -n 3p "$mark") # that was copied, where the new release may have changed its tables
+copy="$store.before-update"
+if [ -n "$store" ] && [ -f "$copy" ]; then # first, as long as the link says whether the new release has written it
+    if [ "$(readlink "$home/current")" = "releases/$old" ]; then
+        rm -f "$copy"
+    else
+        rm -f "$store-wal" "$store-shm" "$store-journal" && mv -f "$copy" "$store" || failed=yes
+    fi
+fi
 ln -sfn "releases/$old" "$home/current.new" && mv -fT "$home/current.new" "$home/current" || failed=yes
 put fer-edge "$root/usr/local/bin/fer-edge"
 put fer-edge.service "$root/etc/systemd/system/fer-edge.service"
@@ -30,11 +39,6 @@ put fer-edge-settle.service "$root/etc/systemd/system/fer-edge-settle.service"
 put settle.sh "$home/settle.sh"
 put 60-fer-edge.rules "$root/etc/udev/rules.d/60-fer-edge.rules"
 put modules-load.conf "$root/etc/modules-load.d/fer-edge.conf"
-store=$(sed -n 3p "$mark") # of the store before the trial, where the new release may have changed its tables
-copy="$store.before-update"
-if [ -n "$store" ] && [ -f "$copy" ]; then
-    rm -f "$store-wal" "$store-shm" "$store-journal" && mv -f "$copy" "$store" || failed=yes
-fi
 [ -n "$root" ] || ! command -v systemctl > /dev/null || systemctl daemon-reload || true
 sync
 [ "$failed" = no ] || { echo "fer-edge: going back to $old did not work; the next boot tries again" >&2; exit 1; }

@@ -157,8 +157,8 @@ def _try(
     releases: Releases, trial: Trial, payload: Path | None, service: Service, waits: tuple[float, float], say: OnMessage
 ) -> None:
     with Stops() as stops:
-        begin(releases, trial)
         try:
+            begin(releases, trial)
             if payload is not None:
                 install_payload(releases, payload)
             else:

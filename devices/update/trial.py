@@ -102,14 +102,16 @@ def settle(releases: Releases, restart: Callable[[], None] = lambda: None) -> Tr
 def go_back(releases: Releases, trial: Trial, restart: Callable[[], None]) -> None:
     """Make the old release the current one again, with its unit, rules and store, and start it; last, the mark goes.
 
-    Every step is tried whatever became of the one before. None needs room on the disk.
+    Every step is tried whatever became of the one before. None needs room on the disk. A store that only the old
+    release has written stays; so the store comes first, as long as the link says which one was current.
 
     Raises OutputError: a step failed; the mark stays.
     """
+    written = trial.store and releases.points_at() != trial.old
     steps: tuple[Callable[[], None], ...] = (
+        lambda: put_store_back(Path(trial.store)) if written else None,
         lambda: releases.switch(trial.old),
         lambda: put_in_place(releases.folder / trial.old, releases.root),
-        lambda: put_store_back(Path(trial.store)) if trial.store else None,
         restart,
     )
     faults: list[Exception] = []

@@ -18,7 +18,7 @@ from fer_edge.devices.update import new_release
 from fer_edge.devices.update.new_release import payload_name
 from fer_edge.devices.update.releases import Releases
 from fer_edge.devices.update.service import SystemdService
-from fer_edge.devices.update.trial import Trial, begin, mark_path, running
+from fer_edge.devices.update.trial import Trial, begin, mark_path, running, settle
 from fer_edge.errors import GateFailed, InputError, OutputError, UsageError
 from fer_edge.runtime.storage.schema import VERSION, close_store, open_store
 from support.payloads import install, payload
@@ -286,6 +286,22 @@ def test_going_back_over_other_tables(stored: Releases, tmp_path: Path, way: str
         subprocess.run(["sh", stored.home / "settle.sh", stored.root], check=True, capture_output=True)
     assert events(stored) == ["before"]
     assert stat.S_IMODE(store_of(stored).stat().st_mode) == 0o600
+    assert not copy_of(stored).exists()
+
+
+@pytest.mark.parametrize("way", ["settle", "settle.sh"])
+def test_a_store_that_only_the_old_release_wrote_stays(stored: Releases, way: str) -> None:
+    """The update was killed before the switch, and nobody settled it for days."""
+    begin(stored, Trial(stored.current(), "new", str(store_of(stored))))
+    shutil.copy(store_of(stored), copy_of(stored))
+    with closing(sqlite3.connect(store_of(stored))) as database:
+        database.execute("INSERT INTO events VALUES (2, 1, 0, 'since then', 1, '')")
+        database.commit()
+    if way == "settle":
+        settle(stored)
+    else:
+        subprocess.run(["sh", stored.home / "settle.sh", stored.root], check=True, capture_output=True)
+    assert events(stored) == ["before", "since then"]
     assert not copy_of(stored).exists()
 
 
