@@ -158,7 +158,8 @@ set_wifi() {
     fi
 }
 
-set_kiosk_secrets() { # install.sh gives them to the kiosk's group, once there is one
+set_kiosk_secrets() { # install.sh gives them to the kiosk's group, once there is one; the key of updates is no secret
+    [ ! -f "$here/settings/update.pub" ] || put /etc/fer-edge/update.pub 0644 < "$here/settings/update.pub"
     for name in mqtt-password web-token; do
         [ ! -f "$here/settings/$name" ] || put "/etc/fer-edge/$name" 0640 < "$here/settings/$name"
     done

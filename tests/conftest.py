@@ -26,6 +26,7 @@ TOOLS = {
     "sfdisk": "fdisk",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
+    "minisign": "minisign",
 }
 """Program -> package of the system, without which tests skip; `make test` installs them where it may, but for npm."""
 DEAR = ("train", "slow", "peers", "old_python", "campaign")
@@ -56,11 +57,17 @@ SLOW = (
     "tests/devices/flash/test_images.py::test_changes_are_there",
     "tests/devices/flash/test_payload.py::test_markers_are_asked",
     "tests/devices/flash/test_payload.py::test_our_own_wheel",
+    "tests/devices/flash/test_payload.py::test_the_index_gives",
     "tests/devices/test_doctor.py::test_programs_are_run",
     "tests/devices/test_doctor.py::test_the_libraries_here",
     "tests/devices/test_update.py::test_over_ssh",
     "tests/devices/test_update.py::test_the_command",
     "tests/devices/test_update_faults.py",
+    "tests/devices/test_update_rollback.py::test_a_damaged_copy_of_a_model",
+    "tests/devices/test_update_rollback.py::test_more_signals",
+    "tests/devices/test_update_signature.py::test_a_signed_update",
+    "tests/devices/test_update_signature.py::test_links_are_packed",
+    "tests/devices/test_update_signature.py::test_push_signs",
     "tests/export/test_export_errors.py",
     "tests/export/test_import.py",
     "tests/runtime/inference/test_device_choice.py",

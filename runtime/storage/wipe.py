@@ -22,7 +22,7 @@ from . import kiosk_path
 from .lock import Claim
 from .query import reading
 from .retention import condition_of_age
-from .schema import SIDES, open_store, set_aside_files, transaction
+from .schema import SIDES, left_files, open_store, transaction
 
 Stamps = dict[str, NDArray[np.int64]]
 """Label -> sorted stamps of the rows that showed it."""
@@ -65,7 +65,7 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int | None = None) 
         else:
             now_ms = round(time.time() * 1000) if now_ms is None else now_ms
             rows, gone, kept = _a_part(path, before_ms, now_ms)
-        for file in set_aside_files(folder):
+        for file in left_files(folder):
             _shred(file)
         return Wiped(rows, _prove(path, gone, kept))
     except sqlite3.Error as error:

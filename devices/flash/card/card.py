@@ -10,7 +10,7 @@ from typing import Any
 from ....errors import InputError, UsageError
 from ....files import write_text
 from ....toml_schema import DERIVED, Fault, Key, NotToml, build, fit, key, read_toml
-from .values import COUNTRY, HASH, HASH_WORDS, HOSTNAME, ZONE, hidden, public_key, unpadded, user_name
+from .values import COUNTRY, HASH, HASH_WORDS, HOSTNAME, ZONE, hidden, public_key, unpadded, update_key, user_name
 from .wifi import Wifi, with_key
 
 Table = Mapping[str, Any]
@@ -28,6 +28,13 @@ class User:
     name: str = key("", convert=user_name)
     password_hash: str = key("", repr=False, pattern=HASH, high=250, words=HASH_WORDS, show=hidden)
     ssh_keys: tuple[str, ...] = key((), high=20_000, convert=public_key)
+
+
+@dataclass(frozen=True)
+class Updates:
+    """Whose updates the card takes without --unsigned: a public key of `fer-edge update key`; empty: nobody's."""
+
+    key: str = key("", convert=update_key)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Card:
     accept_nvidia_licence: bool = False
     user: User = field(default_factory=User)
     wifi: Wifi = field(default_factory=Wifi)
+    update: Updates = field(default_factory=Updates)
     place: Table = field(default_factory=dict)
     mqtt: Table = field(default_factory=dict)
     web: Table = field(default_factory=dict)
@@ -59,7 +67,7 @@ class Card:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=DERIVED)
 
 
-SECTIONS = ("user", "wifi", "place", "mqtt", "web", "config")
+SECTIONS = ("user", "wifi", "update", "place", "mqtt", "web", "config")
 SECRET_KEYS = {"mqtt": ("password", "mqtt-password"), "web": ("token", "web-token")}
 """Section -> its key that is a secret, and the file that has it on the card."""
 
@@ -142,6 +150,10 @@ hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 #psk = "64 hex digits"           # instead of passphrase
 #hidden = false
 #security = "wpa2"               # "wpa3" for a network that takes WPA3 (SAE) alone; mixed ones take wpa2
+
+# Whose updates it takes: the second line of NAME.pub, which `fer-edge update key NAME` makes, or --update-key NAME.pub.
+[update]
+#key = ""                        # 56 characters, the first of which are RW
 
 # Where the kiosk stands and what for has to be declared; `fer-edge config check` says which kinds there are, and which
 # are refused (docs/config.md).

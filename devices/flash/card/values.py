@@ -7,6 +7,8 @@ import binascii
 import re
 import struct
 
+from ...update.signature import read_public_key
+
 HOSTNAME = r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?"
 """One label of RFC 1123; like all of these it may be empty."""
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -41,6 +43,16 @@ def user_name(value: str) -> str:
     """A user's name that no system account has; may be empty."""
     if value and (not USER.fullmatch(value) or value in (*TAKEN, "fer-edge")):
         raise ValueError(f"{value!r} cannot be a user's name: a-z first, then up to 31 of a-z, 0-9, - and _")
+    return value
+
+
+def update_key(value: str) -> str:
+    """A public key of minisign's, as the last line of its file has it; may be empty. Raises MissingExtra without it."""
+    if value:
+        try:
+            return str(read_public_key(value).to_base64(), "ascii")
+        except ValueError as error:
+            raise ValueError(f"is no public key of `fer-edge update key`: {error}") from None
     return value
 
 

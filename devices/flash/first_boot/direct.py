@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ....errors import DeviceFailed, DeviceNotFound, InputError
+from ...update.signature import KEY
 from ..card.card import Card
 from ..card.wifi import CONNECTION, keyfile
 from ..changes import Change, MakeFolder, MakeLink, Place, UnpackTree, WriteFile
@@ -128,7 +129,9 @@ def _wifi(card: Card, contents: Contents) -> Iterator[Change]:
 
 
 def secret_files(card: Card, accounts: Accounts) -> Iterator[Change]:
-    """Files of one line below /etc/fer-edge that the kiosk alone reads."""
+    """Files of one line below /etc/fer-edge: what the kiosk alone reads, and the key of those who may update it."""
+    if card.update.key:
+        yield WriteFile(Place.ROOT, f"/{KEY}", f"{card.update.key}\n".encode(), why="whose updates it takes")
     group = accounts.group_number("fer-edge") or 0
     for name, value in card.secrets.items():
         path = f"/etc/fer-edge/{name}"

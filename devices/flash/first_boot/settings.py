@@ -41,6 +41,8 @@ def settings_of(card: Card) -> Iterator[Setting]:
         yield Setting("authorized_keys", "".join(f"{key}\n" for key in card.user.ssh_keys).encode())
     if card.wifi.ssid:
         yield Setting("wifi.nmconnection", keyfile(card.wifi), secret=True)
+    if card.update.key:
+        yield Setting("update.pub", f"{card.update.key}\n".encode())
     for name, value in card.secrets.items():
         yield Setting(name, f"{value}\n".encode(), secret=True)
 

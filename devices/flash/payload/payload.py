@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from ....errors import InputError
 from ....files import sha256_of, write_text, writing, writing_folder
+from ....runtime.storage.schema import VERSION
+from ...update.store import SCHEMA
 from .own_python import check_python
 from .wheel_closure import FETCH
 from .wheels import Wheelhouse
@@ -74,6 +76,7 @@ def build_payload(
             shutil.copyfile(model, folder / "models" / model.name)
         with writing(folder / "site.tar.gz") as part:
             write_site(wheelhouse.wheels, part)
+        write_text(folder / SCHEMA, f"{VERSION}\n")
         write_text(folder / "SHA256SUMS", sums(folder))
     return into
 

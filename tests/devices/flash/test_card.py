@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from fer_edge.devices.flash.card.card import FIRST_CARD, Card, load_card
 from fer_edge.devices.flash.card.kiosk_config import config_toml
 from fer_edge.devices.flash.card.wifi import keyfile, psk_of
+from fer_edge.devices.flash.options import CardOptions, Listener
+from fer_edge.devices.flash.payload.parts import prepare_parts
+from fer_edge.devices.update.signature import make_keys
 from fer_edge.errors import InputError
 from fer_edge.runtime.config import load_config
 
@@ -74,6 +78,33 @@ def test_a_whole_card(tmp_path: Path) -> None:
     assert "password" not in read.mqtt
     for secret in ("geheim-1", "0123456789abcdef", HASH, read.wifi.psk):
         assert secret not in repr(read)
+
+
+def test_the_key_of_updates(tmp_path: Path) -> None:
+    key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+    assert card(tmp_path, f'[update]\nkey = "{key}"').update.key == key
+    assert card(tmp_path, "").update.key == ""
+    with pytest.raises(InputError, match=r"line 2: update\.key is no public key of `fer-edge update key`"):
+        card(tmp_path, f'[update]\nkey = "{key[:-4]}"')
+
+
+def test_the_key_of_updates_by_an_option(tmp_path: Path) -> None:
+    """The public file of the pair is taken, the secret one never; a card without a key is told of."""
+
+    class Hearing(Listener):
+        def on_message(self, text: str) -> None:
+            heard.append(text)
+
+    heard: list[str] = []
+    secret, public = make_keys(tmp_path / "ours")
+    options = CardOptions(tmp_path / "no.img", device="rpi5", update_key=public)
+    key = prepare_parts(options, Hearing()).card.update.key
+    assert public.read_text().endswith(f"{key}\n")
+    assert "--update-key" not in "".join(heard)
+    with pytest.raises(InputError, match=r"ours\.key is no public key"):
+        prepare_parts(replace(options, update_key=secret), Hearing())
+    prepare_parts(replace(options, update_key=None), Hearing())
+    assert "without --update-key the card takes no update but with --unsigned" in heard[-1]
 
 
 def test_networkmanagers_file_has_the_key_and_a_name_that_needs_no_quotes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fer_edge.devices.flash.apply import apply
-from fer_edge.devices.flash.card.card import Card, User
+from fer_edge.devices.flash.card.card import Card, Updates, User
 from fer_edge.devices.flash.card.wifi import Wifi
 from fer_edge.devices.flash.changes import WriteFile
 from fer_edge.devices.flash.ext4.filesystem import Ext4
@@ -50,7 +50,7 @@ PI = {
 }
 CARD = Card(
     hostname="kiosk-1", time_zone="Europe/Berlin", country="DE", user=User("anna", HASH, ("ssh-ed25519 AAAA",)),
-    wifi=Wifi("net", "0" * 64), secrets={"mqtt-password": "geheim"}, accept_nvidia_licence=True,
+    wifi=Wifi("net", "0" * 64), update=Updates("RWQf"), secrets={"mqtt-password": "geheim"}, accept_nvidia_licence=True,
 )  # fmt: skip
 
 
@@ -86,6 +86,7 @@ def test_raspberry_pi_os_is_ready_without_a_step_at_its_first_boot(tmp_path: Pat
     assert 100 < int(kiosk[2]) < 999  # 999 is taken
     assert owned(root, "/etc/fer-edge/mqtt-password") == (0o640, 0, int(kiosk[3]))
     assert owned(root, "/etc/fer-edge/config.toml") == (0o640, 0, int(kiosk[3]))
+    assert owned(root, "/etc/fer-edge/update.pub") == (0o644, 0, 0)
     assert owned(root, "/home/anna") == (0o700, 1000, 1000)
     assert owned(root, "/home/anna/.ssh/authorized_keys") == (0o600, 1000, 1000)
     assert text(root, "/etc/hosts") == "127.0.0.1\tlocalhost\n127.0.1.1\tkiosk-1\n"

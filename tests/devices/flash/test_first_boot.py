@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.flash.card.card import Card, User
+from fer_edge.devices.flash.card.card import Card, Updates, User
 from fer_edge.devices.flash.card.wifi import Wifi, psk_of
 from fer_edge.devices.flash.changes import Change, Place, WriteFile
 from fer_edge.devices.flash.first_boot import cloudinit, firstrun
@@ -21,6 +21,7 @@ from support.wheelhouses import small_payload
 
 HASH = "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA anna's pc"
+UPDATE_KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 PSK = psk_of("long enough", "café")
 CARD = Card(
     hostname="kiosk-1",
@@ -28,6 +29,7 @@ CARD = Card(
     country="DE",
     user=User("anna", HASH, (KEY,)),
     wifi=Wifi("café", PSK),
+    update=Updates(UPDATE_KEY),
     secrets={"mqtt-password": "geheim'$(id)\"1"},
 )
 LINE = "console=tty1 root=PARTUUID=11223344-02 rootwait init=/usr/lib/raspberrypi-sys-mods/firstboot"
@@ -104,6 +106,8 @@ def check_result(pi: Board) -> None:
     assert "WirelessEnabled=true" in pi.read("/var/lib/NetworkManager/NetworkManager.state")
     assert pi.run("cat /var/lib/systemd/rfkill/*:wlan").strip() == "0"
     assert pi.read("/etc/fer-edge/mqtt-password") == "geheim'$(id)\"1\n"
+    assert pi.read("/etc/fer-edge/update.pub") == f"{UPDATE_KEY}\n"
+    assert pi.run("stat -c %a:%U /etc/fer-edge/update.pub").strip() == "644:root"
     owners = pi.run("stat -c %a:%U:%G /etc/fer-edge/mqtt-password /etc/fer-edge/config.toml").split()
     assert owners == ["640:root:fer-edge", "640:root:fer-edge"]
     assert pi.read("/etc/fer-edge/config.toml") == CONFIG
