@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import lzma
+import os
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
@@ -16,12 +18,14 @@ import pytest
 from fer_edge.bundle import default_bundle
 from fer_edge.cli import main as front
 from fer_edge.cli.flash import confirmed_disk
-from fer_edge.devices.flash.disk import disks
+from fer_edge.devices.flash import make
+from fer_edge.devices.flash.disk import confirmed, disks
 from fer_edge.devices.flash.image.partitions import read_table
 from fer_edge.devices.flash.make import write_disk
 from fer_edge.devices.flash.options import Listener
 from fer_edge.errors import UsageError
 from support.card_images import BOOKWORM, DEBIAN, JETSON, MIB, MISSING, REASON, TRIXIE, Kind, elf, make_image, run
+from support.loop_devices import attached
 from support.wheelhouses import make_wheelhouse
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=REASON)
@@ -293,6 +297,7 @@ def test_probe_says_what_an_image_is(flash: Flash, images: Images, capsys: pytes
 
 
 CARD_READER = disks.Disk("sdz", 64 * MIB, True, "Reader", "0042", "usb", False, ())
+BLANK = hashlib.sha256(bytes(MIB)).hexdigest()
 
 
 class Terminal(io.StringIO):
@@ -306,7 +311,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     node = tmp_path / "sdz"
     node.write_bytes(bytes(64 * MIB))
     monkeypatch.setattr(disks.Disk, "path", property(lambda self: node))
-    monkeypatch.setattr(disks, "find_disk", lambda text, root=None, loops=False: CARD_READER)
+    monkeypatch.setattr(confirmed, "find_disk", lambda text, root=None, loops=False: CARD_READER)
     return node
 
 
@@ -317,7 +322,7 @@ def test_a_person_confirms_by_the_name(
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     asked = ("/dev/sdz", False, "")
     if right:
-        assert confirmed_disk(*asked) == CARD_READER
+        assert confirmed_disk(*asked) == replace(CARD_READER, first=BLANK)
     else:
         with pytest.raises(UsageError, match="not confirmed"):
             confirmed_disk(*asked)
@@ -325,7 +330,7 @@ def test_a_person_confirms_by_the_name(
 
 
 def test_yes_needs_the_serial_number(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert confirmed_disk("/dev/sdz", True, "0042") == CARD_READER
+    assert confirmed_disk("/dev/sdz", True, "0042") == replace(CARD_READER, first=BLANK)
     for serial in ("", "42"):
         with pytest.raises(UsageError, match="needs the serial number"):
             confirmed_disk("/dev/sdz", True, serial)
@@ -340,6 +345,50 @@ def test_a_card_is_written_to_a_disk(flash: Flash, images: Images, reader: Path)
     assert flash(images["debian"], device="cpu", direct=True, to="/dev/sdz", yes=True, serial="0042") == 0
     length = Path("card.img").stat().st_size
     assert reader.read_bytes()[:length] == Path("card.img").read_bytes()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Have something happen after the disk was confirmed, while the image is made."""
+
+    def happen(what: Callable[[], object]) -> None:
+        plain = make.unpack
+        monkeypatch.setattr(make, "unpack", lambda *words: (what(), plain(*words)))
+
+    return happen
+
+
+def test_a_card_that_begins_with_other_bytes_is_not_overwritten(
+    flash: Flash, images: Images, reader: Path, meanwhile: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the kernel tells nothing of a change; the disk is a file here."""
+    photos = b"photos".ljust(64 * MIB, b".")
+    meanwhile(lambda: reader.write_bytes(photos))
+    assert flash(images["debian"], device="cpu", direct=True, out=None, to="/dev/sdz", yes=True, serial="0042") == 2
+    assert "is another disk than the one that was confirmed; nothing was written" in capsys.readouterr().err
+    assert reader.read_bytes() == photos
+
+
+def test_another_card_of_the_same_size_in_the_same_reader_is_not_overwritten(
+    flash: Flash, images: Images, tmp_path: Path, meanwhile: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real loop device that is given another file of the same name, size and first MiB."""
+    card, other = tmp_path / "card", tmp_path / "other"
+    for file in (card, other):
+        file.touch()
+        os.truncate(file, 64 * MIB)
+    with attached(card) as device:
+
+        def change() -> None:
+            subprocess.run(["losetup", "-d", device], check=True)
+            os.replace(other, card)
+            subprocess.run(["losetup", device, card], check=True)
+
+        meanwhile(change)
+        serial = str(card)
+        assert flash(images["debian"], device="cpu", direct=True, out=None, to=device, yes=True, serial=serial) == 2
+    assert "is another disk than the one that was confirmed" in capsys.readouterr().err
+    assert not any(card.read_bytes())
 
 
 def test_a_disk_that_is_too_small_is_refused_before_it_is_touched(
