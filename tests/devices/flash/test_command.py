@@ -18,6 +18,7 @@ import pytest
 from fer_edge.bundle import default_bundle
 from fer_edge.cli import main as front
 from fer_edge.cli.flash import confirmed_disk
+from fer_edge.cli.output import StatusLine
 from fer_edge.devices.flash import make
 from fer_edge.devices.flash.disk import confirmed, disks
 from fer_edge.devices.flash.image.partitions import read_table
@@ -131,6 +132,64 @@ def test_bookworm_by_firstrun(flash: Flash, images: Images, capsys: pytest.Captu
     assert "not a byte differs" in capsys.readouterr().out
 
 
+def test_nobody_else_can_read_what_holds_secrets_not_even_while_it_is_made(
+    flash: Flash, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[str, int]] = set()
+
+    def look(self: StatusLine, text: str) -> None:
+        made = [p for p in Path().iterdir() if ".img" in p.name and p.suffix != ".json"]
+        seen.update((p.name, p.stat().st_mode & 0o777) for p in made)
+
+    monkeypatch.setattr(StatusLine, "show", look)
+    before = os.umask(0)
+    try:
+        assert front.main(["flash", "init", "new.toml"]) == 0
+        assert flash(images["bookworm"], direct=True, device="rpi5") == 0
+    finally:
+        os.umask(before)
+    assert len({name for name, _ in seen}) >= 2  # while it is unpacked, and while it is changed
+    assert {mode for _, mode in seen} == {0o600}
+    for name in ("new.toml", "card.img"):
+        assert Path(name).stat().st_mode & 0o777 == 0o600, name
+
+
+SECRETS = """
+[wifi]
+ssid = "net"
+passphrase = "{0} is long enough"
+[mqtt]
+host = "broker.lan"
+tls = true
+user = "kiosk"
+password = "{0}"
+[web]
+token = "{0} of sixteen at least"
+[config.source]
+what = "rtsp://camera:{0}@cam.lan/"
+"""
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_receipt_does_not_let_secrets_be_tried_out(
+    flash: Flash, images: Images, monkeypatch: pytest.MonkeyPatch, direct: bool
+) -> None:
+    """Were what is drawn by chance the same, the receipts of cards with other secrets would be too."""
+    make_wheelhouse(Path("wheels"), "3.13", "2.41")
+    monkeypatch.setattr("secrets.token_hex", lambda size: "5a" * size)
+    receipts = []
+    for secret in ("hunter1", "hunter2"):
+        hashed = f'password_hash = "$6$saltsalt${secret * 11}"\nssh_keys'
+        Path("card.toml").write_text(CARD.replace("ssh_keys", hashed) + SECRETS.format(secret))
+        assert flash(images["trixie"], direct=direct or None, replace=True) == 0
+        receipts.append(json.loads(Path("card.img.json").read_text()))
+    one, other = ({name: value for name, value in receipt.items() if name != "image"} for receipt in receipts)
+    assert one == other
+    drawn = "/etc/fer-edge/card" if direct else "/fer-edge/id"
+    row = next(row for row in one["paths"] if row["path"] == drawn)
+    assert (row["secret"], row["sha256"]) == (True, "")  # and with it the image's own checksum tells nothing
+
+
 def test_trixie_by_cloud_init(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     make_wheelhouse(Path("wheels"), "3.13", "2.41")
     capsys.readouterr()
@@ -216,6 +275,9 @@ def test_bad_images_are_refused(refused: Refused, images: Images, tmp_path_facto
     refused(images["bookworm"], "the device is a Jetson", device="jetson-nano")
 
 
+ANNA = "root:x:0:0:root:/root:/bin/bash\nanna:x:998:998::/:/bin/false\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -224,6 +286,7 @@ def test_bad_images_are_refused(refused: Refused, images: Images, tmp_path_facto
         (replace(BOOKWORM, root={}), "first boot is not known"),
         (replace(BOOKWORM, python="3.12"), "Python 3.12"),
         (replace(BOOKWORM, python=""), "has no Python"),
+        (replace(BOOKWORM, root={**BOOKWORM.root, "etc/passwd": ANNA}), "anna is a system account of the image"),
     ],
 )
 def test_unfit_systems_are_refused(
@@ -245,6 +308,9 @@ def test_bad_cards_are_refused(refused: Refused, images: Images) -> None:
     for text, words in (
         (CARD + WIFI.replace(PASSPHRASE, "short"), "passphrase"),
         (CARD.replace("kiosk-1", "kiosk_1"), "hostname"),
+        (CARD.replace("kiosk-1", "localhost"), "means every machine itself"),
+        (CARD.replace('"anna"', '"nobody"'), "the system has an account or a group of that name"),
+        (CARD.replace('"DE"', '"UK"'), "did you mean GB?"),
         (CARD.replace("AAAAC3", "BAAAC3"), "ssh_keys"),
         (CARD.replace('kind = "museum"', 'kind = "moon"'), "place.kind"),
         (CARD[: CARD.index("[place]")], "place.name"),
