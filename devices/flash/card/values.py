@@ -16,16 +16,15 @@ TAKEN_HOSTS = ("localhost", "ip6-localhost", "ip6-loopback", "ip6-allnodes", "ip
 """Names that /etc/hosts of Debian has for something else, and macOS's."""
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 """What useradd of Debian takes without --badname (useradd(8), "CAVEATS")."""
-SYSTEM_NAMES = """
+TAKEN = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody nogroup _apt
 systemd-network systemd-resolve systemd-timesync messagebus sshd avahi polkitd adm tty disk kmem dialout fax voice
 cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff users input kvm render sgx
 crontab netdev gpio i2c spi fer-edge
 """
-TAKEN = frozenset(SYSTEM_NAMES.split())
 """Accounts and groups of every Debian (base-passwd, systemd) and of ours, for a card whose image is not at hand; what
 the image itself has is checked on the image."""
-ISO_3166 = """
+COUNTRIES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC
 CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD
 GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH
@@ -34,7 +33,6 @@ MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS
 SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY
 UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
 """
-COUNTRIES = frozenset(ISO_3166.split())
 """ISO 3166-1, alpha-2: the codes that are assigned."""
 MEANT = {
     "UK": "GB", "EN": "GB", "EL": "GR", "JA": "JP", "KO": "KR", "DA": "DK", "CS": "CZ", "DEU": "DE", "GER": "DE",
@@ -67,7 +65,7 @@ def unpadded(value: str) -> str:
 
 def user_name(value: str) -> str:
     """A user's name that no system account or group has; may be empty."""
-    if value in TAKEN:
+    if value in TAKEN.split():
         raise ValueError(f"{value!r} cannot be a user's name: the system has an account or a group of that name")
     if value and not USER.fullmatch(value):
         raise ValueError(f"{value!r} cannot be a user's name: a-z first, then up to 31 of a-z, 0-9, - and _")
@@ -77,7 +75,7 @@ def user_name(value: str) -> str:
 def country(value: str) -> str:
     """A country's code in capitals; may be empty."""
     code = value.upper() if value.isascii() else value
-    if value and code not in COUNTRIES:
+    if value and code not in COUNTRIES.split():
         meant = MEANT.get(code)
         what = f"did you mean {meant}?" if meant else "two letters such as DE name one"
         raise ValueError(f"{value!r} is no country of ISO 3166-1; {what}")
