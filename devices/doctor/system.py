@@ -118,13 +118,13 @@ def _clock(root: Path) -> Finding:
 
 def _swapping(root: Path, raspberry: bool) -> Finding:
     """Whether a picture in the service's memory may reach a disk; before it runs, what its unit asks for counts."""
-    group = root / SERVICE_GROUP
-    if limits_memory(root) and not group.is_dir():
+    group, limited = root / SERVICE_GROUP, limits_memory(root)
+    if limited and not group.is_dir():
         return ok("swap of pictures", "none: the kernel limits the memory of services")
+    off = raspberry and not limited and ENABLED not in text_of(root / "proc/cmdline").split()
     if swaps := swap_on_disks(root, group):
-        off = raspberry and ENABLED not in text_of(root / "proc/cmdline").split()
         seen = f"what the kiosk has in memory may be written to {', '.join(swaps)}"
         return problem("swap of pictures", seen, LIMIT_MEMORY if off else "sudo swapoff -a")
-    if raspberry and not limits_memory(root):
+    if off:
         return problem("swap of pictures", "no swap now; but the kernel limits no service's memory", LIMIT_MEMORY)
     return ok("swap of pictures", "none on a disk")
