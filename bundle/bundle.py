@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from ..archives import Unreadable, reading
 from ..errors import BundleDamaged, BundleError, LabelMismatch, UsageError
 from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
 from ..words import counted
@@ -243,7 +244,7 @@ def _damaged(file: Path, what: str) -> BundleDamaged:
 def _unpack(archive: Path, cache: Path | None) -> Path:
     """Unpack a .zip bundle once, into a folder named by its content, and return that folder."""
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        with reading(), zipfile.ZipFile(archive) as zipped:
             names = zipped.namelist()
             if any(Path(n).is_absolute() or ".." in Path(n).parts for n in names):
                 raise _damaged(archive, "holds a path that leads outside the bundle")
@@ -252,5 +253,5 @@ def _unpack(archive: Path, cache: Path | None) -> Path:
                 with writing_folder(folder) as temporary:
                     zipped.extractall(temporary)
             return folder if MANIFEST in names else archive
-    except (zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except Unreadable as error:
         raise _damaged(archive, f"is not a readable .zip ({error})") from None

@@ -194,7 +194,8 @@ def confirmed_disk(to: str, yes: bool, serial: str) -> Disk:
 
     Raises UsageError: it must not be written, or nobody confirmed it; DeviceNotFound: there is none.
     """
-    from ..devices.flash.disk.disks import NO_SERIAL, check_serial, find_writable
+    from ..devices.flash.disk.confirmed import check_serial, find_writable
+    from ..devices.flash.disk.disks import NO_SERIAL
 
     disk = find_writable(to)
     if yes:

@@ -10,7 +10,20 @@ from typing import Any
 from ....errors import InputError, UsageError
 from ....files import write_text
 from ....toml_schema import DERIVED, Fault, Key, NotToml, build, fit, key, read_toml
-from .values import COUNTRY, HASH, HASH_WORDS, HOSTNAME, ZONE, hidden, public_key, unpadded, update_key, user_name
+from .values import (
+    HASH,
+    HASH_WORDS,
+    HOST_WORDS,
+    HOSTNAME,
+    ZONE,
+    country,
+    hidden,
+    host_name,
+    public_key,
+    unpadded,
+    update_key,
+    user_name,
+)
 from .wifi import Wifi, with_key
 
 Table = Mapping[str, Any]
@@ -52,9 +65,9 @@ class Card:
     """
 
     path: Path | None = field(default=None, metadata=DERIVED)
-    hostname: str = key("", pattern=HOSTNAME, words="a host name: 1 to 63 of a-z, 0-9 and -, not - at either end")
+    hostname: str = key("", pattern=HOSTNAME, convert=host_name, words=HOST_WORDS)
     time_zone: str = key("", pattern=ZONE, words="a time zone such as Europe/Berlin")
-    country: str = key("", pattern=COUNTRY, words="two letters of ISO 3166-1 such as DE", convert=str.upper)
+    country: str = key("", high=100, convert=country)
     device: str = key("", high=1000)
     accept_nvidia_licence: bool = False
     user: User = field(default_factory=User)
@@ -129,7 +142,7 @@ def _wrong(where: str, key: str, what: str) -> InputError:
 
 FIRST_CARD = """\
 # A card, for `fer-edge flash --config card.toml`. A line that begins with # is an example; take the # away to use it.
-# Keep this file to yourself once it holds a pass phrase or password: chmod 600.
+# Nobody else can read this file; keep it so (chmod 600) once it holds a pass phrase or password.
 
 hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 #time_zone = "Europe/Berlin"     # a name of the time zone database
@@ -185,4 +198,4 @@ def write_first_card(path: Path, replace: bool = False) -> None:
     """Write a first card.toml; raises UsageError when it is there and not to be replaced, OutputError."""
     if path.exists() and not replace:
         raise UsageError(f"{path} is there already", hint=f"fer-edge flash init {path} --replace")
-    write_text(path, FIRST_CARD)
+    write_text(path, FIRST_CARD, private=True)

@@ -137,7 +137,16 @@ def test_a_network_that_takes_wpa3_alone_gets_the_pass_phrase(tmp_path: Path) ->
         ('hostname = "-kiosk"', "line 1: hostname must be a host name: 1 to 63 of a-z, 0-9 and -, not - at either end"),
         ('hostname = "a.b"', "hostname must be a host name"),
         ('hostnam = "a"', "hostnam is not a key of a card; did you mean hostname?"),
-        ('country = "Germany"', "country must be two letters of ISO 3166-1"),
+        ('country = "Germany"', "country 'Germany' is no country of ISO 3166-1; did you mean DE?"),
+        ('country = "uk"', "country 'uk' is no country of ISO 3166-1; did you mean GB?"),
+        ('country = "XX"', "country 'XX' is no country of ISO 3166-1; two letters such as DE name one"),
+        ('country = "EU"', "country 'EU' is no country"),
+        ('country = "ß"', "country 'ß' is no country"),  # its capitals are SS, South Sudan
+        ('country = "DE "', "country 'DE ' is no country"),
+        ('hostname = "LocalHost"', "hostname 'LocalHost' means every machine itself"),
+        ('hostname = "ip6-loopback"', "hostname 'ip6-loopback' means every machine itself"),
+        ('hostname = "42"', "hostname '42' is a number, which programs take for an address"),
+        ('hostname = "0x7f000001"', "is a number, which programs take for an address"),
         ('time_zone = "../../etc"', "time_zone must be a time zone"),
         ('[user]\nname = "root"\npassword_hash = "x"', "user.name 'root' cannot be a user's name"),
         ('[user]\nname = "Anna"', "user.name 'Anna' cannot be a user's name"),
@@ -169,6 +178,16 @@ def test_what_is_refused(text: str, says: str, tmp_path: Path) -> None:
         card(tmp_path, text)
     assert says in str(found.value)
     assert "card.toml" in found.value.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nobody", "irc", "list", "uucp", "_apt", "messagebus", "systemd-network", "sudo", "shadow", "fer-edge"],
+)
+def test_no_system_account_or_group_becomes_a_person(name: str, tmp_path: Path) -> None:
+    text = f'[user]\nname = "{name}"\npassword_hash = "{HASH}"'
+    with pytest.raises(InputError, match="the system has an account or a group of that name"):
+        card(tmp_path, text)
 
 
 def test_a_refusal_repeats_no_secret(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ from support.wheelhouses import small_payload
 
 needs_tools = pytest.mark.skipif(bool(MISSING), reason=REASON)
 HASH = "$6$saltsalt$" + "a" * 86
-PASSWD = "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000:,,,:/home/pi:/bin/bash\nsystemd:x:999:999::/:/bin/false\n"
+PASSWD = (
+    "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000:,,,:/home/pi:/bin/bash\n"
+    "systemd:x:999:999::/:/bin/false\nnone:x:65534:65534::/:/bin/false\n"
+)
 GROUP = (
     "root:x:0:\nsudo:x:27:pi\nshadow:x:42:\nvideo:x:44:other,pi\naudio:x:29:\nadm:x:4:\ngdm:x:120:\n"
     "systemd:x:999:\npi:x:1000:\n"
@@ -168,7 +171,9 @@ def test_a_plain_debian_needs_no_more_than_its_accounts(tmp_path: Path) -> None:
     ("card", "says"),
     [
         (replace(CARD, time_zone="Europe/Atlantis"), "knows no time zone Europe/Atlantis"),
-        (replace(CARD, user=User("systemd", HASH)), "systemd is a system account of the image"),
+        (replace(CARD, user=User("systemd", HASH)), "systemd is a system account of the image, with the number 999"),
+        (replace(CARD, user=User("none", HASH)), "none is a system account of the image, with the number 65534"),
+        (replace(CARD, user=User("gdm", HASH)), "gdm is a system group of the image, with the number 120"),
         (CARD, "has no NetworkManager"),
     ],
 )

@@ -22,6 +22,7 @@ from fer_edge.devices.flash.payload.wheel_closure import Target
 from fer_edge.devices.flash.payload.wheels import LOCKS, fetch, lock_of, open_wheelhouse, resolve
 from fer_edge.devices.update.new_release import payload_name
 from fer_edge.errors import DeviceNotFound, InputError
+from support.altered_zips import ENCRYPTED, altered_zip
 from support.made_once import ROOT
 from support.wheelhouses import (
     ANY,
@@ -273,6 +274,13 @@ def test_a_python_that_does_not_fit(about: dict[str, object], says: str, tmp_pat
 def test_a_wheel_cannot_write_beside_its_place(tmp_path: Path) -> None:
     bad = wheel(tmp_path, "bad", "1", ANY, modules={"../evil": ""})
     with pytest.raises(InputError, match="leads out of it"):
+        write_site([bad], tmp_path / "site.tar.gz")
+
+
+def test_an_encrypted_wheel_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "numpy-1-py3-none-any.whl"
+    bad.write_bytes(altered_zip("numpy/__init__.py", *ENCRYPTED))
+    with pytest.raises(InputError, match=r"is no wheel: .*encrypted"):
         write_site([bad], tmp_path / "site.tar.gz")
 
 
