@@ -20,6 +20,7 @@ from .preview import Preview
 from .settings import KioskControl, WebSettings
 from .token_auth import COOKIE, FORM, VALID_S, TokenAuth
 
+FORM_KIND = "application/x-www-form-urlencoded"
 COMMANDS = {"pause": "paused", "record": "recording"}
 """Path below /api/ -> key of the JSON that is posted there."""
 
@@ -64,9 +65,7 @@ class Answers:
         """The form, and what it sends."""
         if request.method != "POST":
             return shown(login_page(self.filled.title))
-        if (
-            request.content_type != "application/x-www-form-urlencoded"
-        ):  # a part that is a file would be written to disk
+        if request.content_type != FORM_KIND:  # others may bring files, which would be written to disk
             raise web.HTTPUnsupportedMediaType(text="send the form")
         token = dict(parse_qsl(await text_of(request))).get("token", "").strip()
         address = address_of(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -22,8 +23,12 @@ DESCRIPTORS_A_CONNECTION = 4
 """Of the descriptors that this process may open (1024 by default), the page takes at most one in so many."""
 BACKLOG = 512
 """Connections that wait in the kernel until they are taken; one more would be tried again after a second."""
-SHARE = 8
+BATCH, RETRY_S = 32, 1.0
+"""Taken in one turn of the loop; when none can be, the next try comes later."""
+SHARE = 4
 """Of all connections, strangers at one address have at most one in so many; a browser opens six."""
+GIVEN_S = 2.0
+"""So long a stranger keeps its place from others of its own address."""
 
 
 @dataclass(eq=False)
@@ -64,58 +69,67 @@ class Connections:
         """
         self._slow_s, self.limit = slow_s, limit or room()
         self._open: dict[object, Connection] = {}
+        self._taking: dict[asyncio.Task[None], str] = {}
 
-    async def take_from(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
-        """Take connections one by one, each only when there is room for it, for ever."""
+    def take_from(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+        """Take who waits there now and, by the loop, whoever comes; many at once, since a turn of it may take long."""
         loop = asyncio.get_running_loop()
-        while True:
+        loop.add_reader(listener, self.take_from, listener, make)
+        self._forget_closed()
+        for _ in range(BATCH):
             try:
-                taken, peer = await loop.sock_accept(listener)
+                taken, peer = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
             except OSError as error:  # this process has no descriptor left, or the machine no memory
                 server_log().error("nobody can reach the page now: %s", error.strerror or error)
-                await asyncio.sleep(1.0)
-                continue
+                loop.remove_reader(listener)
+                loop.call_later(RETRY_S, self.take_from, listener, make)
+                return
             address = whose(peer[0])
-            if not await self.make_room(address):
+            if not self._make_room(address):
                 taken.close()
                 continue
-            try:
-                transport, _ = await loop.connect_accepted_socket(make, taken)
-            except OSError:  # it has gone again
-                taken.close()
-                continue
-            self.add(transport, address)
+            taken.setblocking(False)
+            task = loop.create_task(self._connect(taken, address, make))
+            self._taking[task] = address
+            task.add_done_callback(self._taking.pop)
 
-    async def make_room(self, address: str) -> bool:
+    async def _connect(self, taken: socket.socket, address: str, make: Callable[[], asyncio.Protocol]) -> None:
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(make, taken)
+        except OSError:  # it has gone again
+            taken.close()
+            return
+        now = monotonic()
+        self._open[transport] = Connection(transport, address, now, now)
+
+    def _make_room(self, address: str) -> bool:
         """Before one from that address is taken, end the one that it takes the place of; False: there is no place.
 
         Strangers go before those who may come in, of strangers the oldest of the address that has most: so whoever is
-        quick, as a login is, gets in while others hold on to what they can.
+        quick, as a login is, gets in while others hold on to what they can. An address that has many itself gets no
+        place of another's, and of its own only after GIVEN_S: to take and end without pause would be the server's end.
         """
-        there = [c for c in self._open.values() if c.open]
-        strangers = [c for c in there if not c.known]
-        same = [c for c in strangers if c.address == address]
-        if len(same) >= max(1, self.limit // SHARE):
-            gone = same[0]
-        elif len(there) < self.limit:
+        strangers = [c for c in self._open.values() if not c.known]
+        counts = Counter([*(c.address for c in strangers), *self._taking.values()])
+        own, most = counts[address], max(counts.values(), default=0)
+        full = len(self._open) + len(self._taking) >= self.limit
+        if own >= max(1, self.limit // SHARE) or (full and own and 2 * own >= most):
+            oldest = next((c for c in strangers if c.address == address), None)
+            return oldest is not None and monotonic() - oldest.since >= GIVEN_S and self._end(oldest)
+        if not full:
             return True
-        elif strangers:
-            addresses = [c.address for c in strangers]
-            gone = max(strangers, key=lambda c: (addresses.count(c.address), -c.since))
-        else:
-            idle = [c for c in there if not c.busy]
-            if not idle:
-                return False
-            gone = min(idle, key=lambda c: c.quiet_since)
-        gone.transport.abort()
-        while gone.open:
-            await asyncio.sleep(0)
-        return True
+        if strangers:
+            return self._end(max(strangers, key=lambda c: (counts[c.address], -c.since)))
+        idle = [c for c in self._open.values() if not c.busy]
+        return bool(idle) and self._end(min(idle, key=lambda c: c.quiet_since))
 
-    def add(self, transport: asyncio.Transport, address: str) -> None:
-        """One more."""
-        now = monotonic()
-        self._open[transport] = Connection(transport, address, now, now)
+    def _end(self, connection: Connection) -> bool:
+        """At once; its descriptor is free in the loop's next turn, its place now."""
+        connection.transport.abort()
+        del self._open[connection.transport]
+        return True
 
     @property
     def middleware(self) -> Middleware:
@@ -144,7 +158,7 @@ class Connections:
     def sweep(self) -> None:
         """End those that are too slow; call it now and then."""
         now = monotonic()
-        self._open = {transport: c for transport, c in self._open.items() if c.open}
+        self._forget_closed()
         for connection in self._open.values():
             waiting = connection.transport.get_write_buffer_size()
             if waiting != connection.waiting:  # a slow client that takes something is given time
@@ -152,6 +166,9 @@ class Connections:
             quiet = not connection.busy and now - connection.quiet_since >= self._slow_s
             if quiet if connection.known else now - connection.since >= self._slow_s:
                 connection.transport.abort()
+
+    def _forget_closed(self) -> None:
+        self._open = {transport: c for transport, c in self._open.items() if c.open}
 
 
 def room() -> int:

@@ -106,14 +106,15 @@ class WebServer:
             await runner.cleanup()
             return
         self.port, self._loop = listeners[0].getsockname()[1], loop
-        tasks = [loop.create_task(connections.take_from(listener, runner.server)) for listener in listeners]
+        for listener in listeners:
+            connections.take_from(listener, runner.server)
         self._ready.set()
         while not self._stop.is_set():
             connections.sweep()
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), SWEEP_S)
-        for task, listener in zip(tasks, listeners, strict=True):
-            task.cancel()
+        for listener in listeners:
+            loop.remove_reader(listener)
             listener.close()
         self._events.close()
         await runner.cleanup()

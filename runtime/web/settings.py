@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from ...errors import UsageError
@@ -103,6 +104,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@lru_cache(4096)
 def whose(host: str) -> str:
     """Whose an address is: of IPv6 its network, as each household has one; an IPv4 one in it as itself."""
     try:
