@@ -101,7 +101,7 @@ class Manifest:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BundleSchemaError(
                 f"bundle.json is not valid JSON ({error})",
                 cause="the file was cut short or edited by hand",

@@ -87,6 +87,7 @@ SLOW = (
     "tests/runtime/test_pipeline.py",
     "tests/runtime/vision/test_optical_flow.py::test_faces_are_followed",
     "tests/runtime/web/test_api.py::test_a_fuzzed_api",
+    "tests/runtime/web/test_attacks.py::test_the_kiosk_goes_on",
     "tests/runtime/web/test_login.py",
     "tests/runtime/web/test_page.py",
     "tests/test_api.py::test_the_examples",

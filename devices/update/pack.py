@@ -54,7 +54,7 @@ def pack(brought: Path, out: Path) -> None:
 def unpacked(
     brought: Path, beside: Path, require_room: Callable[[int], None], signed: Signed | None = None
 ) -> Iterator[Path]:
-    """Give a .tar's folder, unpacked to `beside` and removed afterwards; anything else as it is.
+    """Give a .tar's or a .zip's folder, unpacked to `beside` and removed afterwards; anything else as it is.
 
     Args:
         require_room: called with the bytes that it will take; raises when they are not there.
@@ -64,6 +64,12 @@ def unpacked(
         InputError: it is no .tar, is cut short, was not signed so, or holds anything but files within its folder;
         OutputError: no room.
     """
+    if brought.suffix == ".zip" and brought.is_file():  # not into root's cache, where each would stay
+        try:
+            yield open_bundle(brought, beside).folder
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return
     if brought.is_dir() or brought.suffix != ENDING:
         yield brought
         return

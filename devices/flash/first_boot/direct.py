@@ -141,7 +141,7 @@ def _wifi(card: Card, contents: Contents) -> Iterator[Change]:
 
 
 def secret_files(card: Card, accounts: Accounts) -> Iterator[Change]:
-    """Files of one line below /etc/fer-edge: for the kiosk alone, whose updates it takes, and what makes the card unique."""
+    """Files of one line below /etc/fer-edge: for the kiosk alone, whose updates it takes, what makes it unique."""
     if card.update.key:
         yield WriteFile(Place.ROOT, f"/{KEY}", f"{card.update.key}\n".encode(), why="whose updates it takes")
     group = accounts.group_number("fer-edge") or 0
