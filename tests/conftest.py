@@ -24,6 +24,7 @@ TOOLS = {
     "mkfs.vfat": "dosfstools",
     "mke2fs": "e2fsprogs",
     "sfdisk": "fdisk",
+    "promtool": "prometheus",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
 }

@@ -93,9 +93,14 @@ class Listener:
     def of(self, topic: str) -> list[str]:
         return [text for name, text, _ in self.heard if name == topic]
 
-    def frames(self) -> list[int]:
-        """Of the snapshots as they came; without the retained one, which a new subscription repeats."""
-        return [json.loads(t)["frames"] for topic, t, kept in self.heard if topic == "kiosk/state" and not kept]
+    def frames(self, *topics: str) -> list[int]:
+        """Of the snapshots on `state` or `history`; without the retained one, which a new subscription repeats.
+
+        Of both topics, unless one is named, in the order in which they were made.
+        """
+        wanted = [f"kiosk/{topic}" for topic in topics or ("state", "history")]
+        told = [json.loads(text) for topic, text, kept in self.heard if topic in wanted and not kept]
+        return [t["frames"] for t in (told if topics else sorted(told, key=lambda t: int(t["sequence"])))]
 
     def close(self) -> None:
         self.client.disconnect()
