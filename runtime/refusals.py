@@ -79,4 +79,4 @@ class Refusals:
             write_text(self.path, json.dumps(self._known) + "\n")
 
     def _digest(self, salt: str) -> str:
-        return hashlib.scrypt(self.source.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=16).hex()
+        return hashlib.scrypt(self.source.encode(), salt=salt.encode(), n=1 << 12, r=8, p=1, dklen=16).hex()

@@ -78,6 +78,8 @@ SLOW = (
     "tests/runtime/storage/test_history.py::test_rows_leave_by_size",
     "tests/runtime/test_mqtt.py::test_a_broker_that_dies",
     "tests/runtime/test_pipeline.py",
+    "tests/runtime/test_refusals.py::test_it_is_asked_once",
+    "tests/runtime/test_refusals.py::test_page_and_doctor",
     "tests/runtime/vision/test_optical_flow.py::test_faces_are_followed",
     "tests/runtime/web/test_api.py::test_a_fuzzed_api",
     "tests/runtime/web/test_login.py",

@@ -44,7 +44,7 @@ camera that it tried, and so hides why the right one failed."""
 NO_PICTURE = "gave something that is no picture"
 _ADDRESS = re.compile(r"^\[(\w+) @ 0x[0-9a-f]+\] ")
 """What FFmpeg begins a line with."""
-_REFUSED = re.compile(r"\(40[13]\)|\b40[13] (Unauthorized|Forbidden)")
+_REFUSED = re.compile(r"\(40[13]\)|\b40[13] \(?(Unauthorized|Forbidden)")
 
 
 class NoMorePictures(SourceError):
