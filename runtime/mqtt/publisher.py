@@ -202,10 +202,10 @@ class MqttPublisher:
         connection.listen(self._topics.filters())
         for topic, text in self._announced:
             connection.send(topic, text)
-        connection.send(self.settings.status, ONLINE)
         self._take_in()
         self._delivery = delivery = Delivery(connection, self._queue, self.settings, self._topics.sender, self._clock)
-        delivery.send()
+        delivery.send()  # before `online`, at which whoever listens shows the state that it knows
+        connection.send(self.settings.status, ONLINE)
         alive = True
         while alive and not self._stopping.is_set():
             alive = connection.loop_once(LOOP_S, self._wake_read)

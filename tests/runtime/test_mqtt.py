@@ -28,7 +28,7 @@ from fer_edge.runtime.mqtt.queue import OfflineQueue
 from fer_edge.runtime.mqtt.settings import MqttSettings, topic_of
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
 from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot, state_json
-from support.brokers import MOSQUITTO, Broker, Listener
+from support.brokers import MOSQUITTO, Broker, Hole, Listener
 from support.snapshots import SEEN, moment, publish
 from support.waiting import until
 
@@ -247,41 +247,6 @@ def test_commands(listen: Make, publisher: Make) -> None:
     until(lambda: ("record", True) in commands)
     assert commands == [("pause", True), ("pause", False), ("record", True)]
     assert kiosk.state().connected
-
-
-class Hole:
-    """A way to the broker that stays open on the broker's side when the client is gone, as after a power cut."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._listen = socket.create_server(("127.0.0.1", 0))
-        self.port, self.ended = self._listen.getsockname()[1], 0
-        """ended: connections that the broker has closed."""
-        self._held: list[socket.socket] = []
-        self._to = ("127.0.0.1", broker.port)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near = self._listen.accept()[0]
-            except OSError:
-                return
-            far = socket.create_connection(self._to)
-            self._held += [near, far]
-            threading.Thread(target=self._pass, args=(near, far), daemon=True).start()
-            threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket, from_broker: bool = False) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-        self.ended += from_broker
-
-    def close(self) -> None:
-        for held in [self._listen, *self._held]:
-            held.close()
 
 
 def test_a_session_that_the_broker_holds_open_is_taken_over(
