@@ -85,8 +85,7 @@ def publisher(broker: Broker, tmp_path: Path, cleanup: ExitStack) -> Make:
 def test_birth_state_and_farewell(listen: Make, publisher: Make) -> None:
     early, kiosk = listen(), publisher()
     kiosk.publish(SEEN)
-    until(lambda: early.of("kiosk/state"))
-    assert early.of("kiosk/status") == ["online"]
+    until(lambda: early.of("kiosk/state") and early.of("kiosk/status") == ["online"])
     told = json.loads(early.of("kiosk/state")[0])
     assert told["health"] == {"condition": "ok", "reason": ""}
     assert told["shares"] == {"happy": 0.6667, "uncertain": 0.3333}
@@ -255,7 +254,11 @@ def test_a_session_that_the_broker_holds_open_is_taken_over(
     """A kiosk that comes back before the broker missed it is not called offline by its former self, ever."""
     listener, hole = listen(), Hole(broker)
     cleanup.callback(hole.close)
-    killed_kiosk(hole, tmp_path / "queue.db", 1, lambda: until(lambda: listener.frames() == [0]))
+
+    def told() -> bool:
+        return listener.frames() == [0] and listener.of("kiosk/status") == ["online"]
+
+    killed_kiosk(hole, tmp_path / "queue.db", 1, lambda: until(told))
     assert (listener.of("kiosk/status"), hole.ended) == (["online"], 0)
     kiosk = publisher(port=hole.port)
     until(lambda: hole.ended == 1, "the old session's end")
