@@ -140,13 +140,14 @@ class Aggregate:
 
     @property
     def least_group(self) -> int:
-        """Faces at once; another value begins anew, for what was promised of the last minute holds."""
+        """Faces at once; another value begins anew, for what was told before was told under another promise."""
         return self._least
 
     @least_group.setter
     def least_group(self, faces: int) -> None:
         if faces != self._least:
             self._least = faces
+            self._told.clear()
             self.clear()
 
     @property

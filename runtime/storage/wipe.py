@@ -78,12 +78,14 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int | None = None) 
     """
     path, places = kiosk_path(folder), places_of(folder)
     sessions = recordings_to_wipe(folder, before_ms)
-    if not (path.is_file() or sessions or places.backlog()):
+    if not (places.history() or sessions or places.backlog()):
         raise InputError(f"{folder} holds no kiosk's store", cause="the path is wrong", hint="fer-edge config show")
     claim = Claim(folder)
     try:
         _remove_files(places, sessions)
-        rows, gone, kept = _rows(path, before_ms, round(time.time() * 1000) if now_ms is None else now_ms)
+        rows, gone, kept = _rows(places, before_ms, round(time.time() * 1000) if now_ms is None else now_ms)
+        if before_ms is None and (left := [*places.history(), *places.backlog(), *places.recordings()]):
+            raise OutputError(f"these came back: {', '.join(map(str, left))}", cause="another program writes them")
         return Wiped(rows, _prove(path, gone, kept), len(sessions), tuple(places.absent()))
     except sqlite3.Error as error:
         raise OutputError(
@@ -119,20 +121,23 @@ def _remove_files(places: Places, sessions: list[Path]) -> None:
         )
 
 
-def _rows(path: Path, before_ms: int | None, now_ms: int) -> tuple[int | None, Stamps, Stamps]:
+def _rows(places: Places, before_ms: int | None, now_ms: int) -> tuple[int | None, Stamps, Stamps]:
     """Remove rows: how many, and the stamps of those that are gone, and of those that are kept."""
-    if not path.is_file():
+    path = kiosk_path(places.store)
+    if before_ms is None:
+        return _everything(places)
+    return _a_part(path, before_ms, now_ms) if path.is_file() else (0, {}, {})
+
+
+def _everything(places: Places) -> tuple[int | None, Stamps, Stamps]:
+    if not places.history():
         return 0, {}, {}
-    return _everything(path) if before_ms is None else _a_part(path, before_ms, now_ms)
-
-
-def _everything(path: Path) -> tuple[int | None, Stamps, Stamps]:
     rows, gone = None, {}
-    with suppress(InputError), reading(path.parent) as database:  # a damaged one goes all the same, uncounted
+    with suppress(InputError), reading(places.store) as database:  # a damaged one goes all the same, uncounted
         gone = _stamps(database, "1", {})
         rows = database.execute("SELECT count(*) FROM observations").fetchone()[0]
-    for side in SIDES:
-        _shred(path.with_name(path.name + side))
+    for file in places.history():
+        _shred(file)
     return rows, gone, {}
 
 

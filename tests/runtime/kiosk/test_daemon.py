@@ -368,6 +368,8 @@ def test_what_was_told_is_counted_and_nothing_else() -> None:
     a.update(0.2, [observation(1, "happy")])
     a.clear()
     assert a.told() == {"happy": 1, "sad": 1}
+    a.least_group = 3
+    assert a.told() is None
     assert Aggregate().told() == {}
 
 
