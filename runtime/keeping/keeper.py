@@ -84,7 +84,8 @@ class Keeper:
     def _remove_recordings(self, days: KeepDays, now: float) -> None:
         if recordings_in(days.folder):
             remember(self._store, days.folder)
-        mine = [s for s in places_of(self._store, days.folder).recordings() if s != self._spare()]
+        spare = [folder.absolute() for folder in (self._spare(),) if folder]
+        mine = [s for s in places_of(self._store, days.folder).recordings() if s not in spare]
         for session in mine:
             if self._clock_ok() and began_s(session) > now:  # by a clock that was wrong: its days count from now on
                 os.utime(session, (now, now))

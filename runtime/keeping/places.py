@@ -38,7 +38,7 @@ class Places:
     @property
     def usual(self) -> Path:
         """Where recordings lie unless the configuration says otherwise; those of older versions are not in the list."""
-        return self.store.parent / "sessions"
+        return self.store.absolute().parent / "sessions"
 
     def history(self) -> list[Path]:
         """Files of observations: the store with SQLite's log, and damaged ones that were set aside."""
@@ -50,8 +50,10 @@ class Places:
 
     def recordings(self) -> list[Path]:
         """Folders of recorded sessions, whatever is in them: a store, a film, an unfinished one, reports; OSError."""
-        folders = dict.fromkeys((self.usual, *self.recorded))
-        return [session for folder in folders for session in recordings_in(folder)]
+        found = [session for folder in self.recorded for session in recordings_in(folder)]
+        if self.usual not in self.recorded:  # nobody said that it is ours, so the name alone is not enough
+            found += [s for s in recordings_in(self.usual) if has_pictures(s) or any(s.glob("observations.db*"))]
+        return found
 
     def absent(self) -> list[Path]:
         """Folders with recordings that cannot be reached, as on a disk that is not plugged in."""

@@ -93,6 +93,20 @@ def test_recordings_go_while_it_runs_but_not_the_one_that_is_written(sessions: P
     assert other.exists()
 
 
+def test_relative_folders_are_no_others(
+    tmp_path: Path, store: Path, sessions: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = recording(sessions, 9)
+    own = Path("disk/sessions")
+    keep(own, spare=lambda: own / made.name).close()
+    assert made.exists()
+    remember(store, own)
+    recording(store.parent / "sessions", 9)
+    remember(store, store.parent / "sessions")
+    assert len(places_of(Path("state/store"), own).recordings()) == 2
+
+
 def test_recordings_go_that_lie_where_the_configuration_does_not_say_any_more(
     tmp_path: Path, store: Path, sessions: Path, keep: Keep
 ) -> None:
@@ -163,6 +177,7 @@ def test_a_wipe_takes_everything(
     remember(store, sessions)
     made = [recording(sessions, 88), recording(sessions, 1), recording(store.parent / "sessions", 2)]
     (made[0] / "link").symlink_to(tmp_path / "mine")
+    (store.parent / "sessions" / "20260101-120000").mkdir()  # of another program
     (tmp_path / "mine").write_text("mine")
     data = partial(run_verb, capsys, "data", "wipe", store)
     code, said = data()
@@ -173,6 +188,7 @@ def test_a_wipe_takes_everything(
     assert json.loads(said) == {"removed": 0, "recordings": 3, "searched_bytes": 0, "absent": []}
     assert tree(tmp_path) == {tmp_path / "mine", store.parent / "recorded.json"}
     assert (tmp_path / "mine").read_text() == "mine"
+    assert [p.name for p in (store.parent / "sessions").iterdir()] == ["20260101-120000"]
     assert data("--yes")[0] == 2
 
 
