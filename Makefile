@@ -47,7 +47,7 @@ test-train: $(VENV)/.dev ## only what trains or exports a network
 test-old-pythons: $(VENV)/.dev ## workers and first boot under Python 3.6 to 3.10, with the vendors' libraries
 	$(PYTEST) -m old_python
 
-test-peers: $(VENV)/.dev ## the other packages that docs/benchmarks.md compares with, installed and asked
+test-peers: $(VENV)/.dev ## other packages, installed and asked: those of docs/benchmarks.md, and Home Assistant
 	$(PYTEST) -m peers
 
 test-boot: $(VENV)/.dev ## flash a card and boot it in an emulator; docs/flash.md says what that needs and proves

@@ -14,10 +14,10 @@ from pathlib import Path
 from ..errors import BundleError, LabelMismatch, UsageError
 from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
 from ..words import counted
-from .manifest import Artifact, Manifest
+from .manifest import CARD, MANIFEST, Artifact, Manifest
 from .model_card import model_card
 from .opening.check import check_files, damaged
-from .opening.zipped import CARD, MANIFEST, has_manifest, unpack
+from .opening.zipped import has_manifest, unpack
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from ..toml_schema import Fault, about, build
 SCHEMA = 1
 """The newest manifest layout this version reads and writes."""
 
+MANIFEST, CARD = "bundle.json", "MODEL_CARD.md"
+"""Files of a bundle beside its artifacts."""
+
 
 @dataclass(frozen=True)
 class InputSpec:

@@ -24,6 +24,7 @@ TOOLS = {
     "mkfs.vfat": "dosfstools",
     "mke2fs": "e2fsprogs",
     "sfdisk": "fdisk",
+    "promtool": "prometheus",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
     "minisign": "minisign",
@@ -81,10 +82,13 @@ SLOW = (
     "tests/runtime/sources/test_camera_process.py::test_a_stream_whose_server",
     "tests/runtime/sources/test_capture.py::test_a_hundred_openings",
     "tests/runtime/sources/test_capture.py::test_an_ip_camera",
+    "tests/runtime/sources/test_gstreamer.py",
     "tests/runtime/storage/test_history.py::test_a_killed_writer",
     "tests/runtime/storage/test_history.py::test_rows_leave_by_size",
     "tests/runtime/test_mqtt.py::test_a_broker_that_dies",
     "tests/runtime/test_pipeline.py",
+    "tests/runtime/test_refusals.py::test_it_is_asked_once",
+    "tests/runtime/test_refusals.py::test_page_and_doctor",
     "tests/runtime/vision/test_optical_flow.py::test_faces_are_followed",
     "tests/runtime/web/test_api.py::test_a_fuzzed_api",
     "tests/runtime/web/test_attacks.py::test_the_kiosk_goes_on",
@@ -113,7 +117,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a foreign environment; two workers begin with the files that take longest, to end together."""
     for item in items:
-        if "kept" in getattr(item, "fixturenames", ()):
+        if "kept" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("peers"):
             item.add_marker(pytest.mark.peers if "peers" in item.path.name else pytest.mark.old_python)
         if "exported" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.train)

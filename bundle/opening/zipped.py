@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import shutil
 import stat
-import struct
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from ...errors import BundleDamaged, FerEdgeError
+from ...archives import Unreadable, reading
+from ...errors import BundleDamaged
 from ...files import writing_folder
-from ..manifest import Manifest
+from ..manifest import CARD, MANIFEST, Manifest
 from .check import check_files, damaged, is_inside
 
-MANIFEST, CARD = "bundle.json", "MODEL_CARD.md"
 MAX_MANIFEST = 1 << 20
 """Bytes; the longest we wrote has 24 kB."""
 SMALL, MAX_RATIO = 64 << 20, 20
 """What is unpacked may take so many bytes, or so many times what the .zip has; weights hardly shrink."""
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError, OSError)
-"""What zipfile raises for a file that is none, or is damaged."""
 
 
 def has_manifest(archive: Path) -> bool:
     """Whether a .zip has a manifest at its top; raises BundleDamaged when it cannot be read."""
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        with reading(), zipfile.ZipFile(archive) as zipped:
             return MANIFEST in zipped.namelist()
-    except _UNREADABLE as error:
+    except (OSError, Unreadable) as error:
         raise damaged(archive, f"is not a readable .zip ({error})") from None
 
 
@@ -40,7 +36,7 @@ def unpack(archive: Path, folder: Path) -> None:
         BundleDamaged, BundleSchemaError: what is in it is refused; OutputError: there is no room for it.
     """
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        with reading(), zipfile.ZipFile(archive) as zipped:
             entries = _entries(archive, zipped)
             if entries[MANIFEST].file_size > MAX_MANIFEST:
                 raise damaged(archive, f"has a {MANIFEST} of {entries[MANIFEST].file_size} bytes")
@@ -53,9 +49,7 @@ def unpack(archive: Path, folder: Path) -> None:
                     _put(zipped, entry, temporary / entry.filename)
                 for artifact in manifest.artifacts:
                     check_files(temporary, artifact, shown=archive)
-    except FerEdgeError:
-        raise
-    except _UNREADABLE as error:
+    except (OSError, Unreadable) as error:
         raise damaged(archive, f"is not a readable .zip ({error})") from None
 
 

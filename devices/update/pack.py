@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from ...archives import Unreadable, reading
 from ...bundle import open_bundle
 from ...errors import InputError, OutputError, UsageError
 from ...files import cannot_write, writing
@@ -97,8 +98,9 @@ def unpacked(
 @contextmanager
 def _told(source: Path) -> Iterator[None]:
     try:
-        yield
-    except tarfile.TarError as error:
+        with reading():
+            yield
+    except Unreadable as error:
         cause = "it was not copied whole, or is something else"
         raise InputError(f"{source} is not a whole .tar: {error}", cause=cause, hint="copy it again") from error
     except OSError as error:

@@ -65,6 +65,8 @@ class Notice:
         keep_days: how long observations are kept; 0: at any age.
         record_days: how long a recorded session is kept, 0: at any age; None: none can be recorded.
         record_video: a recorded session has pictures.
+        earlier_days: how long sessions are kept that lie there and are of another kind than those that can be recorded
+            now; None: there are none. earlier_video: they have pictures.
     """
 
     text: str = NOTICE
@@ -75,6 +77,8 @@ class Notice:
     keep_days: float = 30.0
     record_days: float | None = None
     record_video: bool = False
+    earlier_days: float | None = None
+    earlier_video: bool = False
 
 
 @dataclass(frozen=True)
