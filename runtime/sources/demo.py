@@ -143,7 +143,7 @@ def camera_view(wall: Image, grain: NDArray[np.int8], index: int) -> Image:
     focus = 1.6 * max(0.0, math.sin(2 * math.pi * t / 6)) ** 2
     if focus > 0.3:
         view = cv2.GaussianBlur(view, (0, 0), focus)
-    light = 0.9 + 0.2 * math.sin(2 * math.pi * t / 8 + 1)
+    light = 0.85 + 0.3 * math.sin(2 * math.pi * t / 8 + 1)
     left, top = index * 37 % GRAIN, index * 59 % GRAIN
     noise = cv2.merge([grain[top : top + HEIGHT, left : left + WIDTH]] * 3)
     return np.asarray(cv2.add(cv2.convertScaleAbs(view, alpha=light), noise, dtype=cv2.CV_8U), np.uint8)
