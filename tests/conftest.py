@@ -34,6 +34,7 @@ SPREAD = ("tests/train/", "tests/export/test_export.py::test_models")
 SLOW = (
     "tests/benchmarks/test_compare.py::test_intervals_hold",
     "tests/benchmarks/test_compare.py::test_the_same_distribution",
+    "tests/benchmarks/test_compiled.py::test_who_has_no_compiler",
     "tests/benchmarks/test_estimate.py::test_the_table_of_models",
     "tests/benchmarks/test_measure.py",
     "tests/benchmarks/test_peers.py::test_a_full_disk",

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...bundle import Artifact, Bundle, InputSpec, Manifest, cache_folder, describe_file, save_bundle
-from ...runtime.vision.detectors.weights import Model, fetch
+from ...errors import DeviceNotFound
+from ...runtime.vision.detectors.weights import OFFLINE, Model, fetch, offline, present
 
 PREFIX = "google-"
 """Before the published table's name of a model."""
@@ -94,18 +95,28 @@ OFFER = (
 )
 
 
-def compiled_model(name: str, say: Callable[[str], None]) -> tuple[str, Bundle]:
-    """One of COMPILED by the published table's name, and as a bundle of that file alone; fetched where it is not here.
+def compiled_model(name: str, say: Callable[[str], None]) -> Bundle:
+    """One of COMPILED as a bundle of that file alone, by the published table's name; fetched where it is not here.
 
-    Raises DeviceNotFound: no place has it; OutputError: the cache cannot be written.
+    Raises DeviceNotFound: no place has it, or it must not be fetched; OutputError: the cache cannot be written.
     """
     compiled = COMPILED[name]
+    if offline() and not present(compiled.model):
+        raise DeviceNotFound(
+            f"the model {name} is not in the cache",
+            cause=f"{OFFLINE} forbids to fetch it",
+            hint=f"download {compiled.model.urls[0]} elsewhere, then: fer-edge models add FILE",
+        )
     file = fetch(compiled.model, say)
     artifact = Artifact(file.name, "edgetpu", "int8", *describe_file(file), report={"compiled": True})
     labels = tuple(f"class {i}" for i in range(CLASSES))
-    about = {"weights": "imagenet", "source": compiled.model.urls[0]}
-    table_name = name.removeprefix(PREFIX)
     manifest = Manifest(
-        table_name, "1", labels, InputSpec(compiled.size), (artifact,), {}, about, compiled.model.licence
+        name.removeprefix(PREFIX),
+        "1",
+        labels,
+        InputSpec(compiled.size),
+        (artifact,),
+        provenance={"weights": "imagenet", "source": compiled.model.urls[0]},
+        licence=compiled.model.licence,
     )
-    return table_name, save_bundle(cache_folder() / "benchmark-models" / name, manifest, {file.name: file})
+    return save_bundle(cache_folder() / "benchmark-models" / name, manifest, {file.name: file})
