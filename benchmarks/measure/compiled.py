@@ -1,8 +1,8 @@
 """Google's own compiled test models for the Edge TPU: a first figure before anything was compiled here.
 
 They lie in google-coral/test_data on GitHub (Apache-2.0). None could be fetched where this was written: the sums are
-those that others publish, and a file with other bytes is refused and never measured. ResNet50 and EfficientNetV2-B0 are
-left out: of the one no sum was found, of the other Google has none.
+those of public build recipes, never checked against the files, and what has other bytes is refused and never measured.
+ResNet50 and EfficientNetV2-B0 are left out: of the one no sum was found, of the other Google has none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...runtime.vision.detectors.weights import OFFLINE, Model, fetch, offline, 
 PREFIX = "google-"
 """Before the published table's name of a model."""
 CLASSES = 1001
-"""ImageNet's, and the background."""
+"""ImageNet's, and the background; nobody reads them, and a graph of more or fewer is timed all the same."""
 _OLD, _NEW = "c21de4450f88a20ac5968628d375787745932a5a", "104342d2d3480b3e66203073dac24f4e2dbb4c41"
 """Commits of google-coral/test_data. The old one's sums are those of a Yocto recipe for Coral benchmarks, which names
 no commit: another project states the same sum for a sister file. The new one's is that of an installer."""
