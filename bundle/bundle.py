@@ -112,10 +112,15 @@ def find_bundle(words: str | Path | None) -> Path:
 
 
 def same_model(one: Path, other: Path) -> bool:
-    """Whether two bundle folders are of the same weights, by what their manifests say; raises BundleSchemaError."""
-    manifests = [Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")) for folder in (one, other)]
-    graphs = [Bundle(one, manifest).reference.sha256 for manifest in manifests]
-    return graphs[0] == graphs[1]
+    """Whether two bundle folders are of the same weights, by what their manifests say; raises BundleDamaged."""
+    graphs = set()
+    for folder in (one, other):
+        try:
+            manifest = Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, BundleError) as error:
+            raise _damaged(folder / MANIFEST, f"cannot be read: {str(error).splitlines()[0]}") from None
+        graphs.add(Bundle(folder, manifest).reference.sha256)
+    return len(graphs) == 1
 
 
 def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bundle:
@@ -233,10 +238,12 @@ def _check_file(folder: Path, artifact: Artifact) -> None:
 
 
 def _damaged(file: Path, what: str) -> BundleDamaged:
+    added = next((folder for folder in file.parents if folder == added_bundle(folder.name)), None)
+    again = f"rm -r {shlex.quote(str(added))}  # and fer-edge models add WHEEL once more"
     return BundleDamaged(
         f"{file} {what}",
         cause="an interrupted copy, a bad disk, or a file changed after export",
-        hint="copy the bundle again from where it came",
+        hint=again if added else "copy the bundle again from where it came",
     )
 
 

@@ -70,9 +70,11 @@ def test_run_takes_what_was_added(wheel: Path, tmp_path: Path, capsys: pytest.Ca
     assert "has no artifact for mine" in json.loads(capsys.readouterr().out)["error"]
     assert main(["models", "add", str(wheel)]) == 0
     place = open_bundle("edgetpu").folder
-    (place / "bundle.json").write_text("{")  # damaged
-    (place / "model.onnx").unlink()
-    assert main(["models", "add", str(wheel)]) == 0
+    (place / "bundle.json").write_text("{")
+    capsys.readouterr()
+    assert main(words) == 2
+    assert json.loads(capsys.readouterr().out)["hint"].startswith(f"rm -r {place}")
+    assert main(["models", "add", str(wheel)]) == 0  # it mends what was damaged
     capsys.readouterr()
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)["device"]

@@ -258,7 +258,7 @@ def test_fetch_trusts_the_hash_and_names_every_place(
     wrong.write_bytes(b"a login page")
     only_wrong = replace(REGISTRY["yunet"], urls=(wrong.as_uri(),), wheel="")
     monkeypatch.setitem(REGISTRY, "yunet", only_wrong)
-    with pytest.raises(DeviceNotFound, match="any of 1 places"):
+    with pytest.raises(DeviceNotFound, match="any of 1 place"):
         fetch_model("yunet", lambda line: None)
     monkeypatch.setitem(REGISTRY, "yunet", replace(only_wrong, urls=(wrong.as_uri(), yunet_file.as_uri())))
     assert fetch_model("yunet", lambda line: None).read_bytes() == yunet_file.read_bytes()
