@@ -37,6 +37,7 @@ NOT_RUN = {
     "fer-edge WORD --calibration": "begun by the verb that was called",
     "fer-edge benchmark --": "measures for minutes",
     "fer-edge bundle add": "needs what Google's compiler gave",
+    "fer-edge bundle import": "needs another tool's model; tests/export/test_import.py has some",
     "fer-edge bundle make": "builds a network; tests/train does",
     "fer-edge config init FILE": "asks at a terminal",
     "fer-edge config init WORD --replace": "as above",
