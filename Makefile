@@ -12,8 +12,8 @@ PYTEST  = $(BIN)/python -m pytest
 BESIDE  = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 QUICK   = not (slow or train or campaign or old_python or peers)
 
-.PHONY: demo quick test cases test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak wheel models-wheel \
-	benchmark export clean
+.PHONY: demo quick test cases test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak \
+	wheel models-wheel lock benchmark export clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
@@ -47,7 +47,7 @@ test-train: $(VENV)/.dev ## only what trains or exports a network
 test-old-pythons: $(VENV)/.dev ## workers and first boot under Python 3.6 to 3.10, with the vendors' libraries
 	$(PYTEST) -m old_python
 
-test-peers: $(VENV)/.dev ## the other packages that docs/benchmarks.md compares with, installed and asked
+test-peers: $(VENV)/.dev ## other packages, installed and asked: those of docs/benchmarks.md, and Home Assistant
 	$(PYTEST) -m peers
 
 test-boot: $(VENV)/.dev ## flash a card and boot it in an emulator; docs/flash.md says what that needs and proves
@@ -75,6 +75,9 @@ tools: ## the system's programs that some tests need, where this user may instal
 format: $(VENV)/.dev ## rewrite files in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.dev ## packaging/locks: what a card gets, by version and hash; asks the package index
+	$(BIN)/python -m fer_edge.devices.flash.payload.lock
 
 wheel: $(VENV)/.dev ## dist/*.whl
 	$(BIN)/python -m build --wheel

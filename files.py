@@ -52,16 +52,22 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, private: bool = False) -> Iterator[Path]:
     """Give a temporary file beside `path`; on success fsync it and rename it to `path`, on any error remove it.
 
     The temporary name keeps the suffix of `path`, because video writers choose their container by it.
+
+    Args:
+        private: for secrets: the file is there, empty, before anything is written, and nobody else may open it.
 
     Raises OutputError: the folder cannot be written, or the disk is full.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     _make_parent(path)
     try:
+        if private:
+            temporary.unlink(missing_ok=True)  # of one that was killed
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
         fsync(temporary)
         os.replace(temporary, path)
@@ -108,9 +114,9 @@ class NotText(ValueError):
         self.coding = coding
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path` in one step; raises OutputError."""
-    with writing(path) as temporary:
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Write UTF-8 text to `path` in one step, for its user alone to read when it is private; raises OutputError."""
+    with writing(path, private) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

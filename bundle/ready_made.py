@@ -17,8 +17,6 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import locked
 from .bundle import (
-    CARD,
-    MANIFEST,
     Bundle,
     add_artifacts,
     added_bundle,
@@ -28,7 +26,7 @@ from .bundle import (
     same_model,
     save_bundle,
 )
-from .manifest import Artifact, Manifest
+from .manifest import CARD, MANIFEST, Artifact, Manifest
 
 TABLE = Path(__file__).with_name("ready_made.csv")
 PACKAGE = "fer_edge_models"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ACTIONS = {
     "show": "how many rows, of which time, how large, how long they stay",
     "export": "write rows or aggregates as a table",
-    "wipe": "remove everything, or what is older than a moment, and prove it",
+    "wipe": "remove everything, recordings too, or what is older than a moment, and prove it",
 }
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -78,9 +78,13 @@ def _check(action: str, given: Mapping[str, Any]) -> None:
     if minutes is not None and not 0.01 <= minutes <= 527_040:
         raise UsageError(f"--aggregate {minutes:g} is not between 0.01 minutes and a year")
     if action == "wipe" and not given["yes"]:
+        from ..runtime.storage.wipe import recordings_to_wipe
+
         what = f"what is older than {_text(before)}" if before is not None else "every observation"
+        recorded = ", ".join(map(str, recordings_to_wipe(given["folder"], before)))
         raise UsageError(
-            f"nothing was removed: this would remove {what} from {given['folder']} for good",
+            f"nothing was removed: this would remove {what} from {given['folder']}"
+            f"{f' and these recordings: {recorded}' if recorded else ''} for good",
             hint=" ".join([again, *(["--before", _text(before)] if before is not None else []), "--yes"]),
         )
 
@@ -156,8 +160,13 @@ def _wipe(args: argparse.Namespace) -> int:
 
     done = wipe(args.folder, args.before)
     if args.json:
-        print(json.dumps({"removed": done.rows, "searched_bytes": done.searched}))
+        absent = [str(folder) for folder in done.absent]
+        told = {"removed": done.rows, "searched_bytes": done.searched, "recordings": done.recordings, "absent": absent}
+        print(json.dumps(told))
         return 0
     rows = "a damaged store" if done.rows is None else counted(done.rows, "observation")
-    print(f"removed {rows}; searched {done.searched} bytes of what is left and found none of them")
+    recordings = f" and {counted(done.recordings, 'recording')}" if done.recordings else ""
+    print(f"removed {rows}{recordings}; searched {done.searched} bytes of what is left and found none of them")
+    for folder in done.absent:
+        print(f"not there, so nothing in it was removed, and sessions were recorded in it: {folder}")
     return 0

@@ -55,7 +55,7 @@ EXAMPLES = {
         "fer-edge flash init card.toml",
         "fer-edge flash --device rpi5 --os-image raspios-lite.img.xz --config card.toml --out card.img",
     ),
-    "update": ("fer-edge update push pi@kiosk.local payload", "fer-edge update status"),
+    "update": ("fer-edge update push pi@kiosk.local payload --key ours.key", "fer-edge update status"),
     "models": ("fer-edge models list", "fer-edge models fetch yunet", "fer-edge models add fer_edge_models.whl"),
     "completion": (
         "fer-edge completion bash > ~/.local/share/bash-completion/completions/fer-edge",

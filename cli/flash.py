@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", metavar="BUNDLE", help="the model (default: the one inside fer-edge)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="card.toml; `flash init` writes a first one")
     parser.add_argument("--wheelhouse", type=Path, metavar="DIR", help="Python packages, as `flash fetch` brings them")
+    parser.add_argument(
+        "--update-key", type=Path, metavar="FILE", help="whose updates it takes: NAME.pub of `update key`"
+    )
     parser.add_argument("--out", type=Path, metavar="IMAGE", help="write the card to a file")
     parser.add_argument("--to", metavar="DISK", help="write the card to a disk, such as /dev/sdb")
     parser.add_argument("--serial", default="", metavar="TEXT", help="--to --yes: the serial number of that disk")
@@ -191,7 +194,8 @@ def confirmed_disk(to: str, yes: bool, serial: str) -> Disk:
 
     Raises UsageError: it must not be written, or nobody confirmed it; DeviceNotFound: there is none.
     """
-    from ..devices.flash.disk.disks import NO_SERIAL, check_serial, find_writable
+    from ..devices.flash.disk.confirmed import check_serial, find_writable
+    from ..devices.flash.disk.disks import NO_SERIAL
 
     disk = find_writable(to)
     if yes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from ..devices.update.apply import UpdateOptions
 
 ACTIONS = {
-    "pack": "make one file of a payload or a bundle, for a USB stick: pack FOLDER OUT.tar",
-    "push": "take it to a kiosk over SSH and apply it there: push HOST FOLDER",
-    "apply": "on the kiosk: try it, and go back when it does not become healthy: apply FOLDER",
+    "key": "make a pair of keys, to sign updates with and to flash cards with: key NAME",
+    "pack": "make one signed file of a payload or a bundle, for a USB stick: pack FOLDER OUT.tar --key NAME.key",
+    "push": "take it to a kiosk over SSH and apply it there: push HOST FOLDER --key NAME.key",
+    "apply": "on the kiosk: try it, and go back when it does not become healthy: apply FILE.tar",
     "status": "on the kiosk: which release runs",
     "settle": "on the kiosk: go back from an update that was interrupted; it does so by itself at boot",
 }
@@ -28,8 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `update`."""
     parser.add_argument("action", choices=ACTIONS, help="; ".join(f"{name}: {line}" for name, line in ACTIONS.items()))
     parser.add_argument(
-        "words", nargs="*", metavar="WHAT", help="pack: FOLDER OUT.tar; push: HOST FOLDER; apply: FOLDER or FILE.tar"
+        "words", nargs="*", metavar="WHAT", help="pack: FOLDER OUT.tar; push: HOST FOLDER; apply: FILE.tar or FOLDER"
     )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="pack, push: sign with this key of `update key`")
+    parser.add_argument("--unsigned", action="store_true", help="push, apply: take it whoever made it")
     parser.add_argument("--limit", type=float, default=180.0, metavar="S", help="to become healthy (default: 180)")
     parser.add_argument("--hold", type=float, default=20.0, metavar="S", help="to stay healthy (default: 20)")
     parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="of the system (default: /)")
@@ -39,29 +43,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
-    wanted = {"pack": 2, "push": 2, "apply": 1}.get(args.action, 0)
+    wanted = {"key": 1, "pack": 2, "push": 2, "apply": 1}.get(args.action, 0)
     if len(args.words) != wanted:
         line = ACTIONS[args.action].rpartition(": ")[2]
         raise UsageError(f"update {args.action} takes {wanted or 'nothing'} more", hint=f"fer-edge update {line}")
     if bool(args.restart) != bool(args.healthy):
         raise UsageError("--restart and --healthy go together")
-    return {"pack": _pack, "push": _push, "apply": _apply, "status": _status, "settle": _settle}[args.action](args)
+    actions = {"key": _key, "pack": _pack, "push": _push, "apply": _apply, "status": _status, "settle": _settle}
+    return actions[args.action](args)
+
+
+def _key(args: argparse.Namespace) -> int:
+    from ..devices.update.signature import make_keys
+
+    secret, public = make_keys(Path(args.words[0]))
+    text = f"{secret} signs: keep it to yourself\n{public} is for cards: fer-edge flash --update-key {public}"
+    print(json.dumps({"secret": str(secret), "public": str(public)}) if args.json else text)
+    return 0
 
 
 def _pack(args: argparse.Namespace) -> int:
     from ..devices.update.pack import pack
+    from ..devices.update.signature import sign
 
     folder, out = args.words
     pack(_there(folder), Path(out))
-    print(json.dumps({"file": out}) if args.json else f"{out}: {Path(out).stat().st_size / 1e6:.1f} MB")
+    signature = None if args.key is None else sign(Path(out), args.key, _password(args.key))
+    beside = f"take {signature} along" if signature else "not signed, so a kiosk takes it with --unsigned alone"
+    answer = {"file": out, "signature": str(signature) if signature else None}
+    print(json.dumps(answer) if args.json else f"{out}: {Path(out).stat().st_size / 1e6:.1f} MB; {beside}")
     return 0
+
+
+def _password(key: Path) -> Callable[[], str] | None:
+    import getpass
+
+    return (lambda: getpass.getpass(f"password of {key}: ")) if sys.stdin.isatty() else None
 
 
 def _push(args: argparse.Namespace) -> int:
     from ..devices.update.push import push
 
     host, folder = args.words
-    said = push(host, _there(folder), _options(**vars(args)).words(), on_message=_printer(args.json))
+    words, say = _options(**vars(args)).words(), _printer(args.json)
+    said = push(host, _there(folder), words, on_message=say, key=args.key, password=_password(args.key))
     print(json.dumps({"host": host, "said": said.splitlines()}) if args.json else said.rstrip())
     return 0
 
@@ -73,18 +98,21 @@ def _apply(args: argparse.Namespace) -> int:
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a connection that breaks must not leave it on trial
     options, brought = _options(**vars(args)), _there(args.words[0])
-    limits = {"limit_s": options.limit_s, "hold_s": options.hold_s}
-    releases = Releases(options.root)
-    outcome = apply_update(releases, brought, options.service(), **limits, on_message=_printer(args.json))
+    outcome = apply_update(
+        Releases(options.root), brought, options.service(),
+        limit_s=options.limit_s, hold_s=options.hold_s, unsigned=options.unsigned, on_message=_printer(args.json),
+    )  # fmt: skip
     if args.json:
         print(json.dumps(vars(outcome)))
     return 0
 
 
-def _options(root: Path, restart: str, healthy: str, limit: float, hold: float, **others: object) -> UpdateOptions:
+def _options(
+    root: Path, restart: str, healthy: str, limit: float, hold: float, unsigned: bool, **others: object
+) -> UpdateOptions:
     from ..devices.update.apply import UpdateOptions
 
-    return UpdateOptions(root, restart, healthy, limit, hold)
+    return UpdateOptions(root, restart, healthy, limit, hold, unsigned)
 
 
 def _printer(quiet: bool) -> Callable[[str], None]:
@@ -107,6 +135,9 @@ def _status(args: argparse.Namespace) -> int:
         print(json.dumps(asdict(found)))
         return 0
     print(f"current: {found.current}\nothers:  {', '.join(found.others) or 'none'}")
+    print(
+        f"takes:   {f'what {found.key} signed' if found.key else 'updates with --unsigned, for it has no update key'}"
+    )
     if (trial := found.trial) is not None:
         print(f"an update from {trial.old} to {trial.new} is on trial, or was interrupted: fer-edge update settle")
     return 0

@@ -103,9 +103,18 @@ name_user() { # the user that the image ships without a password takes the new n
     fi
 }
 
+is_persons() { # is_persons passwd|group NAME: new, or with a number that login.defs gives to people
+    number=$(getent "$1" "$2" | cut -d: -f3)
+    [ -z "$number" ] || { [ "$number" -ge 1000 ] && [ "$number" -le 59999 ]; }
+}
+
 set_user() {
     user=$(setting user)
     [ -n "$user" ] || return 0
+    if ! is_persons passwd "$user" || ! is_persons group "$user"; then
+        say "$user is a system account or group here, and does not become a person's"
+        return 1
+    fi
     unlock
     name_user
     for group in adm dialout cdrom audio video sudo plugdev games users input render netdev gpio i2c spi; do
@@ -158,7 +167,8 @@ set_wifi() {
     fi
 }
 
-set_kiosk_secrets() { # install.sh gives them to the kiosk's group, once there is one
+set_kiosk_secrets() { # install.sh gives them to the kiosk's group, once there is one; the key of updates is no secret
+    [ ! -f "$here/settings/update.pub" ] || put /etc/fer-edge/update.pub 0644 < "$here/settings/update.pub"
     for name in mqtt-password web-token; do
         [ ! -f "$here/settings/$name" ] || put "/etc/fer-edge/$name" 0640 < "$here/settings/$name"
     done
@@ -189,10 +199,14 @@ wipe_secrets() {
     sync
 }
 
+wipe_payloads() { # a camera's URL may have its password in it, and the sums have that of the file
+    for name in config.toml SHA256SUMS; do wipe "$here/payload/$name"; done
+}
+
 give_up() {
     say "giving up: it boots without the kiosk from now on"
     wipe_secrets
-    wipe "$here/payload/config.toml"
+    wipe_payloads
     unhook
 }
 
@@ -240,7 +254,7 @@ main() {
         sync
     fi
     step="tidying up"
-    wipe "$here/payload/config.toml" # a camera's URL may have its password in it
+    wipe_payloads
     unhook
     rm -f "$told" "$boot/firstrun.sh"
     rm -rf "$here"

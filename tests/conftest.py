@@ -24,76 +24,17 @@ TOOLS = {
     "mkfs.vfat": "dosfstools",
     "mke2fs": "e2fsprogs",
     "sfdisk": "fdisk",
+    "promtool": "prometheus",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
+    "minisign": "minisign",
 }
 """Program -> package of the system, without which tests skip; `make test` installs them where it may, but for npm."""
 DEAR = ("train", "slow", "peers", "old_python", "campaign")
 SPREAD = ("tests/train/", "tests/export/test_export.py::test_models")
 """Where tests share nothing that is dear to make, but for what made_once keeps."""
-SLOW = (
-    "tests/benchmarks/test_compare.py::test_intervals_hold",
-    "tests/benchmarks/test_compare.py::test_the_same_distribution",
-    "tests/benchmarks/test_compiled.py::test_who_has_no_compiler",
-    "tests/benchmarks/test_estimate.py::test_the_table_of_models",
-    "tests/benchmarks/test_measure.py",
-    "tests/benchmarks/test_peers.py::test_a_full_disk",
-    "tests/benchmarks/test_peers.py::test_a_peer_that_ends",
-    "tests/benchmarks/test_report.py::test_a_browser",
-    "tests/bundle/test_labelled.py::test_what_a_graph",
-    "tests/campaigns/test_faults.py",
-    "tests/cases/",
-    "tests/cli/test_cli.py::test_a_stopped_run",
-    "tests/cli/test_cli.py::test_a_video_of_4k",
-    "tests/cli/test_cli.py::test_demo_runs",
-    "tests/cli/test_cli.py::test_second_run",
-    "tests/cli/test_cli.py::test_status_is_one_line",
-    "tests/cli/test_cli.py::test_truncated_video",
-    "tests/cli/test_cli.py::test_two_runs",
-    "tests/cli/test_examples.py::test_docs_output_has_every_field_of_a_run",
-    "tests/devices/flash/test_command.py",
-    "tests/devices/flash/test_direct.py",
-    "tests/devices/flash/test_first_boot.py",
-    "tests/devices/flash/test_images.py::test_changes_are_there",
-    "tests/devices/flash/test_payload.py::test_markers_are_asked",
-    "tests/devices/flash/test_payload.py::test_our_own_wheel",
-    "tests/devices/test_doctor.py::test_programs_are_run",
-    "tests/devices/test_doctor.py::test_the_libraries_here",
-    "tests/devices/test_update.py::test_over_ssh",
-    "tests/devices/test_update.py::test_the_command",
-    "tests/devices/test_update_faults.py",
-    "tests/export/test_export_errors.py",
-    "tests/export/test_import.py",
-    "tests/runtime/inference/test_device_choice.py",
-    "tests/runtime/inference/test_run_on_device.py",
-    "tests/runtime/inference/test_vendor_backends.py",
-    "tests/runtime/inference/test_worker.py::test_a_hundred_restarts",
-    "tests/runtime/kiosk/test_kiosk.py",
-    "tests/runtime/kiosk/test_least_group.py",
-    "tests/runtime/kiosk/test_privacy.py",
-    "tests/runtime/kiosk/test_rate_limit.py::test_a_systemd_that",
-    "tests/runtime/sources/test_camera_process.py::test_a_stream_whose_server",
-    "tests/runtime/sources/test_capture.py::test_a_hundred_openings",
-    "tests/runtime/sources/test_capture.py::test_an_ip_camera",
-    "tests/runtime/storage/test_history.py::test_a_killed_writer",
-    "tests/runtime/storage/test_history.py::test_rows_leave_by_size",
-    "tests/runtime/test_mqtt.py::test_a_broker_that_dies",
-    "tests/runtime/test_pipeline.py",
-    "tests/runtime/vision/test_optical_flow.py::test_faces_are_followed",
-    "tests/runtime/web/test_api.py::test_a_fuzzed_api",
-    "tests/runtime/web/test_login.py",
-    "tests/runtime/web/test_page.py",
-    "tests/test_api.py::test_the_examples",
-    "tests/test_house.py::test_wheel",
-    "tests/train/test_evaluate.py::test_evaluate_agrees",
-    "tests/train/test_evaluate.py::test_evaluate_says",
-    "tests/train/test_evaluate.py::test_evaluate_writes",
-    "tests/train/test_evaluate.py::test_live_check",
-    "tests/train/test_evaluate.py::test_real_data",
-    "tests/train/test_first_training.py::test_numbers_ask",
-    "tests/train/test_train.py::test_real_manifest",
-)
-"""What takes more than two seconds a test: it runs a kiosk, a browser, a benchmark, or writes an image."""
+SLOW = tuple(Path(__file__).with_name("slow.txt").read_text().split())
+"""How the names begin of tests that take more than a second or two; `pytest --durations=60` shows which do."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: no program would feel a Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -106,7 +47,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a foreign environment; two workers begin with the files that take longest, to end together."""
     for item in items:
-        if "kept" in getattr(item, "fixturenames", ()):
+        if "kept" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("peers"):
             item.add_marker(pytest.mark.peers if "peers" in item.path.name else pytest.mark.old_python)
         if "exported" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.train)

@@ -29,7 +29,7 @@ FLOORS = {
 """Room -> rooms that it may import from. Flash and update stand on the runtime; what else is in devices, below it."""
 UPSTAIRS = ("devices.flash", "devices.update")
 ROOMS = tuple(room for room in FLOORS if "." not in room)
-EVERYBODYS = {"errors", "files", "installation", "toml_schema", "words", "__version__"}
+EVERYBODYS = {"archives", "errors", "files", "installation", "toml_schema", "words", "__version__"}
 """Files beside the rooms that every room may import."""
 TRAINING = ("torch", "timm", "tensorflow", "mlflow", "albumentations")
 MAX_FILES = 14

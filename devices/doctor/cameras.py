@@ -35,6 +35,8 @@ for node in sys.argv[1:]:
         print(json.dumps({"node": node, "size": [frame.shape[1], frame.shape[0]]}), flush=True)
         break
 """
+REFUSED = "var/lib/fer-edge/refused.json"
+"""Where a kiosk keeps that its camera refused a password (runtime/refusals.py)."""
 PICAMERA = "import picamera2; print('visible')"
 
 
@@ -63,6 +65,7 @@ def examine(root: Path) -> Iterator[Finding]:
     said = _objects(answer)
     yield _frame(nodes, answer, said)
     yield _gstreamer(said)
+    yield from _password(root)
     if text_of(root / "proc/device-tree/model").startswith("Raspberry Pi"):
         needed = not _delivers(said) and any(node.belongs_to(PI_SENSORS) for node in nodes)
         yield _picamera(root, needed)
@@ -75,6 +78,15 @@ def video_nodes(root: Path) -> list[Node]:
         about = root / "sys/class/video4linux" / path.name
         nodes.append(Node(f"/dev/{path.name}", text_of(about / "name"), number_of(about / "index") or 0))
     return sorted(nodes, key=lambda node: (node.index, len(node.path), node.path))
+
+
+def _password(root: Path) -> Iterator[Finding]:
+    """What the kiosk's camera said to its password, as far as this user may know it."""
+    said = _objects(Answer(text_of(root / REFUSED)))
+    if "why" in said:
+        fix = "sudoedit /etc/fer-edge/config.toml && sudo systemctl restart fer-edge  # [source] what"
+        times = f"{said.get('count')} time{'s' * (said.get('count') != 1)}"
+        yield problem("camera password", f"{said['why']}, refused {times}; the kiosk waits minutes to ask again", fix)
 
 
 def _frame(nodes: list[Node], answer: Answer | None, said: dict[str, Any]) -> Finding:

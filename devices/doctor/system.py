@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..detect import entries, text_of
 from ..sensors import COLDEST_C, CONSTANT, HOT_C, HOTTEST_C, bits_of, throttled, zones
+from ..swapping import limits_memory, swap_on_disks
 from .commands import ask
 from .finding import Finding, ok, problem, unchecked
 
@@ -18,6 +19,10 @@ NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft tempe
 MORE_SWAP = (
     "sudo fallocate -l 4G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && sudo swapon /swapfile"
 )
+ENABLED = "cgroup_enable=memory"
+LIMIT_MEMORY = f"sudo sed -i '1s/$/ {ENABLED}/' /boot/firmware/cmdline.txt && sudo reboot"
+"""The firmware of a Raspberry Pi tells its kernel to limit no service's memory, unless cmdline.txt says otherwise."""
+SERVICE_GROUP = "sys/fs/cgroup/system.slice/fer-edge.service"
 ROOM_MB = 500
 SLEEPY = ("powersave", "conservative")
 SELF_GOVERNED = ("intel_pstate", "amd-pstate-epp")
@@ -25,12 +30,14 @@ SELF_GOVERNED = ("intel_pstate", "amd-pstate-epp")
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Throttling, temperature, governor, clock."""
-    if text_of(root / "proc/device-tree/model").startswith("Raspberry Pi"):
+    """Throttling, temperature, governor, clock, swap."""
+    raspberry = text_of(root / "proc/device-tree/model").startswith("Raspberry Pi")
+    if raspberry:
         yield _throttling(root)
     yield _temperature(root)
     yield _governor(root)
     yield _clock(root)
+    yield _swapping(root, raspberry)
 
 
 def room(work: Path) -> Finding:
@@ -107,3 +114,17 @@ def _clock(root: Path) -> Finding:
     if word == "no" or os.path.isdir(root / "run/systemd/timesync"):
         return problem("clock", "not synchronised: time stamps will be wrong", "sudo timedatectl set-ntp true")
     return unchecked("clock", "neither systemd-timesyncd nor timedatectl tells")
+
+
+def _swapping(root: Path, raspberry: bool) -> Finding:
+    """Whether a picture in the service's memory may reach a disk; before it runs, what its unit asks for counts."""
+    group, limited = root / SERVICE_GROUP, limits_memory(root)
+    if limited and not group.is_dir():
+        return ok("swap of pictures", "none: the kernel limits the memory of services")
+    off = raspberry and not limited and ENABLED not in text_of(root / "proc/cmdline").split()
+    if swaps := swap_on_disks(root, group):
+        seen = f"what the kiosk has in memory may be written to {', '.join(swaps)}"
+        return problem("swap of pictures", seen, LIMIT_MEMORY if off else "sudo swapoff -a")
+    if off:
+        return problem("swap of pictures", "no swap now; but the kernel limits no service's memory", LIMIT_MEMORY)
+    return ok("swap of pictures", "none on a disk")

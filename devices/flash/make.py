@@ -14,7 +14,8 @@ from ...files import sha256_of, write_text, writing
 from ...words import counted
 from .apply import apply
 from .changes import expand
-from .disk.disks import Disk, check_size, look_again
+from .disk.confirmed import check_opened, look_again
+from .disk.disks import Disk, check_size
 from .disk.write import write_card
 from .image.grow import grow
 from .image.probe import make_clean, opened_image, probe
@@ -83,10 +84,18 @@ def check_output(options: CardOptions) -> None:
 
 
 def write_disk(image: Path, disk: Disk, listener: Listener) -> None:
-    """Write an image to a disk, and read every byte back; raises as `look_again` and `write_card` do."""
-    disk = look_again(disk, loops=disk.bus == "loop")  # another card may be there now, or it may be mounted
-    check_size(disk, image.stat().st_size)
-    write_card(image, disk.path, lambda step, done, total: listener.on_progress(step)(done, total))
+    """Write an image to the disk that was confirmed, and read every byte back.
+
+    Raises as `look_again`, `check_opened` and `write_card` do.
+    """
+    now = look_again(disk, loops=disk.bus == "loop")  # it may be mounted by now
+    check_size(now, image.stat().st_size)
+    write_card(
+        image,
+        disk.path,
+        lambda step, done, total: listener.on_progress(step)(done, total),
+        lambda opened: check_opened(disk, opened),
+    )
     listener.on_step("write", f"{disk.words()}: written, and every byte read back")
 
 

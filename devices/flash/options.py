@@ -20,6 +20,7 @@ class CardOptions:
         direct: write into the root file system, with no step left for the first boot.
         grow: the image's new size, such as 8G; empty to leave it.
         own_python: a relocatable Python for a board whose own is too old; python: its version, such as 3.11.
+        update_key: the public key of those whose updates the card takes, in the place of what card.toml says.
     """
 
     os_image: Path
@@ -34,6 +35,7 @@ class CardOptions:
     grow: str = ""
     own_python: Path | None = None
     python: str = ""
+    update_key: Path | None = None
 
 
 @dataclass(frozen=True)

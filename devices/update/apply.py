@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import GateFailed, UsageError
-from .new_release import check_payload, install_bundle, install_payload, kind_of, payload_name, require_room_for
+from .brought import kind_of
+from .new_release import check_payload, install_bundle, install_payload, payload_name, require_room_for
 from .pack import unpacked
-from .releases import Releases, put_back
+from .releases import Releases, put_in_place
 from .service import CommandService, Service, SystemdService, wait_until_healthy
-from .trial import Trial, begin, end, settle
+from .signature import signed
+from .stops import Stops
+from .store import keep_store
+from .trial import Trial, begin, end, go_back, settle
 
 LIMIT_S, HOLD_S = 180.0, 20.0
 """For the new release to become healthy, and to stay so."""
@@ -28,6 +32,7 @@ class UpdateOptions:
         root: of the system.
         restart, healthy: commands that start the kiosk anew and that exit with 0 when it is well; empty: systemd.
         limit_s, hold_s: see `wait_until_healthy`.
+        unsigned: nobody's signature is asked for.
     """
 
     root: Path = Path("/")
@@ -35,6 +40,7 @@ class UpdateOptions:
     healthy: str = ""
     limit_s: float = LIMIT_S
     hold_s: float = HOLD_S
+    unsigned: bool = False
 
     def service(self) -> Service:
         """The kiosk's service; raises UsageError when it cannot be started there, or one command alone is given."""
@@ -50,6 +56,7 @@ class UpdateOptions:
     def words(self) -> list[str]:
         """As `fer-edge update apply` takes them."""
         words = ["--limit", f"{self.limit_s:g}", "--hold", f"{self.hold_s:g}"]
+        words += ["--unsigned"] if self.unsigned else []
         for name, value in (("--restart", self.restart), ("--healthy", self.healthy)):
             words += [name, value] if value else []
         return [*words, "--root", str(self.root)] if self.root != Path("/") else words
@@ -76,6 +83,7 @@ def apply_update(
     *,
     limit_s: float = LIMIT_S,
     hold_s: float = HOLD_S,
+    unsigned: bool = False,
     on_message: OnMessage = lambda words: None,
 ) -> Outcome:
     """Put a payload or a bundle in the place of what runs.
@@ -83,83 +91,112 @@ def apply_update(
     Args:
         brought: a folder, or what `pack` made of one.
         limit_s, hold_s: see `wait_until_healthy`.
+        unsigned: take it whoever made it; else it has to be a .tar with a signature of the card's own key beside it.
         on_message: hears what is done, in sentences; when nobody listens any more, the update goes on.
 
     Raises:
-        InputError, BundleError kinds: refused, nothing was changed; OutputError: no room, nothing was changed;
+        InputError, BundleError kinds: refused, such as unsigned or damaged, nothing was changed; OutputError: no room,
+        nothing was changed, or going back did not work, and the mark stays;
         GateFailed: the new release did not become healthy and the old one runs again; UsageError: another update runs.
     """
     say = _whoever_listens(on_message)
     with releases.alone():
-        if (broken := settle(releases)) is not None:
-            say(f"an update from {broken.old} to {broken.new} had been interrupted; went back to {broken.old}")
-            service.restart()  # it may be the new one that still runs
-        with unpacked(brought, releases.home / "incoming", releases.require_room) as folder:
+        _settle_before(releases, service, say)
+        seal = None if unsigned else signed(brought, releases.root)
+        if seal is None:
+            say("warning: --unsigned, so nobody knows who made this update")
+        releases.remove_ruins()
+        with unpacked(brought, releases.home / "incoming", releases.require_room, seal) as folder:
             return _put(releases, folder, service, (limit_s, hold_s), say)
+
+
+def _settle_before(releases: Releases, service: Service, say: OnMessage) -> None:
+    try:
+        broken = settle(releases, service.restart)
+    except GateFailed as error:  # nothing to go back to: what is there is what the next update starts from
+        say(f"{error.message}; {error.cause}")
+        end(releases)
+        return
+    if broken is not None:
+        say(f"an update from {broken.old} to {broken.new} had been interrupted; went back to {broken.old}")
 
 
 def _put(releases: Releases, folder: Path, service: Service, waits: tuple[float, float], say: OnMessage) -> Outcome:
     old, payload = releases.current(), folder if kind_of(folder) == "payload" else None
     if payload is not None:
         check_payload(payload)
-        require_room_for(releases, payload)
         new = payload_name(payload)
+        if file := releases.damaged(new):
+            say(f"{file} of {new}, which is there already, is damaged; it is unpacked again")
+            if new == old:
+                return _repair(releases, payload, new, service, waits)
+            releases.remove(new)
+        require_room_for(releases, payload)
     else:
         new = install_bundle(releases, folder)
     if new == old:
         say(f"{new} runs already")
         return Outcome(old, new, False)
     say(f"trying {new} in the place of {old}")
-    _try(releases, Trial(old, new), payload, service, waits, say)
+    _try(releases, Trial(old, new, keep_store(releases, payload) if payload else ""), payload, service, waits, say)
     removed = releases.remove_old()
     say(f"{new} is healthy" + (f"; removed {', '.join(removed)}" if removed else ""))
     return Outcome(old, new, True)
 
 
+def _repair(releases: Releases, payload: Path, name: str, service: Service, waits: tuple[float, float]) -> Outcome:
+    """The release that runs, put into its own place; there is none to go back to."""
+    install_payload(releases, payload)
+    service.restart()
+    if why := wait_until_healthy(service, *waits):
+        raise GateFailed(f"{name} was repaired, and is not healthy: {why}", hint="journalctl -u fer-edge -n 50")
+    return Outcome(name, name, True)
+
+
 def _try(
     releases: Releases, trial: Trial, payload: Path | None, service: Service, waits: tuple[float, float], say: OnMessage
 ) -> None:
-    begin(releases, trial)
-    try:
-        if payload is not None:
-            install_payload(releases, payload)
-        else:
-            releases.switch(trial.new)
-        service.restart()
-        if why := wait_until_healthy(service, *waits):
-            say(f"{trial.new} did not become healthy ({why}); going back to {trial.old}")
-            raise GateFailed(
-                f"the update did not become healthy and was taken back: {why}", hint="journalctl -u fer-edge -n 50"
-            )
-        end(releases)
-    except BaseException as error:  # Ctrl-C too: nobody is there to see whether the new one is well
-        go_back(releases, trial, service)
-        if isinstance(error, GateFailed):
-            after = wait_until_healthy(service, waits[0], 0.0)
-            error.cause = (
-                f"{trial.old} was put back, and is not healthy either: {after}" if after else f"{trial.old} runs again"
-            )
-        raise
+    with Stops() as stops:
+        try:
+            begin(releases, trial)
+            if payload is not None:
+                install_payload(releases, payload)
+            else:
+                releases.switch(trial.new)
+            service.restart()
+            why = wait_until_healthy(service, *waits)
+            stops.none()
+            if why:
+                say(f"{trial.new} did not become healthy ({why}); going back to {trial.old}")
+                raise GateFailed(
+                    f"the update did not become healthy and was taken back: {why}", hint="journalctl -u fer-edge -n 50"
+                )
+            put_in_place(releases.folder / trial.new, releases.root)  # settle.sh above all: it is proven now
+            end(releases)
+        except BaseException as error:  # Ctrl-C too: nobody is there to see whether the new one is well
+            stops.none()
+            switched = releases.points_at() != trial.old
+            go_back(releases, trial, service.restart if switched else lambda: None)
+            if isinstance(error, GateFailed):
+                after = wait_until_healthy(service, waits[0], 0.0)
+                error.cause = (
+                    f"{trial.old} was put back, and is not healthy either: {after}"
+                    if after
+                    else f"{trial.old} runs again"
+                )
+            raise
 
 
 def settle_kiosk(options: UpdateOptions) -> Trial | None:
-    """Go back from an update that was interrupted, and start the old release; which one it was, None without."""
+    """Go back from an update that was interrupted, and start the old release; which one it was, None without.
+
+    Raises GateFailed: the old release is gone; OutputError: going back did not work. The mark stays in both cases.
+    """
     releases = Releases(options.root)
-    with releases.alone():
-        trial = settle(releases)
-        if trial is not None and (options.restart or options.root == Path("/")):
-            options.service().restart()  # it may be the release on trial that still runs
-    return trial
-
-
-def go_back(releases: Releases, trial: Trial, service: Service) -> None:
-    """Make the old release the current one again, with its unit and rules; start it if another was."""
-    switched = releases.points_at() != trial.old
-    releases.switch(trial.old)
-    put_back(releases.folder / trial.old, releases.root)
-    end(releases)
-    if switched:
-        service.restart()
+    started = bool(options.restart) or options.root == Path("/")
+    with releases.alone(), Stops() as stops:
+        stops.none()
+        return settle(releases, options.service().restart if started else lambda: None)
 
 
 def _whoever_listens(on_message: OnMessage) -> OnMessage:

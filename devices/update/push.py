@@ -11,11 +11,16 @@ from pathlib import Path
 
 from ...bundle import open_bundle
 from ...errors import DeviceFailed, DeviceNotFound, GateFailed, UsageError
-from .new_release import check_payload, kind_of
-from .pack import unpacked
+from .brought import kind_of
+from .new_release import check_payload
+from .pack import ENDING, pack, unpacked
+from .signature import ENDING as SIGNATURE
+from .signature import sign
 
 NO_SHELL = 255
 """ssh's own exit code, when it did not get so far as to run anything."""
+MARK = "fer-edge-push:"
+"""Said there before anything that is asked for: a shell may greet first."""
 SUDO = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; $s '
 
 
@@ -25,54 +30,81 @@ def push(
     options: Sequence[str] = (),
     ssh: Sequence[str] = ("ssh", "-o", "BatchMode=yes"),
     on_message: Callable[[str], None] = lambda words: None,
+    key: Path | None = None,
+    password: Callable[[], str] | None = None,
 ) -> str:
     """Copy a payload or bundle to `host`, apply it there, and remove the copy; returns what was said there.
 
     Args:
         host: as ssh takes it, such as pi@kiosk; sudo without a password is needed there unless it is root.
+        brought: a folder, or what `pack` made of one, which goes with the signature that lies beside it.
         options: for `fer-edge update apply`.
         ssh: the command and its options.
+        key, password: as `sign` takes them; None: it is signed already, or the options say --unsigned.
 
     Raises:
-        UsageError: `host` is none; DeviceNotFound: no ssh, or no way to the host; InputError, BundleError kinds:
-        refused before anything was sent; GateFailed: taken back there; DeviceFailed: anything else went wrong there.
+        UsageError: `host` is none, or nothing is signed; DeviceNotFound: no ssh, or no way to the host; InputError,
+        BundleError kinds: refused before anything was sent; GateFailed: taken back there; DeviceFailed: anything else
+        went wrong there.
     """
     if not host or host.startswith("-"):
         raise UsageError(f"{host!r} is no host", hint="fer-edge update push pi@kiosk FOLDER")
-    with (
-        tempfile.TemporaryDirectory(prefix="fer-edge-push-") as beside,
-        unpacked(brought, Path(beside) / "it", lambda size: None) as folder,
-    ):
-        if kind_of(folder) == "payload":
-            check_payload(folder)
-        else:
-            open_bundle(folder)
-        return _push(host, folder, options, ssh, on_message)
+    with tempfile.TemporaryDirectory(prefix="fer-edge-push-") as beside:
+        file = _one_file(brought, Path(beside), key, password)
+        seal = file.with_name(file.name + SIGNATURE)
+        if not seal.is_file() and "--unsigned" not in options:
+            raise UsageError(
+                f"{brought} is not signed",
+                cause="a kiosk takes signed updates only",
+                hint=f"fer-edge update push {host} {brought} --key NAME.key  # or --unsigned",
+            )
+        return _push(host, (file, seal) if seal.is_file() else (file,), options, ssh, on_message)
+
+
+def _one_file(brought: Path, beside: Path, key: Path | None, password: Callable[[], str] | None) -> Path:
+    """What is to be sent, checked: the .tar that was brought, or one in `beside`."""
+    file = beside / f"{brought.stem}{ENDING}"
+    if brought.is_dir() or brought.suffix != ENDING:
+        pack(brought, file)
+    else:
+        with unpacked(brought, beside / "it", lambda size: None) as folder:
+            if kind_of(folder) == "payload":
+                check_payload(folder)
+            else:
+                open_bundle(folder)
+        if key is None:
+            return brought
+        file.symlink_to(brought.resolve())  # its signature is to lie in `beside`
+    if key is not None:
+        sign(file, key, password)
+    return file
 
 
 def _push(
-    host: str, brought: Path, options: Sequence[str], ssh: Sequence[str], on_message: Callable[[str], None]
+    host: str, files: Sequence[Path], options: Sequence[str], ssh: Sequence[str], on_message: Callable[[str], None]
 ) -> str:
-    place = _run(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip()
+    place, name = _run(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip(), files[0].name
     try:
-        on_message(f"copying {brought.name} to {host}:{place}")
-        _send(host, brought, place, ssh)
-        words = ["fer-edge", "update", "apply", f"{place}/{brought.name}", *options]
+        on_message(f"copying {name} to {host}:{place}")
+        _send(host, files, place, ssh)
+        words = ["fer-edge", "update", "apply", f"{place}/{name}", *options]
         on_message(f"applying it on {host}; that takes some minutes")
         return _run(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
     finally:
         subprocess.run([*ssh, host, f"rm -rf {shlex.quote(place)}"], capture_output=True, check=False)
 
 
-def _send(host: str, brought: Path, place: str, ssh: Sequence[str]) -> None:
+def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> None:
     process = subprocess.Popen(
-        [*ssh, host, f"tar -xf - -C {shlex.quote(place)}"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        [*ssh, host, f"tar -xf - -C {shlex.quote(place)}"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdin is not None
     assert process.stderr is not None
     try:
-        with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|") as archive:
-            archive.add(brought, brought.name)  # in one stream: no copy of it is made here
+        with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|", dereference=True) as archive:
+            for file in files:
+                archive.add(file, file.name)
     except BrokenPipeError:
         pass  # why is in what it says
     said = process.stderr.read().decode(errors="replace").strip()
@@ -85,18 +117,19 @@ def _send(host: str, brought: Path, place: str, ssh: Sequence[str]) -> None:
 
 def _run(host: str, command: str, ssh: Sequence[str]) -> str:
     try:
-        done = subprocess.run([*ssh, host, command], capture_output=True, text=True, check=False)
+        done = subprocess.run([*ssh, host, f"echo {MARK}; {command}"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
+    said = done.stdout.rpartition(f"{MARK}\n")[2]
     if done.returncode == NO_SHELL:
         why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         cause = "it is off, in another network, or does not know your key"
         raise DeviceNotFound(f"there is no way to {host}: {why}", cause=cause, hint=f"ssh {host} true")
     if done.returncode:
         kind = GateFailed if done.returncode == GateFailed.exit_code else DeviceFailed
-        message, cause = _wrong((done.stdout.strip() or done.stderr.strip()).splitlines())
+        message, cause = _wrong((said.strip() or done.stderr.strip()).splitlines())
         raise kind(f"{host}: {message}", cause=cause, hint=f"ssh {host} journalctl -u fer-edge -n 50")
-    return done.stdout
+    return said
 
 
 def _wrong(said: list[str]) -> tuple[str, str]:

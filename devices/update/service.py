@@ -32,13 +32,20 @@ class Service(Protocol):
 
 
 class SystemdService:
-    """As systemd sees it: READY was said (the unit is Type=notify), and it stays up."""
+    """As systemd sees it: READY was said (the unit is Type=notify), and it stays up and is not degraded.
+
+    A kiosk that was degraded before the first restart may be so afterwards: no update mends a broker that is away.
+    """
 
     def __init__(self, unit: str = UNIT) -> None:
         self._unit = unit
+        self._ill: tuple[str, ...] = ()
 
     def restart(self) -> None:
         """See Service; returns when READY was said, or the start failed."""
+        if not self._ill:
+            before = self._show().get("StatusText", "")
+            self._ill = ("failed", "starting") if before.startswith("degraded") else ("failed", "starting", "degraded")
         for words in (("daemon-reload",), ("reset-failed", self._unit), ("restart", self._unit)):
             _systemctl(*words)
 
@@ -49,7 +56,7 @@ class SystemdService:
         if seen.get("ActiveState") != "active":
             return f"{self._unit} is {state}: {seen.get('StatusText') or seen.get('Result', '')}"
         told = seen.get("StatusText", "")
-        return told if told.startswith(("failed", "starting")) else ""
+        return told if told.startswith(self._ill or ("failed", "starting", "degraded")) else ""
 
     def starts(self) -> int:
         """See Service."""
@@ -86,13 +93,17 @@ class CommandService:
     def restart(self) -> None:
         """See Service."""
         with suppress(subprocess.TimeoutExpired):
-            subprocess.run(shlex.split(self.again), stdout=subprocess.DEVNULL, timeout=AGAIN_S, check=False)
+            subprocess.run(
+                shlex.split(self.again), stdout=subprocess.DEVNULL, timeout=AGAIN_S, start_new_session=True, check=False
+            )
 
     def trouble(self) -> str:
         """See Service."""
         words = shlex.split(self.healthy)
         try:
-            done = subprocess.run(words, capture_output=True, text=True, timeout=self.healthy_s, check=False)
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=self.healthy_s, start_new_session=True, check=False
+            )
         except subprocess.TimeoutExpired:
             return f"{self.healthy} did not answer within {self.healthy_s:g} s"
         said = (done.stdout + done.stderr).strip().splitlines()
@@ -129,8 +140,11 @@ def wait_until_healthy(service: Service, limit_s: float, hold_s: float) -> str:
 
 
 def _systemctl(*words: str) -> str:
+    """What it says. In a session of its own, like all of these: a terminal's Ctrl-C must not end a going back."""
     try:
-        done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            ["systemctl", *words], capture_output=True, text=True, timeout=300, start_new_session=True, check=False
+        )
     except FileNotFoundError:
         raise DeviceNotFound(
             "systemctl is not here",

@@ -130,7 +130,7 @@ class Foreign:
         except Exception as error:  # ONNX Runtime raises kinds of its own
             raise UnsupportedGraph(
                 f"ONNX Runtime cannot run the model with one picture: {str(error).splitlines()[0]}",
-                cause="it was not exported for a batch of 1, nor of any size, or has an operator that is no standard one",
+                cause="its batch is neither 1 nor dynamic, or it has an operator that is no standard one",
             ) from error
 
     @property

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...bundle import Artifact, Bundle, InputSpec, Manifest, describe_file, parity, save_bundle, sha256_of
-from ...bundle.bundle import CARD
 from ...bundle.logits import logits_from, outputs_of, softmax
+from ...bundle.manifest import CARD
 from ...bundle.model_card import model_card
 from ...bundle.portraits import portraits
 from ...errors import ConversionFailed, UsageError

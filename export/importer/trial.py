@@ -45,7 +45,7 @@ class Preparation:
     def entry(self, form: Form) -> Affine:
         """The same as a map from R, G and B to the model's input."""
         mean, std = (np.resize(np.asarray(v, np.float32), form.channels) for v in (self.mean, self.std))
-        matrix = np.asarray(COLORS[self.color][: form.channels] / std[:, None].astype(float), np.float32)
+        matrix = np.asarray(np.array(COLORS[self.color][: form.channels]) / std[:, None], np.float32)
         return Affine(form.name, matrix, (-mean / std).astype(np.float32))
 
 

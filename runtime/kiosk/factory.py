@@ -14,11 +14,14 @@ from ..config import KioskConfig
 from ..config.sections import Store
 from ..inference.classifier import Classifier
 from ..inference.open_device import bundle_for
+from ..keeping.keeper import KeepDays
 from ..mqtt.publisher import MqttPublisher
 from ..pipeline import Pipeline
+from ..refusals import Refusals
 from ..sources.capture import Capture
 from ..sources.open import reader_for
 from ..sources.source import State
+from ..storage import queue_path
 from ..storage.history import History
 from ..storage.lock import Claim
 from ..storage.retention import RetentionLimits
@@ -33,7 +36,8 @@ def open_capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
     source = config.source
     make = partial(reader_for, source.what, width=source.width, height=source.height, fps=source.fps, loop=source.loop)
     make()  # a name that is none is an error now, not a reason to try again
-    return Capture(make, deadline_s=source.deadline_s, on_state=told)
+    refusals = Refusals(config.store.folder.parent / "refused.json", source.what)
+    return Capture(make, deadline_s=source.deadline_s, refusals=refusals, on_state=told)
 
 
 def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
@@ -95,17 +99,22 @@ def open_broker(
     mqtt = config.mqtt
     if not mqtt.host:
         return None
-    folder = config.store.folder.parent  # the store's own folder holds nothing else
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    queue = queue_path(config.store.folder)
+    queue.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return MqttPublisher(
         mqtt,
-        folder / "queue.db",
+        queue,
         on_command,
         labels=(*labels, UNCERTAIN),
         title=config.web.title,
         about={"version": __version__, "model": device},
         offered=commands_of(config),
     )
+
+
+def keep_days_of(config: KioskConfig) -> KeepDays:
+    """How long what is kept may stay."""
+    return KeepDays(config.store.keep_days, config.record.keep_days, config.record.folder)
 
 
 def rate_of(config: KioskConfig) -> tuple[float, float]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 from ...errors import FerEdgeError
 from ..config import KioskConfig
+from ..keeping.keeper import Keeper
+from ..keeping.places import remember
 from ..masking import masked
 from ..mqtt.publisher import MqttPublisher
 from ..outputs import session_facts
@@ -17,10 +20,20 @@ from ..sources.source import Phase, State
 from ..status.prometheus import metrics_text
 from ..status.snapshot import Aggregate, Condition, Snapshot
 from ..storage.clock import clock_synchronised
+from ..vision.smoothing import UNCERTAIN
 from ..web.server import WebServer
 from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests, read_again
 from .daemon import Daemon, DaemonLimits
-from .factory import between_inferences, open_broker, open_capture, open_history, open_pipeline, rate_of, retention_of
+from .factory import (
+    between_inferences,
+    keep_days_of,
+    open_broker,
+    open_capture,
+    open_history,
+    open_pipeline,
+    rate_of,
+    retention_of,
+)
 from .logs import HealthLog, set_level
 from .metrics import broker_metrics, history_metrics, load_metrics, machine_metrics
 from .page import LatestFrame, open_page
@@ -81,7 +94,9 @@ class Kiosk:
             log.warning("a baseline is kept of every face in view, in memory, as long as it is in view (baseline.on)")
         self.history = open_history(config, self.classifier.labels)
         self._open.callback(self._close_history)
-        self.recorder = self._open.enter_context(closing(Recorder(config.record, self._facts, config.source.fps)))
+        keep_in_mind = partial(remember, config.store.folder)
+        recorder = Recorder(config.record, self._facts, config.source.fps, remember=keep_in_mind)
+        self.recorder = self._open.enter_context(closing(recorder))
         self.mark = PauseMark(config.store.folder.parent / "paused")
         self.rate_limit, self.aggregate = RateLimit(*rate_of(config)), Aggregate(config.privacy.least_group)
 
@@ -92,6 +107,13 @@ class Kiosk:
         self.broker: MqttPublisher | None = open_broker(config, self.classifier.labels, device, self.requests.ask)
         if self.broker is not None:
             self._open.callback(self.broker.stop)
+        self.keeper = Keeper(
+            config.store.folder,
+            lambda: keep_days_of(self.config),
+            spare=lambda: self.recorder.unfinished,
+            forget=self.broker.forget_before if self.broker is not None else None,
+        )
+        self._open.callback(self.keeper.close)
         self.page: WebServer | None = open_page(lambda: self.config, self.requests, self.metrics, self.latest)
         if self.page is not None:
             self._open.callback(self.page.close)
@@ -102,7 +124,7 @@ class Kiosk:
 
     def _daemon(self) -> Daemon:
         outputs = [output for output in (self.broker, self.page) if output is not None]
-        parts = (self.capture, self.history, self.recorder, self.mark, self.broker, self.button)
+        parts = (self.capture, self.history, self.recorder, self.keeper, self.mark, self.broker, self.button)
         return Daemon(
             self.capture,
             self.pipeline,
@@ -171,7 +193,7 @@ class Kiosk:
         more = [*machine_metrics(self.capture, self.classifier), *broker_metrics(self.broker)]
         if not self.aggregate.withholds:
             more += [*load_metrics(self.rate_limit), *history_metrics(self.history)]
-        return metrics_text(self._newest, more)
+        return metrics_text(self._newest, more, (*self.classifier.labels, UNCERTAIN))
 
     def _log_source(self, state: State) -> None:
         """Called by the capture's thread at each change."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...errors import DeviceFailed, InputError, UsageError
 from ..config import KioskConfig
+from ..keeping.places import has_pictures, places_of
 from ..masking import first_line
 from ..status.prometheus import CONTENT_TYPE
 from ..types import Frame, Observation
@@ -103,7 +104,12 @@ def addresses(listen: str, port: int) -> list[str]:
 
 
 def notice_of(config: KioskConfig) -> Notice:
-    """What page and sign tell people, as the configuration has it now."""
+    """What page and sign tell people, as the configuration has it now, and the places where things lie."""
+    record = config.record
+    sessions, pictures = list[Path](), False
+    with suppress(OSError):  # that they cannot be read is said where they cannot be removed
+        sessions = places_of(config.store.folder, record.folder).recordings()
+        pictures = not (record.on and record.video) and any(map(has_pictures, sessions))
     return Notice(
         text=config.privacy.notice,
         place=config.place.name,
@@ -111,8 +117,10 @@ def notice_of(config: KioskConfig) -> Notice:
         title=config.web.title,
         least_group=config.privacy.least_group,
         keep_days=config.store.keep_days,
-        record_days=config.record.keep_days if config.record.on else None,
-        record_video=config.record.video,
+        record_days=record.keep_days if record.on else None,
+        record_video=record.video,
+        earlier_days=record.keep_days if pictures or (sessions and not record.on) else None,
+        earlier_video=pictures,
     )
 
 

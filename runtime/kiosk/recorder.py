@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ...errors import FerEdgeError, OutputError, UsageError
 from ..config.sections import Record
+from ..keeping.places import new_recording
 from ..pipeline import Sink
 from ..report.video import VideoSink
 from ..storage.session import StoreSink
@@ -25,7 +24,6 @@ MIN_FREE = 64 << 20
 """Bytes that must be free to begin."""
 BOX_S = 0.5
 """How long a box stays: with work.infer_fps a face is not observed in every frame, and its box would flicker."""
-_NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +36,7 @@ class Recorder:
         facts: Callable[[], Mapping[str, Any]],
         fps: float,
         clock: Callable[[], float] = time.monotonic,
+        remember: Callable[[Path], None] = lambda folder: None,
     ) -> None:
         """Begin with nothing.
 
@@ -45,8 +44,10 @@ class Recorder:
             facts: what is true of a whole session.
             fps: of the frames, for the video; frames keep their own times.
             clock: seconds, never running backwards.
+            remember: is told the folder before anything is recorded in it; raises OutputError.
         """
         self.settings, self._facts, self._fps, self._clock = settings, facts, fps, clock
+        self._remember = remember
         self._sinks: list[Sink] = []
         self._boxes: Sequence[Observation] = ()
         self._finishing: threading.Thread | None = None
@@ -61,6 +62,12 @@ class Recorder:
         """Whether one is being recorded."""
         return bool(self._sinks)
 
+    @property
+    def unfinished(self) -> Path | None:
+        """The folder of the session that is being recorded, or whose film is being finished."""
+        finishing = self._finishing is not None and self._finishing.is_alive()
+        return self.folder if self.active or finishing else None
+
     def start(self) -> None:
         """Begin one; a second request while it runs changes nothing. A failure shows in `check`."""
         if self.active:
@@ -73,11 +80,11 @@ class Recorder:
     def _start(self) -> None:
         if not self.settings.on:
             raise UsageError("the configuration does not allow it (record.on)")
-        remove_old(self.settings.folder, self.settings.keep_days, time.time())
+        self._remember(self.settings.folder)
         self.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if shutil.disk_usage(self.settings.folder).free < MIN_FREE:
             raise OutputError(f"less than {MIN_FREE >> 20} MiB are free in {self.settings.folder}")
-        self.folder = _fresh(self.settings.folder)
+        self.folder = new_recording(self.settings.folder)
         self._frames, self._began_s, self._trouble, self._boxes = 0, self._clock(), "", ()
         self._sinks = [StoreSink(self.folder, self._facts())]
         if self.settings.video:
@@ -142,16 +149,6 @@ class Recorder:
             self._trouble = self._trouble or f"the recording is not whole: {getattr(error, 'message', error)}"
 
 
-def remove_old(folder: Path, days: float, now_s: float) -> list[Path]:
-    """Remove sessions that are older than so many days (0: none), and say which; other folders are left alone."""
-    gone = []
-    for session in sorted(folder.glob("*")) if days and folder.is_dir() else ():
-        if _NAME.fullmatch(session.name) and session.is_dir() and now_s - session.stat().st_mtime > days * 86400:
-            shutil.rmtree(session)
-            gone.append(session)
-    return gone
-
-
 def give_memory_back() -> None:
     """Have the C library return what a recording used: glibc keeps it otherwise, in pieces that nobody uses again."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -163,10 +160,3 @@ def still_in_view(frame: Frame, seen: Sequence[Observation], before: Sequence[Ob
     """What is to be drawn into a frame: of each face what was last seen, for BOX_S."""
     latest = {o.track: o for o in (*before, *seen)}
     return [o for o in latest.values() if 0 <= frame.time_s - o.time_s <= BOX_S]
-
-
-def _fresh(folder: Path) -> Path:
-    """A new session's folder, named by the wall clock, which may stand where it stood before."""
-    stem = datetime.now().strftime("%Y%m%d-%H%M%S")
-    names = (stem, *(f"{stem}-{n}" for n in range(2, 1000)))
-    return next(folder / name for name in names if not (folder / name).exists())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...devices.swapping import swap_on_disks
 from ...errors import UsageError
 from ..config import KioskConfig, load_config
 from .commands import RELOAD
@@ -16,6 +18,8 @@ from .factory import tune_model
 from .kiosk import Kiosk
 from .logs import start_log, stop_log
 from .systemd import Notifier
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def run_kiosk(options: KioskOptions) -> int:
     config = read()
     handler = start_log("debug" if options.debug else config.log.level)
     try:
+        if swaps := swap_on_disks():
+            log.warning("pictures in memory may be written to %s, as swap: fer-edge doctor", ", ".join(swaps))
         tune_model(config)
         kiosk = Kiosk(config, read, Notifier())
         try:

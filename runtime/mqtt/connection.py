@@ -74,9 +74,9 @@ class Connection:
             return False
         return not client.loop_misc() and client.socket() is not None
 
-    def send(self, topic: str, text: str) -> int:
-        """Send a retained message; returns the number that appears in `delivered` once it was acknowledged."""
-        return self._client.publish(topic, text, qos=1, retain=True).mid
+    def send(self, topic: str, text: str, retain: bool = True) -> int:
+        """Send a message; returns the number, above 0, that appears in `delivered` once it was acknowledged."""
+        return self._client.publish(topic, text, qos=1, retain=retain).mid
 
     def listen(self, filters: Sequence[str]) -> None:
         """Subscribe to topics, which may have wildcards."""

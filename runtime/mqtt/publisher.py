@@ -17,15 +17,14 @@ from time import monotonic
 
 from ...bundle import LABELS
 from ..backoff import Backoff
-from ..status.snapshot import Snapshot, state_json
+from ..status.snapshot import Snapshot, state_json, utc_text
 from .connection import Connection, require_paho
+from .delivery import Delivery
 from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
 from .own_topics import OwnTopics, client_id
 from .queue import OfflineQueue
 from .settings import MqttSettings, password_of, trust_of
 
-MAX_IN_FLIGHT = 10
-"""Messages on their way at once; paho keeps them in order up to 20."""
 MAX_INBOX = 1000
 LOOP_S = 1.0
 SHORT_S, MOST_SHORT = 5.0, 3
@@ -87,6 +86,7 @@ class MqttPublisher:
         self._published: tuple[object, ...] = ()
         self._last_s = self._corrected_s = float("-inf")
         self._connected, self._trouble, self._delivered, self._lost = False, "", 0, 0
+        self._delivery: Delivery | None = None
 
     def start(self) -> None:
         """Begin to connect, and to send what an earlier run left."""
@@ -104,6 +104,11 @@ class MqttPublisher:
             self._lost += 1
         self._inbox.append(state_json(snapshot))
         self._wake()
+
+    def forget_before(self, moment_s: float) -> None:
+        """Drop what waits for the broker and is older than a moment, seconds since 1970; from any thread."""
+        oldest = utc_text(moment_s)
+        self._queue.drop_while(lambda text: json.loads(text)["time"] < oldest)
 
     def check(self) -> str:
         """What is wrong, in a sentence, or nothing."""
@@ -139,7 +144,9 @@ class MqttPublisher:
             with suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
         while self._inbox:
-            self._queue.put(self._inbox.popleft())
+            number = self._queue.put(self._inbox.popleft())
+            if self._delivery is not None:
+                self._delivery.add(number)
 
     def _work(self) -> None:
         self._backoff.next_s()  # the first wait is for a broker that had accepted us; one that did not waits longer
@@ -185,6 +192,7 @@ class MqttPublisher:
             self._connected, self._trouble = True, ""
             self._exchange(connection)
         finally:
+            self._delivery = None
             connection.drop()
         self._trouble = f"the broker at {self.settings.host}:{self.settings.port} went away"
         return True
@@ -194,37 +202,25 @@ class MqttPublisher:
         connection.listen(self._topics.filters())
         for topic, text in self._announced:
             connection.send(topic, text)
+        self._take_in()
+        self._delivery = delivery = Delivery(connection, self._queue, self.settings, self._topics.sender, self._clock)
+        delivery.send()  # before `online`, at which whoever listens shows the state that it knows
         connection.send(self.settings.status, ONLINE)
-        sent, in_flight = 0, dict[int, int]()
         alive = True
         while alive and not self._stopping.is_set():
-            sent = self._send(connection, sent, in_flight)
             alive = connection.loop_once(LOOP_S, self._wake_read)
-            self._settle(connection, in_flight)
             self._put_right(connection)
-        while alive and (in_flight or self._queue.after(sent)) and self._clock() < self._until_s:
-            sent = self._send(connection, sent, in_flight)
+            self._deliver(delivery)
+        while alive and self._deliver(delivery) and self._clock() < self._until_s:
             alive = connection.loop_once(0.1, self._wake_read)
-            self._settle(connection, in_flight)
         if alive:
             self._say_offline(connection)
 
-    def _send(self, connection: Connection, sent: int, in_flight: dict[int, int]) -> int:
-        """Send from the queue, oldest first, as many as may be on their way; returns the number of the last one."""
+    def _deliver(self, delivery: Delivery) -> bool:
+        """Take in what was published and send; whether anything is on its way or waits."""
         self._take_in()
-        while len(in_flight) < MAX_IN_FLIGHT and (message := self._queue.after(sent)) is not None:
-            sent, text = message
-            told = {**json.loads(text), "sequence": sent, "sender": self._topics.sender}
-            in_flight[connection.send(self.settings.state, json.dumps(told))] = sent
-        return sent
-
-    def _settle(self, connection: Connection, in_flight: dict[int, int]) -> None:
-        """Forget what the broker has acknowledged."""
-        for number in connection.delivered:
-            if (message := in_flight.pop(number, None)) is not None:
-                self._queue.remove(message)
-                self._delivered += 1
-        connection.delivered.clear()
+        self._delivered += delivery.settle()
+        return delivery.send()
 
     def _put_right(self, connection: Connection) -> None:
         """Say `online` again when another's word or an old session's last will says otherwise; clear ghosts."""

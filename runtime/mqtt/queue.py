@@ -14,7 +14,9 @@ TRY_AGAIN_S = 30.0
 """Between two attempts to leave memory for the disk again."""
 _TABLE = "CREATE TABLE IF NOT EXISTS messages (number INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL)"
 # NORMAL: a power cut may cost the newest seconds of an outage, a kill costs nothing, and a snapshot costs no sync.
-_SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 1048576;"
+_SETTINGS = """
+PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 1048576; PRAGMA secure_delete = ON;
+"""
 
 
 class OfflineQueue:
@@ -30,20 +32,22 @@ class OfflineQueue:
         self._in_memory = True
         self._to_disk(first=True)
 
-    def put(self, text: str) -> None:
-        """Take a message."""
+    def put(self, text: str) -> int:
+        """Take a message and give its number; numbers grow and are never used twice."""
         with self._lock:
             if self._in_memory and self._clock() >= self._next_try:
                 self._to_disk()
             self._do("INSERT INTO messages (text) VALUES (?)", (text,))
+            number = int(self._do("SELECT last_insert_rowid()", ())[0][0])
             over = len(self) - self.max_size
             if over > 0:
                 oldest = "SELECT number FROM messages ORDER BY number LIMIT ?"
                 self._do(f"DELETE FROM messages WHERE number IN ({oldest})", (over,))
                 self.dropped += over
+            return number
 
     def after(self, number: int) -> tuple[int, str] | None:
-        """The first message with a greater number, and its number; numbers grow and are never used twice."""
+        """The first message with a greater number, and its number."""
         with self._lock:
             found = self._do("SELECT number, text FROM messages WHERE number > ? ORDER BY number LIMIT 1", (number,))
         return (found[0][0], found[0][1]) if found else None
@@ -52,6 +56,19 @@ class OfflineQueue:
         """Forget a message that was delivered."""
         with self._lock:
             self._do("DELETE FROM messages WHERE number = ?", (number,))
+
+    def newest(self) -> tuple[int, str] | None:
+        """The last message and its number."""
+        with self._lock:
+            found = self._do("SELECT number, text FROM messages ORDER BY number DESC LIMIT 1", ())
+        return (found[0][0], found[0][1]) if found else None
+
+    def drop_while(self, old: Callable[[str], bool]) -> None:
+        """Drop messages from the oldest on, as long as they are too old."""
+        with self._lock:
+            while (message := self.after(0)) is not None and old(message[1]):
+                self.remove(message[0])
+                self.dropped += 1
 
     def __len__(self) -> int:
         with self._lock:

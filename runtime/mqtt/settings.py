@@ -49,6 +49,11 @@ class MqttSettings:
         """The newest snapshot as JSON, retained."""
         return f"{self.topic}/state"
 
+    @property
+    def history(self) -> str:
+        """Snapshots that waited while the broker was away, not retained."""
+        return f"{self.topic}/history"
+
     def command(self, name: str) -> str:
         """Where ON or OFF is sent to for `pause` and `record`."""
         return f"{self.topic}/{name}/set"

@@ -64,7 +64,7 @@ class PyAvEncoder:
         if width * height > LARGE:
             # Each frame that waits to be looked at, by x264 or one of its threads, takes 12 MB at 3840 x 2160.
             self._stream.options |= {
-                "x264-params": "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:mbtree=0:threads=1"
+                "x264-params": "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:mbtree=0:threads=1:weightp=0:subme=0"
             }
         self._stream.codec_context.time_base = Fraction(1, CLOCK)
         self._last = -1

@@ -44,10 +44,15 @@ camera that it tried, and so hides why the right one failed."""
 NO_PICTURE = "gave something that is no picture"
 _ADDRESS = re.compile(r"^\[(\w+) @ 0x[0-9a-f]+\] ")
 """What FFmpeg begins a line with."""
+_REFUSED = re.compile(r"\(40[13]\)|\b40[13] \(?(Unauthorized|Forbidden)")
 
 
 class NoMorePictures(SourceError):
     """The camera or stream came to an end: it was unplugged, switched off or ended."""
+
+
+class CameraRefused(SourceError):
+    """The camera answered, and does not take the user name or password: asking again at once may lock them."""
 
 
 class CameraProcess:
@@ -192,7 +197,9 @@ class CameraProcess:
         if kind == "LookupError":
             cause = "none is plugged in, another program uses it, or this user may not open it"
             return DeviceNotFound(f"{self.name} cannot be opened: {message}", cause=cause, hint="ls -l /dev/video*")
-        return SourceError(f"{self.name} failed: {message}", cause=self._last_words())
+        words = self._last_words()  # where OpenCV stands in for PyAV, only FFmpeg's own words tell
+        refused = _REFUSED.search(f"{message} {words}")
+        return (CameraRefused if refused else SourceError)(f"{self.name} failed: {message}", cause=words)
 
     def _last_words(self) -> str:
         """The last line that the child's libraries printed, without FFmpeg's address; empty when they said nothing."""

@@ -8,9 +8,10 @@ from contextlib import suppress
 from time import monotonic
 
 from ..backoff import Backoff
+from ..refusals import Refusals
 from ..types import Frame, Stamped
 from ..vision.picture_check import PictureCheck
-from .camera_process import DEADLINE_S, OPEN_S
+from .camera_process import DEADLINE_S, OPEN_S, CameraRefused
 from .source import Phase, Picture, Reader, State, reason_of
 from .source_reader import Pacer
 
@@ -79,6 +80,7 @@ class Capture:
         backoff: Backoff | None = None,
         every: bool = False,
         once: bool = False,
+        refusals: Refusals | None = None,
         on_state: Callable[[State], None] = lambda state: None,
     ) -> None:
         """Start to capture.
@@ -91,11 +93,12 @@ class Capture:
             every: wait until each frame was taken before the next is read; for files, whose frames come at the pace of
                 their time stamps otherwise. Nothing is dropped then.
             once: end at the first failure, and keep it; what has an end is read as with `every`.
+            refusals: after a refused password it is asked when these say so; None: as after every other failure.
             on_state: called in the capture's thread at each change of phase; must return at once.
         """
         self._make, self._deadline_s, self._open_s = make, deadline_s, open_s
         self._picture_check, self._backoff = picture_check, backoff or Backoff()
-        self._every, self._once, self._on_state = every, once, on_state
+        self._every, self._once, self._refusals, self._on_state = every, once, refusals, on_state
         self._mailbox, self._stop = Mailbox(), threading.Event()
         self._reader: Reader | None = None
         self._start_s = monotonic()
@@ -144,10 +147,19 @@ class Capture:
 
     def _work(self) -> None:
         try:
-            while not self._attempt() and not self._stop.wait(self._backoff.next_s()):
+            while not self._stop.wait(self._left_alone_s()) and not self._attempt():
+                if self._stop.wait(self._backoff.next_s()):
+                    break
                 self.reopened += 1
         finally:
             self._mailbox.close()
+
+    def _left_alone_s(self) -> float:
+        """How long a camera that refused us is not asked, which is the reason meanwhile."""
+        wait_s = self._refusals.wait_s() if self._refusals else 0.0
+        if self._refusals and wait_s:
+            self._set_state(Phase.LOST, self._refusals.why())
+        return wait_s
 
     def _attempt(self) -> bool:
         """Open the source once and read it; True when there is nothing more to be had."""
@@ -162,6 +174,8 @@ class Capture:
             file_broke = reader is not None and not reader.live and self._frames > begun
             over = file_broke or self._once
             self.failure = error if self._once else None
+            if self._refusals and isinstance(error, CameraRefused):
+                self._refusals.add(error.message)
             self._set_state(Phase.ENDED if over else Phase.LOST, reason_of(error))
             return over or self._stop.is_set()
         finally:
@@ -176,6 +190,8 @@ class Capture:
         began, steady, pace = monotonic(), False, Pacer(self._stop)
         self._base_s = max(0.0, self._last_s)
         self._every = self._every or (self._once and reader.finite)
+        if self._refusals:
+            self._refusals.forget()
         while not self._stop.is_set():
             self._asked_s = monotonic()
             picture = reader.read(self._deadline_s)

@@ -27,8 +27,9 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 """Where picamera2 is: the distribution's package belongs to the distribution's Python."""
 OPENCV = Path(__file__).with_name("drivers") / "opencv.py"
 PYAV = Path(__file__).with_name("drivers") / "pyav.py"
-PYAV_SINCE = (16, 1)
-"""An older one is taken for none: Debian's own, which picamera2 brings along, is version 10."""
+FILES_SINCE, STREAMS_SINCE = (16, 1), (14, 2)
+"""An older PyAV is taken for none: 16.0 cannot read every file; 14.2 is the newest for a Jetson's C library; Debian's
+own, which picamera2 brings along, is version 10."""
 PICAMERA = Path(__file__).with_name("drivers") / "picamera.py"
 
 
@@ -69,7 +70,7 @@ def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) ->
     if os.path.exists(text):
         return None
     if text.lower().startswith(STREAMS):
-        driver = PYAV if _has_pyav() else OPENCV
+        driver = PYAV if _has_pyav(STREAMS_SINCE) else OPENCV
         return CameraProcess(driver, CameraUrl.parse(text).quoted, {}, name=shown_name(text), secret=text)
     if text.startswith("picamera:"):
         number = camera_number(text, "picamera:")
@@ -125,13 +126,13 @@ def _open_file(text: str, threads: int = 0) -> Source:
     if path.stat().st_size == 0:
         cause = "the recording or copy did not finish"
         raise SourceError(f"{path} is empty (0 bytes)", cause=cause, hint=f"ls -l {path}")
-    return VideoSource(path, threads) if _has_pyav() else OpenCvVideo(path)
+    return VideoSource(path, threads) if _has_pyav(FILES_SINCE) else OpenCvVideo(path)
 
 
-def _has_pyav() -> bool:
+def _has_pyav(since: tuple[int, int]) -> bool:
     """Whether PyAV is there and new enough; found and not loaded, for a stream's child loads it."""
     try:
         found = version("av") if find_spec("av") else "0"
     except PackageNotFoundError:
         return False
-    return tuple(int(part) for part in found.split(".")[:2]) >= PYAV_SINCE
+    return tuple(int(part) for part in found.split(".")[:2]) >= since

@@ -6,7 +6,7 @@ global one, and what we need of it are the few lines below. The tests hold them 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .snapshot import Condition, Snapshot
@@ -37,21 +37,29 @@ def single(name: str, help: str, value: float | None, counter: bool = False) -> 
     return Metric(name, help, [({}, value)], counter)
 
 
-def metrics_text(snapshot: Snapshot, more: Iterable[Metric] = ()) -> str:
-    """The exposition of a snapshot, and of further families, such as those of the store and the broker."""
-    return "".join(_family(metric) for metric in (*_metrics(snapshot), *more))
+def metrics_text(snapshot: Snapshot, more: Iterable[Metric] = (), labels: Sequence[str] = ()) -> str:
+    """The exposition of a snapshot, and of further families, such as those of the store and the broker.
+
+    Args:
+        labels: all that there may be. A family by label has a sample of each, or none at all: where a label that nobody
+            shows was absent, its average over time would be one of the moments when somebody did.
+    """
+    return "".join(_family(metric) for metric in (*_metrics(snapshot, labels), *more))
 
 
-def _metrics(s: Snapshot) -> list[Metric]:
+def _metrics(s: Snapshot, labels: Sequence[str]) -> list[Metric]:
     condition = [({"condition": c.value}, float(c is s.health.condition)) for c in Condition]
     latency = None if s.latency_ms is None else s.latency_ms / 1000
     stages = {name: value / 1000 for name, value in s.stages_ms.items()}
     device = {k: v for k, v in s.device.items() if isinstance(v, (str, int, float))}
     return [
         Metric("health", "1 for the condition that the kiosk is in.", condition),
-        single("faces", "Faces in view; absent when too few to be told of.", s.faces),
-        Metric("expression_share", "Share of the faces in view that show an expression.", _by("label", s.shares)),
-        Metric("expression_share_minute", "The same over the last minute.", _by("label", s.window)),
+        single("faces", "Faces in view; absent while paused, and when too few to be told of.", s.faces),
+        Metric(
+            "expression_share", "Share of the faces in view that show an expression.", _every(labels, s.shares or None)
+        ),
+        Metric("expression_share_minute", "The same over the last minute.", _every(labels, s.window or None)),
+        Metric("expressions_total", "Observations that were told, by expression.", _every(labels, s.told), True),
         single("frames_total", "Frames looked at.", s.frames, counter=True),
         single("frames_dropped_total", "Frames replaced by newer ones.", s.dropped, counter=True),
         single("frames_per_second", "Frames looked at, over the last seconds.", s.fps),
@@ -75,6 +83,11 @@ def _family(metric: Metric) -> str:
 def _sample(name: str, labels: Mapping[str, object]) -> str:
     told = ",".join(f'{key}="{str(value).translate(_ESCAPES)}"' for key, value in labels.items())
     return f"{_PREFIX}{name}" + (f"{{{told}}}" if told else "")
+
+
+def _every(labels: Sequence[str], values: Mapping[str, float] | None) -> list[tuple[Mapping[str, object], float]]:
+    """A sample of every label, or none where nothing is told."""
+    return [] if values is None else _by("label", {**dict.fromkeys(labels, 0), **values})
 
 
 def _by(key: str, values: Mapping[str, float]) -> list[tuple[Mapping[str, object], float]]:

@@ -52,9 +52,11 @@ class Snapshot:
 
     Attributes:
         wall_s: seconds since 1970; clock_ok says whether the clock was synchronised.
-        faces: how many are in view; None when fewer than the least group size are, none among them, and not published.
+        faces: how many are in view; None while paused, and when fewer than the least group size are, none among them,
+            and not published.
         shares: label -> share 0..1 of the faces in view (smoothed labels and `uncertain`); empty when not published.
         window: label -> share over the last minute, empty when not published.
+        told: label -> observations since the start that went into published shares; None while not published.
         frames, dropped: since the start; fps: of the last seconds. dropped and fps may be None, as a machine that is
             slower with a face would tell of it: see `Daemon.snapshot`.
         stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing; as fps.
@@ -69,6 +71,7 @@ class Snapshot:
     faces: int | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
     window: Mapping[str, float] = field(default_factory=dict)
+    told: Mapping[str, int] | None = None
     frames: int = 0
     dropped: int | None = 0
     fps: float | None = 0.0
@@ -82,7 +85,7 @@ class Snapshot:
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
     """JSON values: shares 0..1 by label, milliseconds by stage, ISO 8601 in UTC; NaN and infinite numbers are null."""
     return {
-        "time": datetime.fromtimestamp(snapshot.wall_s, timezone.utc).isoformat(timespec="milliseconds"),
+        "time": utc_text(snapshot.wall_s),
         "clock_ok": snapshot.clock_ok,
         "health": {"condition": snapshot.health.condition.value, "reason": snapshot.health.reason},
         "faces": snapshot.faces,
@@ -97,6 +100,11 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
         "paused": snapshot.paused,
         "recording": snapshot.recording,
     }
+
+
+def utc_text(wall_s: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC, always of one length, so that texts sort as their times do."""
+    return datetime.fromtimestamp(wall_s, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def state_json(snapshot: Snapshot) -> str:
@@ -128,16 +136,18 @@ class Aggregate:
         self._least, self.window_s = least_group, window_s
         self._seen: deque[tuple[float, str]] = deque()
         self._latest: dict[int, tuple[float, str]] = {}
+        self._told: Counter[str] = Counter()
 
     @property
     def least_group(self) -> int:
-        """Faces at once; another value begins anew, for what was promised of the last minute holds."""
+        """Faces at once; another value begins anew, for what was told before was told under another promise."""
         return self._least
 
     @least_group.setter
     def least_group(self, faces: int) -> None:
         if faces != self._least:
             self._least = faces
+            self._told.clear()
             self.clear()
 
     @property
@@ -149,6 +159,7 @@ class Aggregate:
         """Take one frame's observations; times must not run backwards."""
         if len(observations) >= self._least:
             for o in observations:
+                self._told[o.label] += 1
                 self._seen.append((now_s, o.label))
                 self._latest[o.track] = (now_s, o.label)
         self.forget(now_s)
@@ -160,7 +171,7 @@ class Aggregate:
         self._latest = {n: v for n, v in self._latest.items() if now_s - v[0] <= HERE_S}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but how much was told, which is told already."""
         self._seen.clear()
         self._latest.clear()
 
@@ -175,6 +186,10 @@ class Aggregate:
     def window(self) -> Mapping[str, float]:
         """Label -> share of the observations of the last minute; empty when there were none with enough faces."""
         return _shares([label for _, label in self._seen])
+
+    def told(self) -> Mapping[str, int] | None:
+        """Label -> observations since the start, of moments with enough faces; None before the first of these."""
+        return dict(self._told) if self._told or not self.withholds else None
 
 
 def _shares(labels: Sequence[str]) -> dict[str, float]:

@@ -11,3 +11,8 @@ def store_path(folder: Path) -> Path:
 def kiosk_path(folder: Path) -> Path:
     """Where a kiosk's store lies in its folder."""
     return folder / "kiosk.db"
+
+
+def queue_path(folder: Path) -> Path:
+    """Where what waits for the broker lies: beside the store's folder, which is for the store alone."""
+    return folder.parent / "queue.db"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .clock import Stamp
-from .schema import set_aside_files, transaction
+from .schema import left_files, transaction
 
 BATCH = 5000
 """Rows removed by one call: some tens of milliseconds, and far more than a kiosk adds in the second between calls."""
@@ -63,9 +63,9 @@ def retain(database: sqlite3.Connection, limits: RetentionLimits, now: Stamp) ->
 
 
 def drop_set_aside(folder: Path, limits: RetentionLimits, now_s: float | None = None) -> None:
-    """Remove damaged files that are older than rows may be, or larger than a store may be."""
+    """Remove damaged and left files that are older than rows may be, or larger than a store may be."""
     now_s = time.time() if now_s is None else now_s
-    for path in set_aside_files(folder):
+    for path in left_files(folder):
         seen = path.stat()
         too_old = limits.days and now_s - seen.st_mtime > limits.days * 86400
         if too_old or (limits.mib and seen.st_size > limits.mib * (1 << 20)):

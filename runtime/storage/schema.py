@@ -53,6 +53,8 @@ VERSION = 2
 """`PRAGMA user_version`."""
 SIDES = ("", "-wal", "-shm", "-journal")
 """What SQLite appends to the name for the files that belong together."""
+BEFORE_UPDATE = ".before-update"
+"""What `devices/update/store.py` and packaging/settle.sh append for the copy that is there while an update is tried."""
 
 TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -164,6 +166,11 @@ def _open(path: Path, check: bool) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def left_files(folder: Path) -> list[Path]:
+    """Whatever else holds rows: damaged stores, and the copy of an update that was not ended."""
+    return [*set_aside_files(folder), *folder.glob(f"*{BEFORE_UPDATE}")]
 
 
 def require_writable(path: Path) -> None:

@@ -1,10 +1,12 @@
-"""Forgetting on request: removes rows, overwrites what held them, and looks whether any is left in the files."""
+"""Forgetting on request: removes rows, recordings and what waits for the broker, overwrites what held them, and looks
+whether any is left in the files of `keeping/places.py`, which lists them all."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,11 +20,12 @@ from numpy.typing import NDArray
 from ...errors import InputError, OutputError
 from ...files import cannot_write
 from ...words import counted
+from ..keeping.places import Places, began_s, places_of
 from . import kiosk_path
 from .lock import Claim
 from .query import reading
 from .retention import condition_of_age
-from .schema import SIDES, open_store, set_aside_files, transaction
+from .schema import SIDES, left_files, open_store, transaction
 
 Stamps = dict[str, NDArray[np.int64]]
 """Label -> sorted stamps of the rows that showed it."""
@@ -34,40 +37,56 @@ _WIDTHS = (1, 2, 3, 4, 6, 8)
 
 @dataclass(frozen=True)
 class Wiped:
-    """Result of `wipe`: rows removed (None when a damaged file could not be counted), bytes searched afterwards."""
+    """Result of `wipe`.
+
+    Attributes:
+        rows: removed; None when a damaged file could not be counted.
+        searched: bytes that were searched afterwards.
+        recordings: sessions removed.
+        absent: folders in which sessions were recorded and which are not there now: nothing in them was removed.
+    """
 
     rows: int | None
     searched: int
+    recordings: int = 0
+    absent: tuple[Path, ...] = ()
+
+
+def recordings_to_wipe(folder: Path, before_ms: int | None = None) -> list[Path]:
+    """Recorded sessions of the kiosk with its store there: all, or those begun before a moment; raises OutputError."""
+    try:
+        sessions = places_of(folder).recordings()
+        return [s for s in sessions if before_ms is None or 1000 * began_s(s) < before_ms]
+    except OSError as error:
+        raise cannot_write(Path(error.filename or folder), error) from error
 
 
 def wipe(folder: Path, before_ms: int | None = None, now_ms: int | None = None) -> Wiped:
-    """Remove every row, or those written before a moment, and prove it by searching the files that remain.
+    """Remove every row and recording, or those of before a moment, and prove it by searching the files that remain.
 
     Everything: the files are overwritten with zeros and removed, which needs no room on a full disk. A part: the rows
-    are deleted with `secure_delete`, the database is rebuilt (VACUUM) and the log overwritten. Damaged files that were
-    set aside go in both cases, because their rows cannot be told apart. Flash may keep old blocks out of sight; only an
-    encrypted card helps against that.
+    are deleted with `secure_delete`, the database is rebuilt (VACUUM) and the log overwritten; recordings go whole.
+    Damaged files that were set aside and what waits for the broker go in both cases, because nobody tells their rows
+    apart. Flash may keep old blocks out of sight; only an encrypted card helps against that.
 
     Args:
         before_ms: milliseconds since 1970; rows whose clock was not synchronised go by the rows around them.
         now_ms: this moment (default: by the wall clock); a stamp after it is wrong.
 
     Raises:
-        InputError: there is no store; UsageError: a kiosk is writing it; OutputError: cannot write, or text is left.
+        InputError: there is nothing; UsageError: a kiosk is writing it; OutputError: cannot write, or text is left.
     """
-    path = kiosk_path(folder)
-    if not path.is_file():
+    path, places = kiosk_path(folder), places_of(folder)
+    sessions = recordings_to_wipe(folder, before_ms)
+    if not (places.history() or sessions or places.backlog()):
         raise InputError(f"{folder} holds no kiosk's store", cause="the path is wrong", hint="fer-edge config show")
     claim = Claim(folder)
     try:
-        if before_ms is None:
-            rows, gone, kept = _everything(path)
-        else:
-            now_ms = round(time.time() * 1000) if now_ms is None else now_ms
-            rows, gone, kept = _a_part(path, before_ms, now_ms)
-        for file in set_aside_files(folder):
-            _shred(file)
-        return Wiped(rows, _prove(path, gone, kept))
+        _remove_files(places, sessions)
+        rows, gone, kept = _rows(places, before_ms, round(time.time() * 1000) if now_ms is None else now_ms)
+        if before_ms is None and (left := [*places.history(), *places.backlog(), *places.recordings()]):
+            raise OutputError(f"these came back: {', '.join(map(str, left))}", cause="another program writes them")
+        return Wiped(rows, _prove(path, gone, kept), len(sessions), tuple(places.absent()))
     except sqlite3.Error as error:
         raise OutputError(
             f"cannot wipe {path}: {error}",
@@ -82,13 +101,43 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int | None = None) 
         claim.release()
 
 
-def _everything(path: Path) -> tuple[int | None, Stamps, Stamps]:
+def _remove_files(places: Places, sessions: list[Path]) -> None:
+    """Remove what goes whole: recordings, the backlog, damaged stores; raises OutputError with all that is left."""
+    left = {}
+    for file in [*places.backlog(), *left_files(places.store), *(f for s in sessions for f in s.rglob("*"))]:
+        try:
+            _shred(file)
+        except OSError as error:
+            left[file] = error
+    for session in sessions:
+        shutil.rmtree(session, ignore_errors=True)
+        if session.exists():
+            left.setdefault(session, OSError("not empty"))
+    if left:
+        raise OutputError(
+            f"these are left, and nothing of the store was removed: {', '.join(map(str, left))}",
+            cause=f"{next(iter(left.values()))}",
+            hint=f"sudo fer-edge data wipe {places.store} --yes",
+        )
+
+
+def _rows(places: Places, before_ms: int | None, now_ms: int) -> tuple[int | None, Stamps, Stamps]:
+    """Remove rows: how many, and the stamps of those that are gone, and of those that are kept."""
+    path = kiosk_path(places.store)
+    if before_ms is None:
+        return _everything(places)
+    return _a_part(path, before_ms, now_ms) if path.is_file() else (0, {}, {})
+
+
+def _everything(places: Places) -> tuple[int | None, Stamps, Stamps]:
+    if not places.history():
+        return 0, {}, {}
     rows, gone = None, {}
-    with suppress(InputError), reading(path.parent) as database:  # a damaged one goes all the same, uncounted
+    with suppress(InputError), reading(places.store) as database:  # a damaged one goes all the same, uncounted
         gone = _stamps(database, "1", {})
         rows = database.execute("SELECT count(*) FROM observations").fetchone()[0]
-    for side in SIDES:
-        _shred(path.with_name(path.name + side))
+    for file in places.history():
+        _shred(file)
     return rows, gone, {}
 
 
@@ -181,8 +230,11 @@ def _log_overwritten(path: Path) -> Iterator[None]:
 
 
 def _shred(path: Path) -> None:
-    """Overwrite a file with zeros in place, and remove it."""
-    if not path.exists():
+    """Overwrite a file with zeros in place, and remove it; folders are left, and where a link points to."""
+    if path.is_dir() and not path.is_symlink():
+        return
+    if not path.is_file() or path.is_symlink():
+        path.unlink(missing_ok=True)
         return
     opened = os.open(path, os.O_WRONLY)
     try:

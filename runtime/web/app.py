@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from importlib import resources
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from ...errors import FerEdgeError
 from ..status.snapshot import Condition
+from .connections import Connections
 from .events import Events
-from .guard import MAX_BODY, PAGES, Guard, logged_in
+from .guard import MAX_BODY, PAGES, UNREADABLE, Guard, address_of, logged_in, text_of
 from .page_values import Filled
 from .pages import ICON, Page, login_page
 from .preview import Preview
 from .settings import KioskControl, WebSettings
-from .token_auth import COOKIE, VALID_S, TokenAuth
+from .token_auth import COOKIE, FORM, VALID_S, TokenAuth
 
-BODY_S = 5.0
-"""How long a body may take to come."""
+FORM_KIND = "application/x-www-form-urlencoded"
 COMMANDS = {"pause": "paused", "record": "recording"}
 """Path below /api/ -> key of the JSON that is posted there."""
 
@@ -64,10 +65,13 @@ class Answers:
         """The form, and what it sends."""
         if request.method != "POST":
             return shown(login_page(self.filled.title))
-        if self.auth.throttled():
+        if request.content_type != FORM_KIND:  # others may bring files, which would be written to disk
+            raise web.HTTPUnsupportedMediaType(text="send the form")
+        token = dict(parse_qsl(await text_of(request))).get("token", "").strip()
+        address = address_of(request)
+        if self.auth.throttled(address, FORM):
             return shown(login_page(self.filled.title, "Too many wrong tokens. Wait a minute."), 429)
-        fields = await asyncio.wait_for(request.post(), BODY_S)
-        if self.auth.open or not self.auth.matches(str(fields.get("token", "")).strip()):
+        if self.auth.open or not self.auth.matches(token, address, FORM):
             return shown(login_page(self.filled.title, "That is not the token."), 403)
         to = request.query.get("to", "")
         answer = web.HTTPSeeOther(to if to in PAGES else "/")
@@ -118,7 +122,10 @@ class Answers:
             raise web.HTTPNotFound(text="this kiosk does not offer that")
         if request.content_type != "application/json":  # a form of another site's cannot send it
             raise web.HTTPUnsupportedMediaType(text="send JSON")
-        value = json.loads(await asyncio.wait_for(request.text(), BODY_S))
+        try:
+            value = json.loads(await text_of(request))
+        except (ValueError, RecursionError):  # no JSON, or nested without end
+            raise web.HTTPBadRequest(text=UNREADABLE) from None
         key = COMMANDS[name]
         if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], bool):
             raise web.HTTPUnprocessableEntity(text=f'send {{"{key}": true}} or false')
@@ -129,11 +136,14 @@ class Answers:
         return web.json_response({key: value[key]}, status=202)
 
 
-def application(settings: WebSettings, control: KioskControl, events: Events) -> web.Application:
+def application(
+    settings: WebSettings, control: KioskControl, events: Events, connections: Connections
+) -> web.Application:
     """The application with all its routes behind the guard."""
     answers = Answers(settings, control, events)
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[Guard(settings, answers.auth).middleware])
-    app.on_response_prepare.append(Guard.add_headers)
+    middlewares = [connections.middleware, Guard(settings, answers.auth).middleware]
+    app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    app.on_response_prepare.extend([Guard.add_headers, connections.on_answer])
     app.on_shutdown.append(answers.preview.close)
     app.add_routes(
         [

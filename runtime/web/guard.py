@@ -1,63 +1,23 @@
-"""Checks of every request (known Host, our Origin, small body, login), headers of every answer, idle connections."""
+"""Checks of every request (known Host, our Origin, small body, login), and headers of every answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from time import monotonic
-from typing import Any
+import asyncio
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from .settings import WebSettings, known_host
-from .token_auth import COOKIE, TokenAuth
-
-
-class IdleConnections:
-    """Knows which connections have a request at work, and when the others last had one."""
-
-    def __init__(self, slow_s: float, max_connections: int) -> None:
-        """Begin.
-
-        Args:
-            slow_s: a connection without a request for so long is ended.
-            max_connections: connections at once; beyond, those without a request are ended, the newest first.
-        """
-        self._slow_s, self._max = slow_s, max_connections
-        self._busy: dict[int, int] = {}
-        self._idle_since: dict[int, float] = {}
-
-    @property
-    def middleware(self) -> Middleware:
-        """For web.Application, outermost."""
-
-        @web.middleware
-        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-            key = id(request.protocol)
-            self._busy[key] = self._busy.get(key, 0) + 1
-            try:
-                return await handler(request)
-            finally:
-                self._busy[key] -= 1
-                self._idle_since[key] = monotonic()
-
-        return count
-
-    def sweep(self, connections: Sequence[Any], now: float) -> None:
-        """End those that are idle for too long; call it now and then."""
-        known = {id(connection) for connection in connections}
-        self._busy = {key: count for key, count in self._busy.items() if key in known and count}
-        self._idle_since = {key: self._idle_since.get(key, now) for key in known}
-        idle = sorted((c for c in connections if id(c) not in self._busy), key=lambda c: self._idle_since[id(c)])
-        for number, connection in enumerate(idle):
-            late = now - self._idle_since[id(connection)] >= self._slow_s
-            if late or len(connections) - len(idle) + number >= self._max:
-                connection.force_close()
-
+from .server_log import server_log
+from .settings import WebSettings, known_host, whose
+from .token_auth import BEARER, COOKIE, FAILURES_S, TokenAuth, bearer_of
 
 MAX_BODY = 4096
 """Bytes; the longest body we take is a token or two words of JSON."""
+BODY_S = 5.0
+"""How long a body may take to come."""
+UNREADABLE = "the request cannot be read"
 FREE = ("/login", "/logout", "/healthz")
 """What can be asked without a login; `/healthz` tells less then."""
 PAGES = ("/", "/?kiosk=1", "/sign")
@@ -93,8 +53,13 @@ class Guard:
                 raise
             except web.HTTPException as error:
                 return refusal(error)
-            except (LookupError, RecursionError, ValueError):  # a charset that is none, JSON nested without end
-                return refusal(web.HTTPBadRequest(text="the request cannot be read"))
+            except asyncio.TimeoutError:
+                return refusal(web.HTTPRequestTimeout(text="the body did not come"))
+            except (web.RequestPayloadError, HttpProcessingError, ConnectionError):  # not the pieces it said, or gone
+                return refusal(web.HTTPBadRequest(text=UNREADABLE))
+            except Exception:  # ours, whatever it is: one answer fails, and the log says it now and then
+                server_log().exception("no answer to %r", request.path)
+                return refusal(web.HTTPInternalServerError(text="the server failed"))
 
         return check
 
@@ -113,7 +78,13 @@ class Guard:
             raise web.HTTPForbidden(text="another site's page asks; it may not")
         if (request.content_length or 0) > MAX_BODY:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0, text="the body is too large")
-        if request.path in FREE or logged_in(self._auth, request):
+        if request.path in FREE:
+            return
+        bearer = bearer_of(request.headers.get("Authorization", "")) is not None
+        if bearer and self._auth.throttled(address_of(request), BEARER):
+            wait = {"Retry-After": f"{FAILURES_S:.0f}"}
+            raise web.HTTPTooManyRequests(text="too many wrong tokens from this address; wait a minute", headers=wait)
+        if logged_in(self._auth, request):
             return
         if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
             asked = request.path_qs
@@ -123,7 +94,25 @@ class Guard:
 
 def logged_in(auth: TokenAuth, request: web.Request) -> bool:
     """Whether a request brings our cookie or the token; a wrong token is counted."""
-    return auth.admits(request.cookies.get(COOKIE, ""), request.headers.get("Authorization", ""))
+    cookie, authorization = request.cookies.get(COOKIE, ""), request.headers.get("Authorization", "")
+    return auth.admits(cookie, authorization, address_of(request))
+
+
+def address_of(request: web.Request) -> str:
+    """Whose a request is, see `whose`."""
+    return whose(request.remote or "")
+
+
+async def text_of(request: web.Request) -> str:
+    """The body, plain UTF-8, which is all that is taken here; raises web.HTTPException kinds, TimeoutError."""
+    body = await asyncio.wait_for(request.read(), BODY_S)
+    packed = request.headers.get("Content-Encoding", "identity").lower() != "identity"
+    try:
+        if not packed and (request.charset or "utf-8").lower() in ("utf-8", "us-ascii"):
+            return body.decode()
+    except ValueError:
+        pass
+    raise web.HTTPBadRequest(text=UNREADABLE)
 
 
 def foreign(request: web.Request, host: str) -> bool:
@@ -153,6 +142,6 @@ def refusal(error: web.HTTPException) -> web.Response:
     """An error as JSON, with its headers and without anything of ours; the connection ends with an unread body."""
     kept = {name: error.headers[name] for name in ("WWW-Authenticate", "Retry-After", "Allow") if name in error.headers}
     answer = web.json_response({"error": error.text or error.reason}, status=error.status, headers=kept)
-    if error.status == 413:
+    if error.status in (408, 413):
         answer.force_close()
     return answer

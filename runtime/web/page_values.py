@@ -50,6 +50,7 @@ class Filled:
             "least": str(notice.least_group),
             "keep": duration(notice.keep_days),
             "record": duration(notice.record_days or 0),
+            "earlier": duration(notice.earlier_days or 0),
             "address": address,
             "size": "long" if len(notice.text) > LONG else "short",
         }
@@ -62,9 +63,12 @@ def told_parts(notice: Notice) -> set[str]:
     parts.add("kept" if notice.keep_days else "unbounded")
     if notice.least_group > 1:
         parts.add("group")
-    if notice.record_days is None:
-        parts.add("unrecorded")
-    else:
+    if notice.earlier_days is not None:
+        parts |= {"earlier", "earlier_pictures" if notice.earlier_video else "earlier_figures"}
+        parts.add("earlier_kept" if notice.earlier_days else "earlier_unbounded")
+    if not (notice.record_video and notice.record_days is not None):
+        parts.add("no_more_pictures" if notice.earlier_video else "no_picture")
+    if notice.record_days is not None:
         parts.add("recorded_pictures" if notice.record_video else "recorded_figures")
         parts.add("record_kept" if notice.record_days else "record_unbounded")
     return parts

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, UsageError
 from ..status.snapshot import Snapshot, state_json
+from .server_log import server_log
 from .settings import KioskControl, WebSettings
 
 if TYPE_CHECKING:
@@ -19,8 +18,10 @@ if TYPE_CHECKING:
 SLOW_S = 15.0
 """A connection without a whole request for so long is ended: clients that never finish one would fill the server."""
 SWEEP_S = 2.0
-MAX_CONNECTIONS = 256
-"""200 streams and some requests."""
+LINGER_S = 2.0
+"""After an answer, so long is read of a body that nobody asked for: a client may not look before it has sent it."""
+MAX_LINE = 4096
+"""Bytes of a header or of the first line."""
 START_S, STOP_S = 10.0, 3.0
 
 
@@ -70,6 +71,8 @@ class WebServer:
             asyncio.run(self._serve())
         except Exception as error:
             self._error = f"{type(error).__name__}: {error}"
+            if self._ready.is_set():
+                server_log().error("the page has ended: %s", self._error)  # the kiosk goes on
         finally:
             self._ready.set()
 
@@ -77,40 +80,41 @@ class WebServer:
         from aiohttp import web
 
         from .app import application
+        from .connections import Connections, listen
         from .events import Events
-        from .guard import IdleConnections
 
-        self._loop, self._events = asyncio.get_running_loop(), Events()
-        events = self._events
-        idle = IdleConnections(SLOW_S, MAX_CONNECTIONS)
-        app = application(self.settings, self._control, events)
-        app.middlewares.insert(0, idle.middleware)
-        logger = logging.getLogger(f"{__name__}.requests")
-        logger.addFilter(is_ours)
-        runner = web.AppRunner(app, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=1.0)
+        loop, log = asyncio.get_running_loop(), server_log()
+        loop.set_exception_handler(lambda _, facts: log.error("%s", facts["message"], exc_info=facts.get("exception")))
+        self._events, connections = Events(), Connections(SLOW_S)
+        runner = web.AppRunner(
+            application(self.settings, self._control, self._events, connections),
+            access_log=None,
+            logger=log,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            lingering_time=LINGER_S,
+            auto_decompress=False,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+        )
         await runner.setup()
+        assert runner.server is not None
         try:
-            site = web.TCPSite(runner, self.settings.listen, self.settings.port, backlog=64)
-            await site.start()
+            listeners = listen(self.settings.listen, self.settings.port)
         except OSError as error:
             self._error = error.strerror or str(error)
             await runner.cleanup()
             return
-        self.port = runner.addresses[0][1]
+        self.port, self._loop = listeners[0].getsockname()[1], loop
+        for listener in listeners:
+            connections.take_from(listener, runner.server)
         self._ready.set()
         while not self._stop.is_set():
-            assert runner.server is not None
-            idle.sweep(runner.server.connections, monotonic())
-            try:
+            connections.sweep()
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), SWEEP_S)
-            except asyncio.TimeoutError:
-                continue
-        events.close()
+        for listener in listeners:
+            loop.remove_reader(listener)
+            listener.close()
+        self._events.close()
         await runner.cleanup()
-
-
-def is_ours(record: logging.LogRecord) -> bool:
-    """Whether a log entry is about us: with entries on what clients send wrong, anybody could fill the log."""
-    from aiohttp.http import HttpProcessingError
-
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

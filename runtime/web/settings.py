@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from ...errors import UsageError
@@ -63,6 +65,8 @@ class Notice:
         keep_days: how long observations are kept; 0: at any age.
         record_days: how long a recorded session is kept, 0: at any age; None: none can be recorded.
         record_video: a recorded session has pictures.
+        earlier_days: how long sessions are kept that lie there and are of another kind than those that can be recorded
+            now; None: there are none. earlier_video: they have pictures.
     """
 
     text: str = NOTICE
@@ -73,6 +77,8 @@ class Notice:
     keep_days: float = 30.0
     record_days: float | None = None
     record_video: bool = False
+    earlier_days: float | None = None
+    earlier_video: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,26 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@lru_cache(4096)
+def whose(host: str) -> str:
+    """Whose an address is: of IPv6 its network, as each household has one; an IPv4 one in it as itself."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
+
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.:-]+?)(:[0-9]{1,5})?")
+"""A Host header: a name or an address, and a port. What stands in it is told on the sign."""
+
+
 def host_of(header: str) -> str:
-    """The host of a Host header: without its port, brackets and last dot, in small letters."""
-    host, _, port = header.rpartition(":")
-    host = host if port.isdigit() and header[-1:] != "]" else header
-    return host.lower().rstrip(".").strip("[]")
+    """The host of a Host header: without its port, brackets and last dot, in small letters; empty for anything odd."""
+    found = _HOST.fullmatch(header)
+    return found[1].lower().rstrip(".").strip("[]") if found else ""
 
 
 def known_host(header: str, names: tuple[str, ...]) -> bool:

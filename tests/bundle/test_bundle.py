@@ -36,6 +36,7 @@ from fer_edge.errors import (
     UsageError,
 )
 from fer_edge.runtime.inference.classifier import Classifier
+from support.altered_zips import ENCRYPTED, altered_zip
 from support.golden_picture import GOLDEN, picture
 
 
@@ -168,9 +169,10 @@ def test_foreign_manifests_are_refused(broken_bundle: Path, changes: dict[str, o
         open_bundle(broken_bundle)
 
 
-def test_manifest_cut_short_is_refused(broken_bundle: Path) -> None:
+@pytest.mark.parametrize("begin", [100, 0], ids=["cut short", "nested without end"])
+def test_a_manifest_that_is_no_json_is_refused(broken_bundle: Path, begin: int) -> None:
     file = broken_bundle / "bundle.json"
-    os.truncate(file, 100)
+    file.write_text(file.read_text()[:begin] or "[" * 100_000)
     with pytest.raises(BundleSchemaError, match="not valid JSON"):
         open_bundle(broken_bundle)
 
@@ -200,9 +202,10 @@ def test_a_bundle_cannot_point_outside_itself(broken_bundle: Path) -> None:
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"there is no bundle\.json"):
         open_bundle(tmp_path / "nowhere")
-    (tmp_path / "file.zip").write_bytes(b"PK\3\4 cut")
-    with pytest.raises(BundleDamaged, match=r"not a readable \.zip"):
-        open_bundle(tmp_path / "file.zip")
+    for content in (b"PK\3\4 cut", altered_zip("bundle.json", *ENCRYPTED), altered_zip("bundle.json", 8, b"\x09\0")):
+        (tmp_path / "file.zip").write_bytes(content)
+        with pytest.raises(BundleDamaged, match=r"not a readable \.zip"):
+            open_bundle(tmp_path / "file.zip")
 
 
 def test_a_zip_is_the_same_bundle(bundle: Bundle, tmp_path: Path) -> None:

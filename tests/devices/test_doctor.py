@@ -25,6 +25,7 @@ from fer_edge.devices.doctor.jetson import modes
 from fer_edge.devices.doctor.libraries import find_library
 from fer_edge.devices.profile import find_profile
 from support.boards import (
+    CONTROLLERS,
     GOVERNOR,
     HEALTHY,
     LIBRARY,
@@ -34,6 +35,7 @@ from support.boards import (
     ORIN_GPU,
     RULES,
     SUPER_MODES,
+    SWAPS,
     THROTTLED,
     TIMEDATECTL,
     USB,
@@ -113,6 +115,12 @@ DYING = '{"python": "3.6.9", "numpy": "1.19.5", "trying": "tensorrt"}'
 
 def unplug(root: Path) -> None:
     shutil.rmtree(root / "sys/bus/usb/devices/2-1")
+
+
+def swapping(root: Path, area: str = "") -> None:
+    """A kernel that limits no memory, as a Raspberry Pi's firmware asks, or with control groups of version 1."""
+    remove(root, CONTROLLERS)
+    put(root, "proc/swaps", SWAPS.format(*area.split()) if area else SWAPS.partition("{")[0])
 
 
 def circle(root: Path, path: str) -> None:
@@ -203,6 +211,9 @@ FAULTS: list[tuple[object, ...]] = [
     ("coral | clock | not synchronised | set-ntp", remove, "run/systemd/timesync/synchronized"),
     ("NCS2 | clock | not synchronised | set-ntp", unsynchronised, TIMEDATECTL, "no"),
     ("Nano | clock | not synchronised | set-ntp", unsynchronised, "timedatectl", "NTP synchronized: no"),
+    ("coral | swap of pictures | may be written to /var/swap | cgroup_enable=memory", swapping, "/var/swap file"),
+    ("coral | swap of pictures | the kernel limits no service's memory | cgroup_enable=memory", swapping),
+    ("NCS2 | swap of pictures | may be written to /dev/sda3 | swapoff -a", swapping, "/dev/sda3 partition"),
     ("Nano | swap | 1982 MiB | mkswap", meminfo, 4059388, 2458000, 2029688),
     ("Nano | memory | 292 of 3964 MiB free | multi-user.target", meminfo, 4059388, 299008),
     ("Nano | power mode | 1 (5W), not MAXN | nvpmodel -m 0", put, MODE, "pmode:0001"),

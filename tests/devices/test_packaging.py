@@ -28,6 +28,7 @@ def test_the_service_speaks_of_what_exists() -> None:
     text = (PACKAGING / "fer-edge.service").read_text()
     assert "Type=notify" in text
     assert "RestartPreventExitStatus=2" in text  # errors.py: wrong use or input
+    assert {"LimitCORE=0", "MemorySwapMax=0"} <= {*text.splitlines()}  # as docs/privacy.md says
     assert "videodev" in (PACKAGING / "modules-load.conf").read_text().split("\n")  # char-video4linux needs it
     rules = (PACKAGING / "60-fer-edge.rules").read_text()
     from fer_edge.devices.profile import load_profiles

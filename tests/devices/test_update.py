@@ -17,7 +17,6 @@ import pytest
 from conftest import Command
 from fer_edge.bundle import Bundle, open_bundle
 from fer_edge.devices.update import new_release
-from fer_edge.devices.update.apply import apply_update
 from fer_edge.devices.update.pack import pack
 from fer_edge.devices.update.push import push
 from fer_edge.devices.update.releases import MAX_RELEASES, Releases
@@ -25,21 +24,21 @@ from fer_edge.devices.update.service import wait_until_healthy
 from fer_edge.devices.update.trial import Trial, begin, running, settle
 from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFailed, InputError, OutputError, UsageError
 from support.payloads import install
-from support.updates import CUT, Kiosk, another, brought, check_untouched, kiosk, releases, site
+from support.updates import CUT, Kiosk, another, apply_unsigned, brought, check_untouched, kiosk, releases, site
 
 __all__ = ["kiosk", "releases"]  # fixtures
 
 
 def test_new_software(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
     on_message: list[str] = []
-    outcome = apply_update(releases, brought(tmp_path / "two", "two"), kiosk, hold_s=0, on_message=on_message.append)
+    outcome = apply_unsigned(releases, brought(tmp_path / "two", "two"), kiosk, hold_s=0, on_message=on_message.append)
     assert outcome.changed
     assert site(releases) == "two"
     assert kiosk.ran == [outcome.new]
     assert Path(os.readlink(releases.home / "previous")).name == outcome.old
     assert running(releases) is None
     assert on_message[-1].startswith(f"{outcome.new} is healthy")
-    again = apply_update(releases, tmp_path / "two", kiosk, hold_s=0)
+    again = apply_unsigned(releases, tmp_path / "two", kiosk, hold_s=0)
     assert not again.changed
     assert len(kiosk.ran) == 1  # not even started again
 
@@ -48,7 +47,7 @@ def test_what_does_not_become_healthy_is_taken_back(releases: Releases, kiosk: K
     two, old = another(tmp_path / "two"), releases.current()
     kiosk.ill[new_release.payload_name(two)] = "failed: no answer from the device"
     with pytest.raises(GateFailed, match="no answer from the device") as refused:
-        apply_update(releases, two, kiosk, limit_s=0.2, hold_s=0)
+        apply_unsigned(releases, two, kiosk, limit_s=0.2, hold_s=0)
     assert refused.value.exit_code == 1
     assert refused.value.cause == f"{old} runs again"
     assert site(releases) == "one"
@@ -69,7 +68,7 @@ def test_a_new_model_for_the_software_that_is_there(
 ) -> None:
     """Only the model takes room; the next model is for the same software again."""
     old = releases.current()
-    outcome = apply_update(releases, bundle.folder, kiosk, hold_s=0)
+    outcome = apply_unsigned(releases, bundle.folder, kiosk, hold_s=0)
     now = releases.home / "current"
     assert open_bundle(now / "bundle").manifest == bundle.manifest
     file = Path("site/fer_edge/__init__.py")
@@ -77,7 +76,7 @@ def test_a_new_model_for_the_software_that_is_there(
     other = Path(shutil.copytree(bundle.folder, tmp_path / "other"))
     manifest = json.loads((other / "bundle.json").read_text())
     (other / "bundle.json").write_text(json.dumps({**manifest, "version": "2"}))
-    second = apply_update(releases, other, kiosk, hold_s=0)
+    second = apply_unsigned(releases, other, kiosk, hold_s=0)
     assert second.old == outcome.new
     assert open_bundle(now / "bundle").manifest.version == "2"
 
@@ -85,7 +84,7 @@ def test_a_new_model_for_the_software_that_is_there(
 def test_a_damaged_model_changes_nothing(releases: Releases, kiosk: Kiosk, broken_bundle: Path) -> None:
     (broken_bundle / "model.onnx").write_bytes(b"no model")
     with pytest.raises(BundleError):
-        apply_update(releases, broken_bundle, kiosk)
+        apply_unsigned(releases, broken_bundle, kiosk)
     check_untouched(releases, kiosk)
 
 
@@ -97,7 +96,7 @@ def test_a_damaged_payload_changes_nothing(releases: Releases, kiosk: Kiosk, tmp
     else:
         (two / ("site.tar.gz" if harm == "changed" else "more")).write_bytes(b"x")
     with pytest.raises(InputError) as refused:
-        apply_update(releases, two, kiosk)
+        apply_unsigned(releases, two, kiosk)
     assert ("more" if harm == "added" else "site.tar.gz") in refused.value.message
     check_untouched(releases, kiosk)
 
@@ -107,7 +106,7 @@ def test_no_room_changes_nothing(
 ) -> None:
     monkeypatch.setattr(new_release, "MARGIN", 1 << 60)
     with pytest.raises(OutputError, match="no room"):
-        apply_update(releases, brought(tmp_path / "two", "two"), kiosk)
+        apply_unsigned(releases, brought(tmp_path / "two", "two"), kiosk)
     check_untouched(releases, kiosk)
 
 
@@ -142,7 +141,7 @@ def test_a_killed_update_is_settled_by_the_next_one(releases: Releases, kiosk: K
     assert site(releases) == "two"  # nobody has seen it healthy
     assert running(releases) == Trial(old, new_release.payload_name(two))
     on_message: list[str] = []
-    outcome = apply_update(releases, two, kiosk, hold_s=0, on_message=on_message.append)
+    outcome = apply_unsigned(releases, two, kiosk, hold_s=0, on_message=on_message.append)
     assert "went back to" in on_message[0]
     assert kiosk.ran == [old, outcome.new]  # what nobody had seen healthy does not run on
     assert outcome.old == old
@@ -151,20 +150,20 @@ def test_a_killed_update_is_settled_by_the_next_one(releases: Releases, kiosk: K
 
 def test_two_at_once(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
     with releases.alone(), pytest.raises(UsageError, match="another update"):
-        apply_update(releases, brought(tmp_path / "two", "two"), kiosk)
+        apply_unsigned(releases, brought(tmp_path / "two", "two"), kiosk)
     assert site(releases) == "one"
 
 
 def test_old_releases_go(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
     for number in range(5):
-        apply_update(releases, brought(tmp_path / "next", f"number {number}"), kiosk, hold_s=0)
+        apply_unsigned(releases, brought(tmp_path / "next", f"number {number}"), kiosk, hold_s=0)
     assert len(list(releases.folder.iterdir())) == MAX_RELEASES
     assert site(releases) == "number 4"
 
 
 def test_the_command(command: Command, releases: Releases, tmp_path: Path) -> None:
     two = brought(tmp_path / "two", "two")
-    where = ("--root", releases.root, "--hold", "0", "--restart", "true")
+    where = ("--unsigned", "--root", releases.root, "--hold", "0", "--restart", "true")
     done = command("update", "apply", two, *where, "--limit", "0.3", "--healthy", "false")
     assert done.returncode == 1
     assert "taken back" in done.stderr
@@ -181,7 +180,7 @@ def test_the_command(command: Command, releases: Releases, tmp_path: Path) -> No
         (("apply", two, "--restart", "true", "--healthy", "no-such-program"), "no such program"),
         (("push", "host"), "takes 2 more"),
     ):
-        done = command("update", *words, "--root", releases.root)
+        done = command("update", *words, "--unsigned", "--root", releases.root)
         assert done.returncode == 2
         assert said in done.stderr
     assert "no fer-edge is installed" in command("update", "status", "--root", tmp_path / "nowhere").stderr
@@ -233,7 +232,7 @@ def there() -> Iterator[Callable[[], list[str]]]:
 
 def test_over_ssh(releases: Releases, ssh: tuple[str, ...], tmp_path: Path, there: Callable[[], list[str]]) -> None:
     two = brought(tmp_path / "two", "two")
-    options = ["--root", str(releases.root), "--hold", "0", "--limit", "1", "--restart", "true"]
+    options = ["--unsigned", "--root", str(releases.root), "--hold", "0", "--limit", "1", "--restart", "true"]
     with pytest.raises(GateFailed, match=r"127\.0\.0\.1: the update did not become healthy and was taken back") as back:
         push("root@127.0.0.1", two, [*options, "--healthy", "false"], ssh)
     assert "was put back, and is not healthy either" in back.value.cause
@@ -247,8 +246,10 @@ def test_over_ssh(releases: Releases, ssh: tuple[str, ...], tmp_path: Path, ther
 
 def test_no_way_to_the_host(tmp_path: Path) -> None:
     with pytest.raises(DeviceNotFound, match="no way to"):
-        push("127.0.0.1", brought(tmp_path / "two", "two"), ssh=("ssh", "-p", "9", "-o", "BatchMode=yes"))
+        push(
+            "127.0.0.1", brought(tmp_path / "two", "two"), ["--unsigned"], ssh=("ssh", "-p", "9", "-o", "BatchMode=yes")
+        )
     with pytest.raises(FerEdgeError, match="is not here"):
-        push("host", tmp_path / "two", ssh=("no-such-program",))
+        push("host", tmp_path / "two", ["--unsigned"], ssh=("no-such-program",))
     with pytest.raises(UsageError, match="is no host"):
         push("-oProxyCommand=true", tmp_path / "two")

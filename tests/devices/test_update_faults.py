@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from conftest import Command
 from fer_edge.bundle import Bundle
-from fer_edge.devices.update.apply import apply_update
 from fer_edge.devices.update.new_release import payload_name
 from fer_edge.devices.update.pack import pack
 from fer_edge.devices.update.releases import Releases
@@ -22,7 +21,7 @@ from fer_edge.devices.update.service import CommandService
 from fer_edge.devices.update.trial import Trial, begin, running
 from fer_edge.errors import BundleError, GateFailed, InputError, OutputError, UsageError
 from support.payloads import install
-from support.updates import CUT, Kiosk, another, brought, check_untouched, kiosk, releases, sums
+from support.updates import CUT, Kiosk, another, apply_unsigned, brought, check_untouched, kiosk, releases, sums
 
 __all__ = ["kiosk", "releases"]  # fixtures
 UNIT = "etc/systemd/system/fer-edge.service"
@@ -60,7 +59,7 @@ def test_a_power_cut_at_any_step(releases: Releases, bundle: Bundle, tmp_path: P
         seen.append(check_after_boot(root, old) == old)
         if done.returncode == 0:
             break
-        outcome = apply_update(Releases(root), new, Kiosk(Releases(root)), hold_s=0)
+        outcome = apply_unsigned(Releases(root), new, Kiosk(Releases(root)), hold_s=0)
         assert outcome.new != old
         check_after_boot(root, outcome.new)
     assert not seen[-1]
@@ -89,7 +88,7 @@ def test_a_power_cut_within_the_installer(releases: Releases, tmp_path: Path) ->
             break
         assert check_after_boot(root, old) == old
         cut += 1
-        apply_update(Releases(root), two, Kiosk(Releases(root)), hold_s=0)
+        apply_unsigned(Releases(root), two, Kiosk(Releases(root)), hold_s=0)
         assert check_after_boot(root, payload_name(two)) == payload_name(two)
     assert done.returncode == 0
     assert cut >= 5
@@ -106,9 +105,9 @@ def test_nobody_listens_any_more(releases: Releases, kiosk: Kiosk, tmp_path: Pat
 
     if ill:
         with pytest.raises(GateFailed):
-            apply_update(releases, two, kiosk, limit_s=0.1, hold_s=0, on_message=on_message)
+            apply_unsigned(releases, two, kiosk, limit_s=0.1, hold_s=0, on_message=on_message)
     else:
-        apply_update(releases, two, kiosk, hold_s=0, on_message=on_message)
+        apply_unsigned(releases, two, kiosk, hold_s=0, on_message=on_message)
     assert (releases.current() == old) is ill
     assert running(releases) is None
 
@@ -118,7 +117,7 @@ def test_signals(command: Command, releases: Releases, tmp_path: Path, sign: str
     """A terminal that closes changes nothing; who stops it wants the old one back."""
     two, old, once = brought(tmp_path / "two", "two"), releases.current(), tmp_path / "once"
     again = f"sh -c '[ -e {once} ] || {{ touch {once}; kill -{sign} $PPID; sleep 0.2; }}'"
-    where = ("--root", releases.root, "--hold", "0", "--restart", again, "--healthy", "true")
+    where = ("--unsigned", "--root", releases.root, "--hold", "0", "--restart", again, "--healthy", "true")
     done = command("update", "apply", two, *where)
     assert once.exists()
     assert (done.returncode != 0) is back, done.stderr
@@ -142,7 +141,7 @@ def test_a_refusing_installer_starts_nothing(releases: Releases, kiosk: Kiosk, t
     (two / "site.tar.gz").write_bytes(b"no archive, and listed as it is")
     sums(two)
     with pytest.raises(OutputError, match=r"install\.sh did not install it"):
-        apply_update(releases, two, kiosk)
+        apply_unsigned(releases, two, kiosk)
     check_untouched(releases, kiosk)
 
 
@@ -156,7 +155,7 @@ def test_room_for_all_of_a_payload(
     sums(two)
     monkeypatch.setattr(releases, "require_room", asked.append)
     with pytest.raises(OutputError):  # it is no archive
-        apply_update(releases, two, kiosk)
+        apply_unsigned(releases, two, kiosk)
     assert asked[0] >= (64 << 20) + 4 * (5 << 20)
     assert asked[0] < (64 << 20) + 4 * (5 << 20) + 5 * small
 
@@ -175,11 +174,11 @@ def test_one_file_for_a_stick(releases: Releases, kiosk: Kiosk, bundle: Bundle, 
     os.utime(two / "install.sh", (1, 1))
     pack(two, file)
     assert file.read_bytes() == first
-    assert apply_update(releases, file, kiosk, hold_s=0).new == payload_name(two)
+    assert apply_unsigned(releases, file, kiosk, hold_s=0).new == payload_name(two)
     pack(bundle.folder, tmp_path / "model.tar")
-    assert apply_update(releases, tmp_path / "model.tar", kiosk, hold_s=0).changed
+    assert apply_unsigned(releases, tmp_path / "model.tar", kiosk, hold_s=0).changed
     subprocess.run(["tar", "-C", two, "-cf", tmp_path / "by-hand.tar", "."], check=True)  # without a folder, by tar
-    assert apply_update(releases, tmp_path / "by-hand.tar", kiosk, hold_s=0).new == payload_name(two)
+    assert apply_unsigned(releases, tmp_path / "by-hand.tar", kiosk, hold_s=0).new == payload_name(two)
     assert not (releases.home / "incoming").exists()
     for out in (tmp_path / "two.zip", two / "it.tar"):
         with pytest.raises(UsageError, match=r"has to end in \.tar"):
@@ -200,7 +199,7 @@ def test_a_damaged_file_changes_nothing(releases: Releases, kiosk: Kiosk, tmp_pa
     file.write_bytes(file.read_bytes()[:size] if harm != "other" else b"x" * 4000)
     before = sorted(releases.home.rglob("*"))
     with pytest.raises(InputError):
-        apply_update(releases, file, kiosk)
+        apply_unsigned(releases, file, kiosk)
     assert not kiosk.ran
     assert {*releases.home.rglob("*")} - {*before} <= {releases.home / "update.lock"}
 
@@ -212,7 +211,7 @@ def test_a_file_that_reaches_out_is_refused(releases: Releases, kiosk: Kiosk, tm
         entry.type, entry.linkname = (tarfile.SYMTYPE, "/etc") if "link" in name else (tarfile.REGTYPE, "")
         archive.addfile(entry, io.BytesIO())
     with pytest.raises(InputError, match="no file within it"):
-        apply_update(releases, tmp_path / "bad.tar", kiosk)
+        apply_unsigned(releases, tmp_path / "bad.tar", kiosk)
     assert not (releases.home / "out").exists()
     assert not Path("/tmp/fer-edge-out").exists()
 

@@ -6,11 +6,13 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -26,7 +28,7 @@ from fer_edge.runtime.mqtt.queue import OfflineQueue
 from fer_edge.runtime.mqtt.settings import MqttSettings, topic_of
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
 from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot, state_json
-from support.brokers import MOSQUITTO, Broker, Listener
+from support.brokers import MOSQUITTO, Broker, Hole, Listener
 from support.snapshots import SEEN, moment, publish
 from support.waiting import until
 
@@ -65,9 +67,14 @@ def listen(broker: Broker, cleanup: ExitStack) -> Make:
 def publisher(broker: Broker, tmp_path: Path, cleanup: ExitStack) -> Make:
     """A started one that publishes everything and tries again soon."""
 
-    def make(on_command: Callable[[str, bool], None] = lambda n, o: None, **more: Any) -> MqttPublisher:
+    def make(
+        on_command: Callable[[str, bool], None] = lambda n, o: None,
+        clock: Callable[[], float] = time.monotonic,
+        **more: Any,
+    ) -> MqttPublisher:
         settings = {"host": "127.0.0.1", "port": broker.port, "topic": "kiosk", "interval_s": 0, **more}
-        made = MqttPublisher(MqttSettings(**settings), tmp_path / "queue.db", on_command, waits_s=(0.05, 0.2))
+        queue = tmp_path / "queue.db"
+        made = MqttPublisher(MqttSettings(**settings), queue, on_command, waits_s=(0.05, 0.2), clock=clock)
         cleanup.callback(made.stop)
         made.start()
         return made
@@ -78,8 +85,7 @@ def publisher(broker: Broker, tmp_path: Path, cleanup: ExitStack) -> Make:
 def test_birth_state_and_farewell(listen: Make, publisher: Make) -> None:
     early, kiosk = listen(), publisher()
     kiosk.publish(SEEN)
-    until(lambda: early.of("kiosk/state"))
-    assert early.of("kiosk/status") == ["online"]
+    until(lambda: early.of("kiosk/state") and early.of("kiosk/status") == ["online"])
     told = json.loads(early.of("kiosk/state")[0])
     assert told["health"] == {"condition": "ok", "reason": ""}
     assert told["shares"] == {"happy": 0.6667, "uncertain": 0.3333}
@@ -152,6 +158,42 @@ def test_a_broker_that_dies_and_returns_gets_everything_once_and_in_order(
     assert kiosk.state().dropped == 0
 
 
+def test_what_waited_for_the_broker_never_comes_as_what_is_so_now(
+    broker: Broker, listen: Make, publisher: Make, tmp_path: Path
+) -> None:
+    """Not after an outage, not after a restart, and not behind a link that hung while the connection stood."""
+    queue = OfflineQueue(tmp_path / "queue.db", 99)
+    for number in range(3):
+        queue.put(state_json(moment(number)))
+    queue.close()
+    ahead_s = [0.0]
+    listener, kiosk = listen(), publisher(clock=lambda: time.monotonic() + ahead_s[0])
+    until(lambda: listener.frames() == [0, 1, 2])
+    broker.stop()
+    until(lambda: not kiosk.state().connected)
+    publish(kiosk, range(3, 9))
+    broker.start()
+    until(lambda: listener.frames() == list(range(9)))
+    assert broker.process is not None
+    until(lambda: kiosk.state().queued == 0)
+    broker.process.send_signal(signal.SIGSTOP)
+    for number in range(9, 15):
+        kiosk.publish(moment(number))
+        until(lambda: not kiosk._inbox)
+        ahead_s[0] += 0.75
+    broker.process.send_signal(signal.SIGCONT)
+    until(lambda: listener.frames() == list(range(15)))
+    kiosk.publish(moment(15))
+    until(lambda: 15 in listener.frames())
+    # Of the link that hung, 9 was on its way already; 13 and 14 were published in the last two seconds.
+    assert listener.frames("state") == [2, 8, 9, 13, 14, 15]
+    assert listener.frames("history") == [0, 1, 3, 4, 5, 6, 7, 10, 11, 12]
+    late = listen()
+    until(lambda: late.of("kiosk/state"))
+    assert [topic for topic, _, retained in late.heard if retained and "history" in topic] == []
+    assert json.loads(late.of("kiosk/state")[0])["frames"] == 15
+
+
 def test_the_queue_survives_a_restart(listen: Make, publisher: Make) -> None:
     for begin in (0, 10):
         kiosk = publisher()
@@ -161,7 +203,8 @@ def test_the_queue_survives_a_restart(listen: Make, publisher: Make) -> None:
     kiosk.publish(moment(20))
     until(lambda: len(listener.frames()) >= 21)
     assert listener.frames() == list(range(21))
-    assert [json.loads(text)["sequence"] for text in listener.of("kiosk/state")] == list(range(1, 22))
+    told = [json.loads(text)["sequence"] for text in (*listener.of("kiosk/state"), *listener.of("kiosk/history"))]
+    assert sorted(told) == list(range(1, 22))
 
 
 def test_the_queue_survives_a_kill(broker: Broker, listen: Make, publisher: Make, tmp_path: Path) -> None:
@@ -205,48 +248,17 @@ def test_commands(listen: Make, publisher: Make) -> None:
     assert kiosk.state().connected
 
 
-class Hole:
-    """A way to the broker that stays open on the broker's side when the client is gone, as after a power cut."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._listen = socket.create_server(("127.0.0.1", 0))
-        self.port, self.ended = self._listen.getsockname()[1], 0
-        """ended: connections that the broker has closed."""
-        self._held: list[socket.socket] = []
-        self._to = ("127.0.0.1", broker.port)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near = self._listen.accept()[0]
-            except OSError:
-                return
-            far = socket.create_connection(self._to)
-            self._held += [near, far]
-            threading.Thread(target=self._pass, args=(near, far), daemon=True).start()
-            threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket, from_broker: bool = False) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-        self.ended += from_broker
-
-    def close(self) -> None:
-        for held in [self._listen, *self._held]:
-            held.close()
-
-
 def test_a_session_that_the_broker_holds_open_is_taken_over(
     broker: Broker, listen: Make, publisher: Make, tmp_path: Path, cleanup: ExitStack
 ) -> None:
     """A kiosk that comes back before the broker missed it is not called offline by its former self, ever."""
     listener, hole = listen(), Hole(broker)
     cleanup.callback(hole.close)
-    killed_kiosk(hole, tmp_path / "queue.db", 1, lambda: until(lambda: listener.frames() == [0]))
+
+    def told() -> bool:
+        return listener.frames() == [0] and listener.of("kiosk/status") == ["online"]
+
+    killed_kiosk(hole, tmp_path / "queue.db", 1, lambda: until(told))
     assert (listener.of("kiosk/status"), hole.ended) == (["online"], 0)
     kiosk = publisher(port=hole.port)
     until(lambda: hole.ended == 1, "the old session's end")
@@ -657,8 +669,14 @@ def parsed(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     return samples
 
 
+_BY_LABEL = ("fer_edge_expression_share_minute", "fer_edge_expressions_total")
+
+
 def test_metrics_say_what_the_snapshot_says() -> None:
-    told = parsed(metrics_text(SEEN))
+    told = parsed(metrics_text(replace(SEEN, told={"happy": 7}), labels=["happy", "sad"]))
+    assert told["fer_edge_expressions_total", (("label", "happy"),)] == 7
+    assert told["fer_edge_expressions_total", (("label", "sad"),)] == 0
+    assert told["fer_edge_expression_share", (("label", "sad"),)] == 0  # and not absent, for the sake of averages
     assert told["fer_edge_faces", ()] == 3
     assert told["fer_edge_expression_share", (("label", "happy"),)] == pytest.approx(2 / 3)
     assert told["fer_edge_expression_share_minute", (("label", "sad"),)] == 0.25
@@ -672,13 +690,47 @@ def test_metrics_say_what_the_snapshot_says() -> None:
     assert device["backend"] == "onnxruntime"
 
 
+def test_averages_over_time_are_shares_of_that_time(tmp_path: Path) -> None:
+    """By Prometheus itself: neutral and sad for twenty scrapes, then happy for four, and once nothing is told."""
+    if shutil.which("promtool") is None:
+        pytest.skip("needs prometheus")
+    pair = replace(SEEN, window={"neutral": 0.5, "sad": 0.5}, told={"neutral": 10, "sad": 10})
+    happy = replace(SEEN, window={"happy": 1.0}, told={"neutral": 10, "sad": 10, "happy": 5})
+    scraped = [pair] * 20 + [happy] * 4 + [replace(happy, window={}, told=None)]
+    texts = [parsed(metrics_text(snapshot, labels=LABELS)) for snapshot in scraped]
+    series = {key: [str(text.get(key, "_")) for text in texts] for key in texts[0] if key[0].startswith(_BY_LABEL)}
+    assert len(series) == 2 * len(LABELS)
+
+    def case(expression: str, value: float) -> str:
+        return f"- {{expr: '{expression}', eval_time: 24m, exp_samples: [{{labels: '{{}}', value: {value}}}]}}"
+
+    lines = [
+        "tests:",
+        "- interval: 1m",
+        "  input_series:",
+        *(
+            f"  - {{series: '{name}{{label=\"{dict(by)['label']}\"}}', values: '{' '.join(values)}'}}"
+            for (name, by), values in series.items()
+        ),
+        "  promql_expr_test:",
+        "  " + case("sum(avg_over_time(fer_edge_expression_share_minute[25m]))", 1),
+        "  " + case('sum(avg_over_time(fer_edge_expression_share_minute{label="happy"}[25m]))', 4 / 24),
+        "  " + case('sum(max_over_time(fer_edge_expressions_total{label="happy"}[25m]))', 5),
+    ]
+    (tmp_path / "rules.yml").write_text("\n".join(lines) + "\n")
+    said = subprocess.run(["promtool", "test", "rules", tmp_path / "rules.yml"], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout
+
+
 def test_metrics_leave_out_what_is_not_told_and_escape_what_is_odd() -> None:
     odd = 'a "quoted"\\ name\nof two lines'
     quiet = replace(SEEN, faces=None, shares={}, window={}, latency_ms=None, device={"device": odd}, fps=float("nan"))
-    text = metrics_text(quiet, [single("store_dropped_total", "Lost.", 4, counter=True), Metric("none", "Nothing.")])
+    more = [single("store_dropped_total", "Lost.", 4, counter=True), Metric("none", "Nothing.")]
+    text = metrics_text(quiet, more, LABELS)
     told = parsed(text)
     names = {name for name, _ in told}
-    assert not names & {"fer_edge_faces", "fer_edge_expression_share", "fer_edge_latency_seconds", "fer_edge_none"}
+    untold = {"expression_share", "expression_share_minute", "expressions_total", "faces", "latency_seconds", "none"}
+    assert not names & {f"fer_edge_{name}" for name in untold}
     assert ("fer_edge_device_info", (("device", odd),)) in told
     assert told["fer_edge_store_dropped_total", ()] == 4
     assert text.endswith("\n")

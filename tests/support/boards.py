@@ -53,6 +53,7 @@ def board(root: Path, model: str, compatible: str = "") -> None:
 
 
 def common(root: Path) -> None:
+    put(root, CONTROLLERS, "cpuset cpu io memory pids\n")
     put(root, GOVERNOR, "schedutil\n")
     put(root, "sys/devices/system/cpu/cpufreq/policy0/scaling_driver", "cpufreq-dt\n")
     thermal(root, 0, "cpu-thermal", 51540)
@@ -241,7 +242,20 @@ SUPER_MODES = "".join(
 )
 
 
-WELL = ("device", "interpreter", "numpy", "library", "temperature", "governor", "clock", "disk", "camera nodes")
+CONTROLLERS = "sys/fs/cgroup/cgroup.controllers"
+SWAPS = "Filename Type Size Used Priority\n{} {} 524284 0 -2\n"
+WELL = (
+    "swap of pictures",
+    "device",
+    "interpreter",
+    "numpy",
+    "library",
+    "temperature",
+    "governor",
+    "clock",
+    "disk",
+    "camera nodes",
+)
 """What is well on every healthy board."""
 HEALTHY: dict[str, tuple[str, Build, str]] = {
     "coral": ("coral", coral_on_a_pi_4, "permission,udev rule,usb speed,throttling,libedgetpu.so.1,versions"),

@@ -1,4 +1,4 @@
-"""A real mosquitto for tests, and somebody who listens to it."""
+"""A real mosquitto for tests, somebody who listens to it, and a way to it that can be cut."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,48 @@ class Broker:
             self.process = None
 
 
+class Hole:
+    """A way to the broker that stays open on the broker's side when the client is gone, as after a power cut."""
+
+    def __init__(self, broker: Broker, port: int = 0) -> None:
+        self._listen = socket.create_server(("127.0.0.1", port))
+        self.port, self.ended = self._listen.getsockname()[1], 0
+        """ended: connections that the broker has closed."""
+        self._held: list[socket.socket] = []
+        self._to = ("127.0.0.1", broker.port)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near = self._listen.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(self._to)
+            self._held += [near, far]
+            threading.Thread(target=self._pass, args=(near, far), daemon=True).start()
+            threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, from_broker: bool = False) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        self.ended += from_broker
+
+    def close(self) -> None:
+        for held in [self._listen, *self._held]:
+            held.close()
+
+    def cut(self) -> None:
+        """End every connection at both ends, and take no more."""
+        for held in [self._listen, *self._held]:
+            with suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+
 class Listener:
     """A subscriber that notes what comes, and whose session outlives the connection and the broker."""
 
@@ -93,9 +136,14 @@ class Listener:
     def of(self, topic: str) -> list[str]:
         return [text for name, text, _ in self.heard if name == topic]
 
-    def frames(self) -> list[int]:
-        """Of the snapshots as they came; without the retained one, which a new subscription repeats."""
-        return [json.loads(t)["frames"] for topic, t, kept in self.heard if topic == "kiosk/state" and not kept]
+    def frames(self, *topics: str) -> list[int]:
+        """Of the snapshots on `state` or `history`; without the retained one, which a new subscription repeats.
+
+        Of both topics, unless one is named, in the order in which they were made.
+        """
+        wanted = [f"kiosk/{topic}" for topic in topics or ("state", "history")]
+        told = [json.loads(text) for topic, text, kept in self.heard if topic in wanted and not kept]
+        return [t["frames"] for t in (told if topics else sorted(told, key=lambda t: int(t["sequence"])))]
 
     def close(self) -> None:
         self.client.disconnect()

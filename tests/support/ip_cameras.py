@@ -14,6 +14,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.server.login and self.headers.get("Authorization") != self.server.login:
+            self.server.refused += 1
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="camera"')
             self.end_headers()
@@ -42,6 +43,7 @@ class IpCamera(ThreadingHTTPServer):
         """Show `picture` of 0, 1, …; `login` is `name:password`."""
         super().__init__(("127.0.0.1", port), _Answer)
         self.picture, self.pause_s, self.off = picture, pause_s, threading.Event()
+        self.refused = 0
         self.login = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
         self._thread = threading.Thread(target=partial(self.serve_forever, 0.05))
         self._thread.start()

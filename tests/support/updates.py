@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
+from fer_edge.devices.update.apply import apply_update
 from fer_edge.devices.update.releases import Releases
 from fer_edge.devices.update.trial import running
 from support.payloads import PACKAGING, install, payload
 
+apply_unsigned = partial(apply_update, unsigned=True)
 MORE = ("settle.sh", "fer-edge-settle.service")
 CUT = """
 import os, signal, sys
@@ -33,7 +36,7 @@ def hook(event, words):
             os.kill(os.getpid(), signal.SIGKILL)
 if left >= 0:
     sys.addaudithook(hook)
-apply_update(Releases(Path(root)), Path(sys.argv[2]), Well(), hold_s=0)
+apply_update(Releases(Path(root)), Path(sys.argv[2]), Well(), hold_s=0, unsigned=True)
 """
 """An update that the power is cut off from before the step of that number, -1 for never, -2 for when it restarts."""
 

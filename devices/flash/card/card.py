@@ -10,7 +10,20 @@ from typing import Any
 from ....errors import InputError, UsageError
 from ....files import write_text
 from ....toml_schema import DERIVED, Fault, Key, NotToml, build, fit, key, read_toml
-from .values import COUNTRY, HASH, HASH_WORDS, HOSTNAME, ZONE, hidden, public_key, unpadded, user_name
+from .values import (
+    HASH,
+    HASH_WORDS,
+    HOST_WORDS,
+    HOSTNAME,
+    ZONE,
+    country,
+    hidden,
+    host_name,
+    public_key,
+    unpadded,
+    update_key,
+    user_name,
+)
 from .wifi import Wifi, with_key
 
 Table = Mapping[str, Any]
@@ -31,6 +44,13 @@ class User:
 
 
 @dataclass(frozen=True)
+class Updates:
+    """Whose updates the card takes without --unsigned: a public key of `fer-edge update key`; empty: nobody's."""
+
+    key: str = key("", convert=update_key)
+
+
+@dataclass(frozen=True)
 class Card:
     """What card.toml says; everything that is empty stays as the image has it.
 
@@ -45,13 +65,14 @@ class Card:
     """
 
     path: Path | None = field(default=None, metadata=DERIVED)
-    hostname: str = key("", pattern=HOSTNAME, words="a host name: 1 to 63 of a-z, 0-9 and -, not - at either end")
+    hostname: str = key("", pattern=HOSTNAME, convert=host_name, words=HOST_WORDS)
     time_zone: str = key("", pattern=ZONE, words="a time zone such as Europe/Berlin")
-    country: str = key("", pattern=COUNTRY, words="two letters of ISO 3166-1 such as DE", convert=str.upper)
+    country: str = key("", high=100, convert=country)
     device: str = key("", high=1000)
     accept_nvidia_licence: bool = False
     user: User = field(default_factory=User)
     wifi: Wifi = field(default_factory=Wifi)
+    update: Updates = field(default_factory=Updates)
     place: Table = field(default_factory=dict)
     mqtt: Table = field(default_factory=dict)
     web: Table = field(default_factory=dict)
@@ -59,7 +80,7 @@ class Card:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=DERIVED)
 
 
-SECTIONS = ("user", "wifi", "place", "mqtt", "web", "config")
+SECTIONS = ("user", "wifi", "update", "place", "mqtt", "web", "config")
 SECRET_KEYS = {"mqtt": ("password", "mqtt-password"), "web": ("token", "web-token")}
 """Section -> its key that is a secret, and the file that has it on the card."""
 
@@ -121,7 +142,7 @@ def _wrong(where: str, key: str, what: str) -> InputError:
 
 FIRST_CARD = """\
 # A card, for `fer-edge flash --config card.toml`. A line that begins with # is an example; take the # away to use it.
-# Keep this file to yourself once it holds a pass phrase or password: chmod 600.
+# Nobody else can read this file; keep it so (chmod 600) once it holds a pass phrase or password.
 
 hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 #time_zone = "Europe/Berlin"     # a name of the time zone database
@@ -142,6 +163,10 @@ hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 #psk = "64 hex digits"           # instead of passphrase
 #hidden = false
 #security = "wpa2"               # "wpa3" for a network that takes WPA3 (SAE) alone; mixed ones take wpa2
+
+# Whose updates it takes: the second line of NAME.pub, which `fer-edge update key NAME` makes, or --update-key NAME.pub.
+[update]
+#key = ""                        # 56 characters, the first of which are RW
 
 # Where the kiosk stands and what for has to be declared; `fer-edge config check` says which kinds there are, and which
 # are refused (docs/config.md).
@@ -173,4 +198,4 @@ def write_first_card(path: Path, replace: bool = False) -> None:
     """Write a first card.toml; raises UsageError when it is there and not to be replaced, OutputError."""
     if path.exists() and not replace:
         raise UsageError(f"{path} is there already", hint=f"fer-edge flash init {path} --replace")
-    write_text(path, FIRST_CARD)
+    write_text(path, FIRST_CARD, private=True)

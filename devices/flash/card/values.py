@@ -5,15 +5,43 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import socket
 import struct
+from contextlib import suppress
+
+from ...update.signature import read_public_key
 
 HOSTNAME = r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?"
 """One label of RFC 1123; like all of these it may be empty."""
+HOST_WORDS = "a host name: 1 to 63 of a-z, 0-9 and -, not - at either end"
+TAKEN_HOSTS = ("localhost", "ip6-localhost", "ip6-loopback", "ip6-allnodes", "ip6-allrouters", "broadcasthost")
+"""Names that /etc/hosts of Debian has for something else, and macOS's."""
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 """What useradd of Debian takes without --badname (useradd(8), "CAVEATS")."""
-TAKEN = ("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "proxy", "www-data", "backup")
-"""Accounts of every Debian; those of the image itself are checked on the image."""
-COUNTRY = r"([A-Za-z]{2})?"
+TAKEN = """
+root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody nogroup _apt
+systemd-network systemd-resolve systemd-timesync messagebus sshd avahi polkitd adm tty disk kmem dialout fax voice
+cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff users input kvm render sgx
+crontab netdev gpio i2c spi fer-edge
+"""
+"""Accounts and groups of every Debian (base-passwd, systemd) and of ours, for a card whose image is not at hand; what
+the image itself has is checked on the image."""
+COUNTRIES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC
+CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD
+GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH
+KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW
+MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC
+SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY
+UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+"""
+"""ISO 3166-1, alpha-2: the codes that are assigned."""
+MEANT = {
+    "UK": "GB", "EN": "GB", "EL": "GR", "JA": "JP", "KO": "KR", "DA": "DK", "CS": "CZ", "DEU": "DE", "GER": "DE",
+    "GBR": "GB", "USA": "US", "FRA": "FR", "AUT": "AT", "CHE": "CH", "SUI": "CH", "ITA": "IT", "ESP": "ES",
+    "NLD": "NL", "POL": "PL", "GERMANY": "DE", "ENGLAND": "GB",
+}  # fmt: skip
+"""What people write -> the code that they mean: languages, car plates, names."""
 ZONE = r"([A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2})?"
 """Whether the image knows it is checked on the image."""
 HASH_WORDS = "a hash that a login takes; make one with: openssl passwd -6"
@@ -38,9 +66,41 @@ def unpadded(value: str) -> str:
 
 
 def user_name(value: str) -> str:
-    """A user's name that no system account has; may be empty."""
-    if value and (not USER.fullmatch(value) or value in (*TAKEN, "fer-edge")):
+    """A user's name that no system account or group has; may be empty."""
+    if value in TAKEN.split():
+        raise ValueError(f"{value!r} cannot be a user's name: the system has an account or a group of that name")
+    if value and not USER.fullmatch(value):
         raise ValueError(f"{value!r} cannot be a user's name: a-z first, then up to 31 of a-z, 0-9, - and _")
+    return value
+
+
+def update_key(value: str) -> str:
+    """A public key of minisign's, as the last line of its file has it; may be empty. Raises MissingExtra without it."""
+    if value:
+        try:
+            return str(read_public_key(value).to_base64(), "ascii")
+        except ValueError as error:
+            raise ValueError(f"is no public key of `fer-edge update key`: {error}") from None
+    return value
+
+
+def country(value: str) -> str:
+    """A country's code in capitals; may be empty."""
+    code = value.upper() if value.isascii() else value
+    if value and code not in COUNTRIES.split():
+        meant = MEANT.get(code)
+        what = f"did you mean {meant}?" if meant else "two letters such as DE name one"
+        raise ValueError(f"{value!r} is no country of ISO 3166-1; {what}")
+    return code
+
+
+def host_name(value: str) -> str:
+    """A name for the board in its network, that programs do not take for something else; may be empty."""
+    if value.lower() in TAKEN_HOSTS:
+        raise ValueError(f"{value!r} means every machine itself, so no other could reach this one by it")
+    with suppress(OSError):
+        socket.inet_aton(value)
+        raise ValueError(f"{value!r} is a number, which programs take for an address")
     return value
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import DeviceNotFound, FerEdgeError, UsageError
-from ...detect import text_of
+from ...detect import number_of, text_of
 from .uses import disk_behind, uses_of_disks
 
 SECTOR = 512
@@ -32,6 +31,8 @@ class Disk:
         bus: usb, mmc, nvme, ata, loop or unknown.
         read_only: its switch or the kernel says so.
         uses: what of the running system is on it, such as `sdb1 mounted at /media/card`.
+        sequence: a number of the kernel's that no other disk or card gets until it boots anew; 0 before Linux 5.15.
+        first: SHA-256 of its first MiB when somebody was asked about it; empty where it was not read.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Disk:
     bus: str
     read_only: bool
     uses: tuple[str, ...]
+    sequence: int = 0
+    first: str = ""
 
     @property
     def path(self) -> Path:
@@ -86,21 +89,6 @@ def find_disk(text: str, root: Path = Path("/"), loops: bool = False) -> Disk:
     raise DeviceNotFound(f"{text} is no disk of this machine", cause=f"removable disks here: {cards}", hint="lsblk")
 
 
-def look_again(disk: Disk, root: Path = Path("/"), loops: bool = False) -> Disk:
-    """The same disk as it is now, for the moment before it is written: making an image takes minutes.
-
-    Raises UsageError: another disk or card has its name now; DeviceNotFound: it is gone.
-    """
-    now = find_disk(str(disk.path), root, loops)
-    if (now.size, now.model, now.serial, now.bus) != (disk.size, disk.model, disk.serial, disk.bus):
-        raise UsageError(
-            f"{disk.path} is another disk than the one that was confirmed",
-            cause=f"it was {disk.words()}; it is {now.words()}",
-            hint="lsblk -o +MODEL,SERIAL",
-        )
-    return now
-
-
 def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
     """Why `size` bytes must not be written to a disk, as the error to raise; None when they may."""
     if disk.uses:
@@ -124,41 +112,10 @@ def refusal(disk: Disk, size: int = 0) -> FerEdgeError | None:
     return None
 
 
-def find_writable(text: str) -> Disk:
-    """The disk that a path names, if it may be written.
-
-    Raises UsageError: it is in use, not removable, read-only or not this user's; DeviceNotFound: there is none.
-    """
-    if not sys.platform.startswith("linux"):
-        raise UsageError(
-            "--to writes disks on Linux alone",
-            hint="the same command with --out card.img, and any program that writes cards",
-        )
-    disk = find_disk(text, loops=Path(text).name.startswith("loop"))
-    check_size(disk, 0)
-    if not os.access(disk.path, os.W_OK):
-        raise UsageError(
-            f"{disk.path} may not be written by you",
-            cause="writing a disk needs root",
-            hint="the same command with sudo",
-        )
-    return disk
-
-
 def check_size(disk: Disk, size: int) -> None:
     """Raises what `refusal` says against writing `size` bytes to a disk."""
     if (wrong := refusal(disk, size)) is not None:
         raise wrong
-
-
-def check_serial(disk: Disk, serial: str) -> None:
-    """Raises UsageError unless a serial number is this disk's: what confirms it where no person does."""
-    if serial != (disk.serial or NO_SERIAL):
-        raise UsageError(
-            f"--yes needs the serial number of {disk.path} in --serial" + (f", not {serial!r}" if serial else ""),
-            cause=disk.words(),
-            hint=f"--serial {disk.serial or NO_SERIAL}, if that is the card",
-        )
 
 
 def _disk(folder: Path, users: dict[str, list[str]], is_file: bool) -> Disk:
@@ -177,6 +134,7 @@ def _disk(folder: Path, users: dict[str, list[str]], is_file: bool) -> Disk:
         bus=bus,
         read_only=text_of(folder / "ro").strip() == "1",
         uses=tuple(uses),
+        sequence=number_of(folder / "diskseq") or 0,
     )
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...detect import text_of
+
+LOOP_GET_STATUS64, LOOP_INFO64 = 0x4C05, 232
+"""Of linux/loop.h: the request, and bytes of what it fills in."""
 
 
 def uses_of_disks(root: Path) -> dict[str, list[str]]:
@@ -24,11 +28,40 @@ def uses_of_disks(root: Path) -> dict[str, list[str]]:
 
 
 def disk_behind(loop: Path, root: Path) -> str:
-    """Kernel name of the disk or partition that a loop device lies over; empty when it is a file, as it should be."""
-    behind = text_of(loop / "loop/backing_file").strip("\0 \n")
+    """Kernel name of the disk or partition that a loop device lies over; empty when it is a file, as it should be.
+
+    The kernel is asked for the device itself, for the path by which it was opened may be gone or stand for another now.
+    """
+    behind = text_of(loop / "loop/backing_file")
+    if not behind:
+        return ""
+    numbers = {text_of(f): f.parent.name for f in _dev_files(root)}
+    device = _device_behind(loop.name) if root == Path("/") else None
+    if device is not None:
+        return numbers.get(device, device) if device else ""
     name = Path(behind).name
-    known = behind == f"/dev/{name}" and name in {f.parent.name for f in _dev_files(root)}
-    return name if known or (behind and (root / behind.lstrip("/")).is_block_device()) else ""
+    if behind == f"/dev/{name}" and name in numbers.values():
+        return name
+    gone = behind.endswith(" (deleted)")
+    return name if gone or (root / behind.lstrip("/")).is_block_device() else ""
+
+
+def _device_behind(loop: str) -> str | None:
+    """Number, such as 8:0, of the device behind a loop device; empty for a file, None where we may not ask."""
+    import fcntl  # not on Windows, where disks are not written
+
+    try:
+        opened = os.open(f"/dev/{loop}", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        status = fcntl.ioctl(opened, LOOP_GET_STATUS64, bytes(LOOP_INFO64))
+    except OSError:
+        return None
+    finally:
+        os.close(opened)
+    device = int.from_bytes(status[16:24], sys.byteorder)  # lo_rdevice, as new_encode_dev of linux/kdev_t.h packs it
+    return f"{os.major(device)}:{os.minor(device)}" if device else ""
 
 
 def _holders(root: Path) -> Iterator[tuple[str, str]]:
@@ -51,7 +84,7 @@ def _with(name: str, above: dict[str, list[str]]) -> Iterator[str]:
 
 def _mounted(root: Path) -> Iterator[tuple[str, str]]:
     """Name and `mounted at PLACE`; by device number, and by name where a file system has a number of its own."""
-    numbers = {text_of(f).strip(): f.parent.name for f in [*_dev_files(root)]}
+    numbers = {text_of(f): f.parent.name for f in _dev_files(root)}
     for line in text_of(root / "proc/self/mountinfo").splitlines():
         fields = line.split()
         if len(fields) < 10 or "-" not in fields:

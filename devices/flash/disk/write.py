@@ -19,16 +19,26 @@ ALIGNED = 4096
 SYNC_EVERY = 64 << 20
 """Bytes between two syncs; otherwise progress would count what is only in memory, and the end would take minutes."""
 
+Check = Callable[[int], None]
+"""Called with the open disk; raises when it must not be written."""
 OnProgress = Callable[[str, int, int], None]
 """Called with `write` or `compare`, bytes done, bytes in all."""
 
 
-def write_card(image: Path, target: Path, on_progress: OnProgress = lambda step, done, total: None) -> None:
+def write_card(
+    image: Path,
+    target: Path,
+    on_progress: OnProgress = lambda step, done, total: None,
+    check: Check = lambda opened: None,
+) -> None:
     """Write an image to a disk or a file that is there, and compare it with what can be read back.
 
     Everything but the first block is written and compared before that block is, so a card that boots is one that was
     good: whatever ends it early leaves zeros there. What lay at the card's end, such as an older GPT's second copy, is
     zeroed too.
+
+    Args:
+        check: called once nobody else can open the disk and before its first byte is written; what it raises ends this.
 
     Raises:
         InputError: the image is empty; UsageError: the disk is in use, gone or too small, and nothing was written;
@@ -42,6 +52,7 @@ def write_card(image: Path, target: Path, on_progress: OnProgress = lambda step,
         if size < total and target.is_block_device():
             need = f"the image has {total} bytes, {target} has {size}"
             raise UsageError(f"{target} is too small", cause=need, hint="lsblk, and a larger card")
+        check(disk)
         try:
             with _explained(target):
                 _write_rest(source.fileno(), disk, total, size, on_progress)
@@ -55,6 +66,12 @@ def write_card(image: Path, target: Path, on_progress: OnProgress = lambda step,
             with suppress(OSError):
                 _blank(disk, 0, min(ERASED_EDGE, total))
             raise
+
+
+def read_first(target: Path) -> bytes:
+    """The first MiB of a disk or file, past the cache; less where it ends or is bad before. Raises OutputError."""
+    with _direct(target) as disk, mmap.mmap(-1, BLOCK) as buffer:
+        return buffer[: _fill(disk, buffer, 0, ERASED_EDGE)]
 
 
 def _compare(
@@ -183,7 +200,7 @@ def _direct(target: Path) -> Iterator[int]:
     except OSError as error:
         if error.errno != errno.EINVAL:
             cause = "it was pulled out"
-            raise OutputError(f"{target} cannot be read back: {error.strerror}", cause=cause, hint="lsblk") from error
+            raise OutputError(f"{target} cannot be read: {error.strerror}", cause=cause, hint="lsblk") from error
         disk = os.open(target, os.O_RDONLY)
         os.posix_fadvise(disk, 0, 0, os.POSIX_FADV_DONTNEED)
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ....errors import InputError
+from ..image.contents import Contents
 
 SYSTEM = range(999, 100, -1)
 """Numbers of system accounts, as useradd --system of Debian takes them, downwards (login.defs(5), SYS_UID_MAX)."""
@@ -88,6 +89,11 @@ class Accounts:
     def with_password(self, user: str, hashed: str) -> Accounts:
         """With a password by its hash; "!" locks."""
         return replace(self, shadow=tuple((user, hashed, *r[2:]) if r[0] == user else r for r in self.shadow))
+
+
+def accounts_of(contents: Contents) -> Accounts:
+    """Those of an image; raises InputError when it has none."""
+    return Accounts.parse(*(contents.root.get(f"/etc/{name}", "") for name in ("passwd", "group", "shadow", "gshadow")))
 
 
 def _rows(text: str, width: int) -> Rows:

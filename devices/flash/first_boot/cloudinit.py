@@ -14,7 +14,7 @@ from pathlib import Path
 from ..card.card import Card
 from ..changes import Change, Place, WriteFile
 from ..image.contents import Contents
-from .settings import FOLDER, PATH, SCRIPT, cmdline, first_boot_folder, folder_id, settings_of
+from .settings import FOLDER, PATH, SCRIPT, cmdline, first_boot_folder, new_identity
 
 SCRIPT_PATH = f"/boot/firmware{FOLDER}/{SCRIPT}"
 ARM = f"[ ! -f {SCRIPT_PATH} ] || sh {SCRIPT_PATH} --arm"
@@ -33,10 +33,10 @@ def meta_data(identity: str) -> str:
 
 def changes(card: Card, payload: Path, contents: Contents) -> tuple[Change, ...]:
     """What goes onto the boot partition, last user-data, which sets the rest off; raises InputError: no cmdline.txt."""
-    identity = folder_id(settings_of(card), payload)
+    identity = new_identity()
     words = (f"ds=nocloud;i=fer-edge-{identity}",)
     return (
-        *first_boot_folder(card, payload),
+        *first_boot_folder(card, payload, identity),
         WriteFile(Place.BOOT, PATH, cmdline(contents, card.country, words), why="names this first boot; the country"),
         WriteFile(Place.BOOT, "/meta-data", meta_data(identity).encode(), why="names this first boot"),
         WriteFile(Place.BOOT, "/user-data", user_data().encode(), why="has systemd start the first boot"),

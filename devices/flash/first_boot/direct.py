@@ -5,19 +5,22 @@ What install.sh does is done by install.sh itself, into a folder of this compute
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ....errors import DeviceFailed, DeviceNotFound, InputError
+from ...update.signature import KEY
 from ..card.card import Card
 from ..card.wifi import CONNECTION, keyfile
 from ..changes import Change, MakeFolder, MakeLink, Place, UnpackTree, WriteFile
 from ..image.contents import Contents
-from .accounts import SYSTEM, Accounts
+from .accounts import SYSTEM, Accounts, accounts_of
 from .direct_user import hosts, user_changes, with_card_user
-from .settings import PATH, cmdline
+from .settings import PATH, cmdline, new_identity
 
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 INSTALLED = (
@@ -33,17 +36,28 @@ STATE = "/var/lib/NetworkManager/NetworkManager.state"
 def stage(payload: Path, into: Path) -> Path:
     """Install a payload into a new folder, by its own install.sh; the folder.
 
+    Without its configuration, which is laid beside it: the release is named by a checksum over the rest, and that name
+    is in the receipt.
+
     Raises DeviceNotFound: this computer has not the programs; DeviceFailed: install.sh failed, with what it said.
     """
     if sys.platform != "linux":
         raise DeviceNotFound("--direct needs Linux, whose install.sh it runs", hint="leave --direct out")
-    root = into / "staged"
-    command = ["sh", str(payload / "install.sh"), "--root", str(root)]
+    root, plain, config = into / "staged", into / "plain", payload / "config.toml"
+    shutil.copytree(payload, plain, copy_function=os.link)
+    for name in (config.name, "SHA256SUMS"):
+        (plain / name).unlink(missing_ok=True)
+    lines = (payload / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (plain / "SHA256SUMS").write_text("".join(line for line in lines if not line.endswith(f"  ./{config.name}\n")))
+    command = ["sh", str(plain / "install.sh"), "--root", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise DeviceFailed(
             f"install.sh failed: {done.stderr.strip()}", cause="the payload or the disk of this computer"
         )
+    if config.is_file():
+        (root / "etc/fer-edge").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(config, root / "etc/fer-edge" / config.name)
     return root
 
 
@@ -63,8 +77,7 @@ def changes(card: Card, staged: Path, contents: Contents) -> tuple[Change, ...]:
 
 def kiosk_accounts(contents: Contents) -> Accounts:
     """The image's accounts with the groups and the user that install.sh makes on a board."""
-    texts = [contents.root.get(f"/etc/{name}", "") for name in ("passwd", "group", "shadow", "gshadow")]
-    accounts = Accounts.parse(*texts)
+    accounts = accounts_of(contents)
     for group in ("video", "render", "plugdev", "gpio"):
         accounts = accounts.with_group(group, SYSTEM)
     return accounts.with_user("fer-edge", SYSTEM, "/var/lib/fer-edge", "/usr/sbin/nologin")
@@ -106,8 +119,8 @@ def system_changes(card: Card, contents: Contents) -> Iterator[Change]:
         yield WriteFile(place, "/etc/timezone", f"{card.time_zone}\n".encode(), why="the card's time zone")
     if "/usr/bin/cloud-init" in contents.markers:
         yield WriteFile(place, "/etc/cloud/cloud-init.disabled", b"", why="all is set up already")
-    if card.country and PATH in contents.boot:
-        yield WriteFile(Place.BOOT, PATH, cmdline(contents, card.country), why="the radio's country")
+    if PATH in contents.boot:
+        yield WriteFile(Place.BOOT, PATH, cmdline(contents, card.country), why="memory has limits; the radio's country")
     if card.wifi.ssid:
         yield from _wifi(card, contents)
 
@@ -128,8 +141,12 @@ def _wifi(card: Card, contents: Contents) -> Iterator[Change]:
 
 
 def secret_files(card: Card, accounts: Accounts) -> Iterator[Change]:
-    """Files of one line below /etc/fer-edge that the kiosk alone reads."""
+    """Files of one line below /etc/fer-edge: for the kiosk alone, whose updates it takes, what makes it unique."""
+    if card.update.key:
+        yield WriteFile(Place.ROOT, f"/{KEY}", f"{card.update.key}\n".encode(), why="whose updates it takes")
     group = accounts.group_number("fer-edge") or 0
+    why = "so that a checksum over the card tells nothing of its secrets"
+    yield WriteFile(Place.ROOT, "/etc/fer-edge/card", f"{new_identity()}\n".encode(), 0o600, secret=True, why=why)
     for name, value in card.secrets.items():
         path = f"/etc/fer-edge/{name}"
         yield WriteFile(Place.ROOT, path, f"{value}\n".encode(), 0o640, 0, group, secret=True, why="the kiosk's")

@@ -30,15 +30,26 @@ def with_card_user(accounts: Accounts, card: Card, contents: Contents, groups: t
     if not name:
         return accounts
     home = f"/home/{name}"
+    check_user(accounts, name)
     known = accounts.user(name)
-    if known is not None and known[0] < PEOPLE.start:
-        raise InputError(f"{name} is a system account of the image", hint="choose another user.name in card.toml")
     if known is None and contents.board == "raspberrypi" and accounts.user_number(1000) == "pi":
         accounts = accounts.renamed("pi", name, home)
     accounts = accounts.with_user(name, PEOPLE, home, "/bin/bash")
     for group in groups:
         accounts = accounts.with_member(group, name)
     return accounts.with_password(name, card.user.password_hash or "!")
+
+
+def check_user(accounts: Accounts, name: str) -> None:
+    """Raises InputError unless a name is new to an image or one of a person's there: its user may become root."""
+    user, group = accounts.user(name), accounts.group_number(name)
+    for what, number in (("account", user[0] if user else None), ("group", group)):
+        if number is not None and number not in PEOPLE:
+            raise InputError(
+                f"{name} is a system {what} of the image, with the number {number}",
+                cause="a card's user is one that the image does not have, or has as a person's",
+                hint="choose another user.name in card.toml",
+            )
 
 
 def user_changes(card: Card, accounts: Accounts, contents: Contents) -> Iterator[Change]:

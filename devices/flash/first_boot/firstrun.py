@@ -10,7 +10,7 @@ from pathlib import Path
 from ..card.card import Card
 from ..changes import Change, Place, WriteFile
 from ..image.contents import Contents
-from .settings import FOLDER, PATH, RUN, SCRIPT, cmdline, first_boot_folder
+from .settings import FOLDER, PATH, RUN, SCRIPT, cmdline, first_boot_folder, new_identity
 
 WRAPPER = f"""\
 #!/bin/sh
@@ -25,7 +25,7 @@ def changes(card: Card, payload: Path, contents: Contents) -> tuple[Change, ...]
     Raises InputError: the image has no cmdline.txt, or another first boot waits in it.
     """
     return (
-        *first_boot_folder(card, payload),
+        *first_boot_folder(card, payload, new_identity()),
         WriteFile(Place.BOOT, "/firstrun.sh", WRAPPER.encode(), 0o755, why="what systemd runs once"),
         WriteFile(
             Place.BOOT, PATH, cmdline(contents, card.country, RUN), why="has systemd run it; the radio's country"

@@ -8,6 +8,8 @@ from ..card.card import Card
 from ..changes import Change
 from ..image.contents import Contents
 from . import cloudinit, direct, firstrun, jetson
+from .accounts import accounts_of
+from .direct_user import check_user
 
 
 def changes_for(
@@ -21,6 +23,7 @@ def changes_for(
         scratch: a folder that stays until the changes were applied and verified.
         engine: for a Jetson, whether the bundle has a TensorRT artifact.
     """
+    check_user(accounts_of(contents), card.user.name)
     if route == "cloud-init":
         return cloudinit.changes(card, payload, contents)
     if route == "firstrun":

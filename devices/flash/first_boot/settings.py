@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,15 +41,18 @@ def settings_of(card: Card) -> Iterator[Setting]:
         yield Setting("authorized_keys", "".join(f"{key}\n" for key in card.user.ssh_keys).encode())
     if card.wifi.ssid:
         yield Setting("wifi.nmconnection", keyfile(card.wifi), secret=True)
+    if card.update.key:
+        yield Setting("update.pub", f"{card.update.key}\n".encode())
     for name, value in card.secrets.items():
         yield Setting(name, f"{value}\n".encode(), secret=True)
 
 
-def first_boot_folder(card: Card, payload: Path) -> tuple[Change, ...]:
+def first_boot_folder(card: Card, payload: Path, identity: str) -> tuple[Change, ...]:
     """The folder of the boot partition that packaging/first-boot.sh works through: settings, payload, script, id.
 
     Args:
         payload: as `build_payload` makes it; its packaging files are taken from it.
+        identity: as `new_identity` gives it.
     """
     settings = tuple(settings_of(card))
     changes: list[Change] = []
@@ -58,20 +61,20 @@ def first_boot_folder(card: Card, payload: Path) -> tuple[Change, ...]:
         changes.append(WriteFile(Place.BOOT, place, s.content, 0o600, secret=s.secret, why=why))
     for path in sorted(p for p in payload.rglob("*") if p.is_file()):
         name = path.relative_to(payload).as_posix()
-        secret = name == "config.toml"  # a camera's URL may hold a password
+        secret = name in ("config.toml", "SHA256SUMS")  # a camera's URL may hold a password, and this has its sum
         changes.append(WriteFile(Place.BOOT, f"{FOLDER}/payload/{name}", path, secret=secret, why="payload"))
     for name in (SCRIPT, UNIT):
         changes.append(WriteFile(Place.BOOT, f"{FOLDER}/{name}", payload / name, 0o755, why="the first boot"))
-    changes.append(WriteFile(Place.BOOT, f"{FOLDER}/id", f"{folder_id(settings, payload)}\n".encode(), why="its name"))
+    changes.append(WriteFile(Place.BOOT, f"{FOLDER}/id", f"{identity}\n".encode(), secret=True, why="its name"))
     return tuple(changes)
 
 
-def folder_id(settings: Iterable[Setting], payload: Path) -> str:
-    """A name for this very first boot, so that steps of another one do not count as done; 16 hex digits."""
-    digest = hashlib.sha256((payload / "SHA256SUMS").read_bytes())
-    for setting in settings:
-        digest.update(f"{setting.name}\0".encode() + hashlib.sha256(setting.content).digest())
-    return digest.hexdigest()[:16]
+def new_identity() -> str:
+    """A name for this very first boot, so that steps of another one do not count as done; 16 hex digits.
+
+    By chance, as is one that the other ways write: what derives from secrets would let somebody try them out.
+    """
+    return secrets.token_hex(8)
 
 
 PATH = "/cmdline.txt"
@@ -82,10 +85,13 @@ RUN = (
     "systemd.unit=kernel-command-line.target",
 )
 """systemd-run-generator(8): run a script instead of the usual boot; afterwards, boot anew."""
+MEMORY = "cgroup_enable=memory"
+"""The firmware of a Raspberry Pi gives its kernel `cgroup_disable=memory`, under which no unit's memory is limited or
+kept from swap; this word takes that back (raspberrypi/linux, kernel/cgroup/cgroup.c)."""
 
 
 def cmdline(contents: Contents, country: str, more: tuple[str, ...] = ()) -> bytes:
-    """The line with the radio's country and more words; one of the same name is replaced.
+    """The line with the radio's country, limits of memory and more words; one of the same name is replaced.
 
     Raises InputError: the image has no such file, or another first boot is waiting in it.
     """
@@ -101,5 +107,6 @@ def cmdline(contents: Contents, country: str, more: tuple[str, ...] = ()) -> byt
         )
     added = [*([f"cfg80211.ieee80211_regdom={country}"] if country else []), *more]
     names = {word.partition("=")[0] for word in added}
-    kept = [word for word in words if word.partition("=")[0] not in names]
-    return (" ".join([*kept, *added]) + "\n").encode()
+    gone = (MEMORY, "cgroup_disable=memory")
+    kept = [word for word in words if word.partition("=")[0] not in names and word not in gone]
+    return (" ".join([*kept, *added, MEMORY]) + "\n").encode()

@@ -28,6 +28,9 @@ FOREIGN = {
     b"\x1f\x8b": "a gzip file",
     b"\x28\xb5\x2f\xfd": "a zstd file",
     b"PK\x03\x04": "a zip file",
+    b"BZh": "a bzip2 file, which bunzip2 unpacks",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive, which 7z x unpacks",
+    b"Rar!": "a rar archive",
     b"\x7fELF": "a program",
     b"QFI\xfb": "a qcow2 disk, which qemu-img convert -O raw turns into an image",
 }

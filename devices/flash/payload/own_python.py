@@ -6,6 +6,7 @@ import re
 import tarfile
 from pathlib import Path
 
+from ....archives import Unreadable, reading
 from ....errors import InputError
 from .wheel_closure import Target
 
@@ -21,9 +22,9 @@ def check_python(archive: Path, target: Target) -> None:
     """
     hint = "an archive install_only of python-build-standalone, .tar.gz, for aarch64-unknown-linux-gnu"
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with reading(), tarfile.open(archive, "r:gz") as tar:
             version, head, link = _program(tar)
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, Unreadable) as error:
         raise InputError(f"{archive} is no .tar.gz: {error}", hint=hint) from None
     if not version or not link:
         raise InputError(f"{archive} has no bin/python3 below one folder", hint=hint)

@@ -11,8 +11,9 @@ from ....errors import InputError, UsageError
 from ....runtime.inference.open_device import bundle_for
 from ....runtime.vision.detectors.weights import REGISTRY, find_model
 from ...profile import Profile, find_profile
-from ..card.card import Card, load_card
+from ..card.card import Card, Updates, load_card
 from ..card.kiosk_config import config_toml
+from ..card.values import update_key
 from ..first_boot.route import changes_for
 from ..image.contents import Contents, read_contents
 from ..image.grow import check_growth, read_size
@@ -23,8 +24,6 @@ from .payload import build_payload, packaging_folder
 from .wheel_closure import Target
 from .wheels import Wheelhouse, fetch, open_wheelhouse
 
-CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
-"""The versions that were tested together, so that two cards flashed a year apart hold the same."""
 OWN_PYTHON = "3.11"
 """Of the relocatable Python for a Jetson, unless --python says otherwise."""
 
@@ -80,6 +79,8 @@ class Parts:
 def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
     """Open everything that can be looked at before the image; raises for the first thing that is wrong."""
     card = load_card(options.config) if options.config else Card()
+    if options.update_key is not None:
+        card = replace(card, update=Updates(_read_key(options.update_key)))
     device = options.device or card.device
     if not device:
         raise UsageError(
@@ -89,9 +90,19 @@ def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
     config = config_toml(replace(card, device=""), profile.name) if options.config else ""
     if not options.config:
         listener.on_message("warning: without --config nobody can log in, and the kiosk waits for a declared place")
+    if not card.update.key:
+        listener.on_message("warning: without --update-key the card takes no update but with --unsigned")
     bundle = bundle_for(profile, options.bundle)
     growth = read_size(options.grow) if options.grow else 0
     return Parts(options, listener, card, profile, bundle, config, growth)
+
+
+def _read_key(path: Path) -> str:
+    try:
+        return update_key(path.read_text())
+    except (OSError, ValueError) as error:
+        what = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else error
+        raise InputError(f"{path} {what}", hint="fer-edge update key NAME  # makes NAME.key and NAME.pub") from None
 
 
 def board_of(profile: Profile) -> str:
@@ -105,9 +116,9 @@ def fetch_packages(options: FetchOptions, listener: Listener) -> Wheelhouse:
     """Fill a wheelhouse for an image, or for a Python and C library that are named; raises as `fetch`, `probe` do."""
     if options.os_image is None:
         wanted = Target(options.python, glibc=options.glibc)
-        return fetch(wanted, options.folder, CONSTRAINTS, listener.on_message)
+        return fetch(wanted, options.folder, say=listener.on_message)
     with opened_image(options.os_image, options.sha256, listener.on_progress("unpack")) as (_, probed):
-        return fetch(_target(options, probed), options.folder, CONSTRAINTS, listener.on_message)
+        return fetch(_target(options, probed), options.folder, say=listener.on_message)
 
 
 def _target(options: CardOptions | FetchOptions, probed: Probed) -> Target:
@@ -131,7 +142,7 @@ def _wheelhouse(options: CardOptions, probed: Probed, say: Callable[[str], None]
     try:
         return open_wheelhouse(folder, target)
     except InputError:
-        return fetch(target, folder, CONSTRAINTS, say)
+        return fetch(target, folder, say=say)
 
 
 def detector_weights() -> list[Path]:

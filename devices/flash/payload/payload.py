@@ -10,8 +10,11 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from ....archives import Unreadable, reading
 from ....errors import InputError
 from ....files import sha256_of, write_text, writing, writing_folder
+from ....runtime.storage.schema import VERSION
+from ...update.store import SCHEMA
 from .own_python import check_python
 from .wheel_closure import FETCH
 from .wheels import Wheelhouse
@@ -74,6 +77,7 @@ def build_payload(
             shutil.copyfile(model, folder / "models" / model.name)
         with writing(folder / "site.tar.gz") as part:
             write_site(wheelhouse.wheels, part)
+        write_text(folder / SCHEMA, f"{VERSION}\n")
         write_text(folder / "SHA256SUMS", sums(folder))
     return into
 
@@ -109,7 +113,7 @@ def write_site(wheels: Sequence[Path], target: Path) -> None:
 
 def _add(wheel: Path, tar: tarfile.TarFile) -> None:
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with reading(), zipfile.ZipFile(wheel) as archive:
             for item in sorted(archive.infolist(), key=lambda i: i.filename):
                 place = _place(item.filename, wheel)
                 if item.is_dir() or place is None:
@@ -119,7 +123,7 @@ def _add(wheel: Path, tar: tarfile.TarFile) -> None:
                 entry.size = len(content)
                 entry.mode = 0o755 if item.external_attr >> 16 & 0o111 else 0o644
                 tar.addfile(entry, io.BytesIO(content))
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, Unreadable) as error:
         raise InputError(f"{wheel} is no wheel: {error}", hint=FETCH) from None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.parser import Parser
 from pathlib import Path
 
+from ....archives import Unreadable, reading
 from ....errors import InputError, MissingExtra
 
 MIN_GLIBC = {"x86_64": 5, "aarch64": 17}
@@ -154,8 +155,8 @@ def requirements(wheel: Path) -> list[str]:
 
 def _metadata(wheel: Path) -> str:
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with reading(), zipfile.ZipFile(wheel) as archive:
             inside = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA") and n.count("/") == 1)
             return archive.read(inside).decode("utf-8")
-    except (OSError, zipfile.BadZipFile, StopIteration) as error:
+    except (OSError, Unreadable, StopIteration) as error:
         raise InputError(f"{wheel} is no wheel", cause=str(error) or "it has no METADATA", hint=FETCH) from None

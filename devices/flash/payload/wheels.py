@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from .wheel_closure import FETCH, Target, check_python, missing
 
 MANIFEST = "manifest.json"
 EXTRAS = ("kiosk",)
+LOCKS = Path(__file__).resolve().parents[3] / "packaging/locks"
+"""A list of packages with their hashes a kind of card, as `lock.py` writes them."""
 MAX_ROUNDS = 5
 """How often pip is asked again for what its own markers left out."""
 LACKING = re.compile(r"No matching distribution found for (\S+)|satisfies the requirement (\S+)")
@@ -34,26 +36,53 @@ class Wheelhouse:
     wheels: tuple[Path, ...]
 
 
-def fetch(
-    target: Target, into: Path, constraints: Path | None = None, say: Callable[[str], None] = print
-) -> Wheelhouse:
+def fetch(target: Target, into: Path, locks: Path = LOCKS, say: Callable[[str], None] = print) -> Wheelhouse:
     """Bring our wheel and all it needs from the package index into a folder of `into`; what was there is replaced.
 
     Args:
-        constraints: a file for pip that says which versions.
+        locks: the folder with what was tested, by `Target.name`: pip takes these versions alone, with these hashes.
 
     Raises:
-        InputError: something has no wheel for this Python; it is named.
+        InputError: nothing was tested for this Python, or the index gives something else; it is named.
         DeviceNotFound: pip is missing, or the network is; MissingExtra: without the extra `flash`.
         OutputError: the folder cannot be written.
     """
+    with writing_folder(into / target.name) as folder:
+        check_python(own_wheel(folder), target)
+        say(f"pip: wheels for {target.words()}, those that were tested")
+        download_locked(target, folder, locks)
+        _write_manifest(folder, target)
+    return open_wheelhouse(into, target)
+
+
+def download_locked(target: Target, into: Path, locks: Path = LOCKS) -> None:
+    """Have pip bring what a lock lists, and nothing else; raises as `fetch` does."""
+    lock = lock_of(target, locks)
+    _download(["--require-hashes", "--no-deps", "--requirement", str(lock)], target, into)
+
+
+def lock_of(target: Target, locks: Path = LOCKS) -> Path:
+    """The list of what was tested for a Python, with the newest glibc below its own; raises InputError without one."""
+    found = _newest(target, {path.stem: path for path in locks.glob("*.txt")})
+    if found is None:
+        there = ", ".join(sorted(path.stem for path in locks.glob("*.txt"))) or "nothing"
+        raise InputError(
+            f"no set of packages was tested for {target.words()}",
+            cause=f"there are: {there}",
+            hint="an image with one of these, or fer-edge from a checkout with one more in `make lock`",
+        )
+    return found
+
+
+def resolve(target: Target, into: Path, constraints: Path, say: Callable[[str], None] = print) -> Wheelhouse:
+    """As `fetch`, with the versions that pip chooses within constraints: what a new lock is made of; raises as it."""
     with writing_folder(into / target.name) as folder:
         own = own_wheel(folder)
         check_python(own, target)
         wanted = [f"{own.resolve()}[{','.join(EXTRAS)}]"]
         for _ in range(MAX_ROUNDS):
             say(f"pip: wheels for {target.words()}")
-            _download(wanted, target, folder, constraints)
+            _download(["--constraint", str(constraints), *wanted], target, folder)
             lacking = missing(sorted(folder.glob("*.whl")), target, EXTRAS)
             if not lacking:
                 break
@@ -87,12 +116,9 @@ def open_wheelhouse(folder: Path, target: Target) -> Wheelhouse:
 
 def _place(folder: Path, target: Target) -> Path:
     """The folder of this target, or of the newest glibc below it."""
-    minor = int(target.glibc.split(".")[1])
-    pattern = f"{target.cpython}-{target.machine}-glibc2.*"
-    found = {int(p.name.rpartition(".")[2]): p for p in folder.glob(pattern) if (p / MANIFEST).is_file()}
-    fit = [number for number in found if number <= minor]
-    if fit:
-        return found[max(fit)]
+    found = _newest(target, {path.parent.name: path.parent for path in folder.glob(f"*/{MANIFEST}")})
+    if found is not None:
+        return found
     there = ", ".join(sorted(p.parent.name for p in folder.glob(f"*/{MANIFEST}"))) or "nothing"
     raise InputError(
         f"{folder} has no wheels for {target.words()}",
@@ -101,12 +127,22 @@ def _place(folder: Path, target: Target) -> Path:
     )
 
 
-def _download(wanted: Sequence[str], target: Target, folder: Path, constraints: Path | None) -> None:
+def _newest(target: Target, found: Mapping[str, Path]) -> Path | None:
+    """Of paths by `Target.name`, the one for this Python with the newest glibc that is not above the target's."""
+    fit = {
+        int(name.rpartition(".")[2]): path
+        for name, path in found.items()
+        if name.startswith(f"{target.cpython}-{target.machine}-glibc2.")
+    }
+    newest = max((minor for minor in fit if minor <= int(target.glibc.split(".")[1])), default=None)
+    return None if newest is None else fit[newest]
+
+
+def _download(wanted: Sequence[str], target: Target, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
     command += ["--implementation", "cp", "--python-version", target.python]
     command += [word for abi in (target.cpython, "abi3", "none") for word in ("--abi", abi)]
     command += [word for platform in target.platforms() for word in ("--platform", platform)]
-    command += ["--constraint", str(constraints)] if constraints else []
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run([*command, "--dest", scratch, *wanted], capture_output=True, text=True)
         if done.returncode:
@@ -118,6 +154,13 @@ def _download(wanted: Sequence[str], target: Target, folder: Path, constraints: 
 def _failed(said: str, target: Target) -> Exception:
     if "No module named pip" in said:
         return DeviceNotFound("pip is not installed", hint=f"{sys.executable} -m ensurepip")
+    if "DO NOT MATCH THE HASHES" in said:
+        other = re.findall(r"^ +(\S+==\S+) from ", said, re.MULTILINE)
+        return InputError(
+            f"the index gave another file than the one that was tested: {', '.join(other)}",
+            cause="it was replaced there, or somebody is between you and the index",
+            hint="the same command in another network",
+        )
     no_network = any(
         w in said for w in ("NewConnectionError", "Temporary failure in name", "Max retries", "ReadTimeout")
     )

@@ -1,4 +1,5 @@
-"""Files and network streams through PyAV, FFmpeg's own API. Self-contained: Python 3.10, numpy, PyAV 16.1 or newer.
+"""Files and network streams through PyAV, FFmpeg's own API. Self-contained: Python 3.10, numpy, PyAV 14.2
+or newer for streams and 16.1 for every file.
 
 `Decoder` gives the pictures of an open container as a person would see them: fields woven together, turned upright,
 pixels made square. `sources/video.py` reads files with it; camera_child.py opens streams with `open`.

@@ -69,11 +69,11 @@ def wheelhouse(cache: Path) -> Path:
 def sources() -> str:
     """A hash over everything that gets into our wheel."""
     digest = hashlib.sha256()
-    for room in ("bundle", "benchmarks", "cli", "devices", "export", "packaging", "runtime", "train"):
+    for room in ("bundle", "benchmarks", "cli", "devices", "export", "packaging", "runtime", "toml_schema", "train"):
         for path in sorted(p for p in (ROOT / room).rglob("*") if p.is_file() and "__pycache__" not in p.parts):
             digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    for name in ("pyproject.toml", "constraints.txt", "__init__.py", "errors.py"):
-        digest.update((ROOT / name).read_bytes())
+    for path in (ROOT / "pyproject.toml", ROOT / "constraints.txt", *sorted(ROOT.glob("*.py"))):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

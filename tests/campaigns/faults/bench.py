@@ -99,9 +99,8 @@ class Bench:
     def missing(self) -> list[int]:
         """Snapshots that were queued and never came to the subscriber, now that the queue is empty."""
         self.until(lambda: self.metrics().get("broker_queued", 1.0) <= 1.0, "the broker's queue is not emptied")
-        return ledger.missing_numbers(
-            [t for name, t, kept in self.listener.heard if name == "kiosk/state" and not kept]
-        )
+        told = ("kiosk/state", "kiosk/history")
+        return ledger.missing_numbers([t for name, t, kept in self.listener.heard if name in told and not kept])
 
     def said(self) -> str:
         """The log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from fer_edge.devices.flash.card.card import FIRST_CARD, Card, load_card
 from fer_edge.devices.flash.card.kiosk_config import config_toml
 from fer_edge.devices.flash.card.wifi import keyfile, psk_of
+from fer_edge.devices.flash.options import CardOptions, Listener
+from fer_edge.devices.flash.payload.parts import prepare_parts
+from fer_edge.devices.update.signature import make_keys
 from fer_edge.errors import InputError
 from fer_edge.runtime.config import load_config
 
@@ -76,6 +80,33 @@ def test_a_whole_card(tmp_path: Path) -> None:
         assert secret not in repr(read)
 
 
+def test_the_key_of_updates(tmp_path: Path) -> None:
+    key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+    assert card(tmp_path, f'[update]\nkey = "{key}"').update.key == key
+    assert card(tmp_path, "").update.key == ""
+    with pytest.raises(InputError, match=r"line 2: update\.key is no public key of `fer-edge update key`"):
+        card(tmp_path, f'[update]\nkey = "{key[:-4]}"')
+
+
+def test_the_key_of_updates_by_an_option(tmp_path: Path) -> None:
+    """The public file of the pair is taken, the secret one never; a card without a key is told of."""
+
+    class Hearing(Listener):
+        def on_message(self, text: str) -> None:
+            heard.append(text)
+
+    heard: list[str] = []
+    secret, public = make_keys(tmp_path / "ours")
+    options = CardOptions(tmp_path / "no.img", device="rpi5", update_key=public)
+    key = prepare_parts(options, Hearing()).card.update.key
+    assert public.read_text().endswith(f"{key}\n")
+    assert "--update-key" not in "".join(heard)
+    with pytest.raises(InputError, match=r"ours\.key is no public key"):
+        prepare_parts(replace(options, update_key=secret), Hearing())
+    prepare_parts(replace(options, update_key=None), Hearing())
+    assert "without --update-key the card takes no update but with --unsigned" in heard[-1]
+
+
 def test_networkmanagers_file_has_the_key_and_a_name_that_needs_no_quotes(tmp_path: Path) -> None:
     read = card(tmp_path, 'country = "DE"\n[wifi]\nssid = "caf\\u00e9; #1"\npassphrase = "password"\nhidden = true')
     text = keyfile(read.wifi).decode("ascii")
@@ -106,7 +137,16 @@ def test_a_network_that_takes_wpa3_alone_gets_the_pass_phrase(tmp_path: Path) ->
         ('hostname = "-kiosk"', "line 1: hostname must be a host name: 1 to 63 of a-z, 0-9 and -, not - at either end"),
         ('hostname = "a.b"', "hostname must be a host name"),
         ('hostnam = "a"', "hostnam is not a key of a card; did you mean hostname?"),
-        ('country = "Germany"', "country must be two letters of ISO 3166-1"),
+        ('country = "Germany"', "country 'Germany' is no country of ISO 3166-1; did you mean DE?"),
+        ('country = "uk"', "country 'uk' is no country of ISO 3166-1; did you mean GB?"),
+        ('country = "XX"', "country 'XX' is no country of ISO 3166-1; two letters such as DE name one"),
+        ('country = "EU"', "country 'EU' is no country"),
+        ('country = "ß"', "country 'ß' is no country"),  # its capitals are SS, South Sudan
+        ('country = "DE "', "country 'DE ' is no country"),
+        ('hostname = "LocalHost"', "hostname 'LocalHost' means every machine itself"),
+        ('hostname = "ip6-loopback"', "hostname 'ip6-loopback' means every machine itself"),
+        ('hostname = "42"', "hostname '42' is a number, which programs take for an address"),
+        ('hostname = "0x7f000001"', "is a number, which programs take for an address"),
         ('time_zone = "../../etc"', "time_zone must be a time zone"),
         ('[user]\nname = "root"\npassword_hash = "x"', "user.name 'root' cannot be a user's name"),
         ('[user]\nname = "Anna"', "user.name 'Anna' cannot be a user's name"),
@@ -138,6 +178,16 @@ def test_what_is_refused(text: str, says: str, tmp_path: Path) -> None:
         card(tmp_path, text)
     assert says in str(found.value)
     assert "card.toml" in found.value.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nobody", "irc", "list", "uucp", "_apt", "messagebus", "systemd-network", "sudo", "shadow", "fer-edge"],
+)
+def test_no_system_account_or_group_becomes_a_person(name: str, tmp_path: Path) -> None:
+    text = f'[user]\nname = "{name}"\npassword_hash = "{HASH}"'
+    with pytest.raises(InputError, match="the system has an account or a group of that name"):
+        card(tmp_path, text)
 
 
 def test_a_refusal_repeats_no_secret(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import lzma
+import os
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
@@ -16,12 +18,15 @@ import pytest
 from fer_edge.bundle import default_bundle
 from fer_edge.cli import main as front
 from fer_edge.cli.flash import confirmed_disk
-from fer_edge.devices.flash.disk import disks
+from fer_edge.cli.output import StatusLine
+from fer_edge.devices.flash import make
+from fer_edge.devices.flash.disk import confirmed, disks
 from fer_edge.devices.flash.image.partitions import read_table
 from fer_edge.devices.flash.make import write_disk
 from fer_edge.devices.flash.options import Listener
 from fer_edge.errors import UsageError
 from support.card_images import BOOKWORM, DEBIAN, JETSON, MIB, MISSING, REASON, TRIXIE, Kind, elf, make_image, run
+from support.loop_devices import attached
 from support.wheelhouses import make_wheelhouse
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=REASON)
@@ -127,6 +132,64 @@ def test_bookworm_by_firstrun(flash: Flash, images: Images, capsys: pytest.Captu
     assert "not a byte differs" in capsys.readouterr().out
 
 
+def test_nobody_else_can_read_what_holds_secrets_not_even_while_it_is_made(
+    flash: Flash, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[str, int]] = set()
+
+    def look(self: StatusLine, text: str) -> None:
+        made = [p for p in Path().iterdir() if ".img" in p.name and p.suffix != ".json"]
+        seen.update((p.name, p.stat().st_mode & 0o777) for p in made)
+
+    monkeypatch.setattr(StatusLine, "show", look)
+    before = os.umask(0)
+    try:
+        assert front.main(["flash", "init", "new.toml"]) == 0
+        assert flash(images["bookworm"], direct=True, device="rpi5") == 0
+    finally:
+        os.umask(before)
+    assert len({name for name, _ in seen}) >= 2  # while it is unpacked, and while it is changed
+    assert {mode for _, mode in seen} == {0o600}
+    for name in ("new.toml", "card.img"):
+        assert Path(name).stat().st_mode & 0o777 == 0o600, name
+
+
+SECRETS = """
+[wifi]
+ssid = "net"
+passphrase = "{0} is long enough"
+[mqtt]
+host = "broker.lan"
+tls = true
+user = "kiosk"
+password = "{0}"
+[web]
+token = "{0} of sixteen at least"
+[config.source]
+what = "rtsp://camera:{0}@cam.lan/"
+"""
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_receipt_does_not_let_secrets_be_tried_out(
+    flash: Flash, images: Images, monkeypatch: pytest.MonkeyPatch, direct: bool
+) -> None:
+    """Were what is drawn by chance the same, the receipts of cards with other secrets would be too."""
+    make_wheelhouse(Path("wheels"), "3.13", "2.41")
+    monkeypatch.setattr("secrets.token_hex", lambda size: "5a" * size)
+    receipts = []
+    for secret in ("hunter1", "hunter2"):
+        hashed = f'password_hash = "$6$saltsalt${secret * 11}"\nssh_keys'
+        Path("card.toml").write_text(CARD.replace("ssh_keys", hashed) + SECRETS.format(secret))
+        assert flash(images["trixie"], direct=direct or None, replace=True) == 0
+        receipts.append(json.loads(Path("card.img.json").read_text()))
+    one, other = ({name: value for name, value in receipt.items() if name != "image"} for receipt in receipts)
+    assert one == other
+    drawn = "/etc/fer-edge/card" if direct else "/fer-edge/id"
+    row = next(row for row in one["paths"] if row["path"] == drawn)
+    assert (row["secret"], row["sha256"]) == (True, "")  # and with it the image's own checksum tells nothing
+
+
 def test_trixie_by_cloud_init(flash: Flash, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
     make_wheelhouse(Path("wheels"), "3.13", "2.41")
     capsys.readouterr()
@@ -212,6 +275,9 @@ def test_bad_images_are_refused(refused: Refused, images: Images, tmp_path_facto
     refused(images["bookworm"], "the device is a Jetson", device="jetson-nano")
 
 
+ANNA = "root:x:0:0:root:/root:/bin/bash\nanna:x:998:998::/:/bin/false\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -220,6 +286,7 @@ def test_bad_images_are_refused(refused: Refused, images: Images, tmp_path_facto
         (replace(BOOKWORM, root={}), "first boot is not known"),
         (replace(BOOKWORM, python="3.12"), "Python 3.12"),
         (replace(BOOKWORM, python=""), "has no Python"),
+        (replace(BOOKWORM, root={**BOOKWORM.root, "etc/passwd": ANNA}), "anna is a system account of the image"),
     ],
 )
 def test_unfit_systems_are_refused(
@@ -241,6 +308,9 @@ def test_bad_cards_are_refused(refused: Refused, images: Images) -> None:
     for text, words in (
         (CARD + WIFI.replace(PASSPHRASE, "short"), "passphrase"),
         (CARD.replace("kiosk-1", "kiosk_1"), "hostname"),
+        (CARD.replace("kiosk-1", "localhost"), "means every machine itself"),
+        (CARD.replace('"anna"', '"nobody"'), "the system has an account or a group of that name"),
+        (CARD.replace('"DE"', '"UK"'), "did you mean GB?"),
         (CARD.replace("AAAAC3", "BAAAC3"), "ssh_keys"),
         (CARD.replace('kind = "museum"', 'kind = "moon"'), "place.kind"),
         (CARD[: CARD.index("[place]")], "place.name"),
@@ -293,6 +363,7 @@ def test_probe_says_what_an_image_is(flash: Flash, images: Images, capsys: pytes
 
 
 CARD_READER = disks.Disk("sdz", 64 * MIB, True, "Reader", "0042", "usb", False, ())
+BLANK = hashlib.sha256(bytes(MIB)).hexdigest()
 
 
 class Terminal(io.StringIO):
@@ -306,7 +377,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     node = tmp_path / "sdz"
     node.write_bytes(bytes(64 * MIB))
     monkeypatch.setattr(disks.Disk, "path", property(lambda self: node))
-    monkeypatch.setattr(disks, "find_disk", lambda text, root=None, loops=False: CARD_READER)
+    monkeypatch.setattr(confirmed, "find_disk", lambda text, root=None, loops=False: CARD_READER)
     return node
 
 
@@ -317,7 +388,7 @@ def test_a_person_confirms_by_the_name(
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     asked = ("/dev/sdz", False, "")
     if right:
-        assert confirmed_disk(*asked) == CARD_READER
+        assert confirmed_disk(*asked) == replace(CARD_READER, first=BLANK)
     else:
         with pytest.raises(UsageError, match="not confirmed"):
             confirmed_disk(*asked)
@@ -325,7 +396,7 @@ def test_a_person_confirms_by_the_name(
 
 
 def test_yes_needs_the_serial_number(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert confirmed_disk("/dev/sdz", True, "0042") == CARD_READER
+    assert confirmed_disk("/dev/sdz", True, "0042") == replace(CARD_READER, first=BLANK)
     for serial in ("", "42"):
         with pytest.raises(UsageError, match="needs the serial number"):
             confirmed_disk("/dev/sdz", True, serial)
@@ -340,6 +411,50 @@ def test_a_card_is_written_to_a_disk(flash: Flash, images: Images, reader: Path)
     assert flash(images["debian"], device="cpu", direct=True, to="/dev/sdz", yes=True, serial="0042") == 0
     length = Path("card.img").stat().st_size
     assert reader.read_bytes()[:length] == Path("card.img").read_bytes()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Have something happen after the disk was confirmed, while the image is made."""
+
+    def happen(what: Callable[[], object]) -> None:
+        plain = make.unpack
+        monkeypatch.setattr(make, "unpack", lambda *words: (what(), plain(*words)))
+
+    return happen
+
+
+def test_a_card_that_begins_with_other_bytes_is_not_overwritten(
+    flash: Flash, images: Images, reader: Path, meanwhile: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the kernel tells nothing of a change; the disk is a file here."""
+    photos = b"photos".ljust(64 * MIB, b".")
+    meanwhile(lambda: reader.write_bytes(photos))
+    assert flash(images["debian"], device="cpu", direct=True, out=None, to="/dev/sdz", yes=True, serial="0042") == 2
+    assert "is another disk than the one that was confirmed; nothing was written" in capsys.readouterr().err
+    assert reader.read_bytes() == photos
+
+
+def test_another_card_of_the_same_size_in_the_same_reader_is_not_overwritten(
+    flash: Flash, images: Images, tmp_path: Path, meanwhile: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real loop device that is given another file of the same name, size and first MiB."""
+    card, other = tmp_path / "card", tmp_path / "other"
+    for file in (card, other):
+        file.touch()
+        os.truncate(file, 64 * MIB)
+    with attached(card) as device:
+
+        def change() -> None:
+            subprocess.run(["losetup", "-d", device], check=True)
+            os.replace(other, card)
+            subprocess.run(["losetup", device, card], check=True)
+
+        meanwhile(change)
+        serial = str(card)
+        assert flash(images["debian"], device="cpu", direct=True, out=None, to=device, yes=True, serial=serial) == 2
+    assert "is another disk than the one that was confirmed" in capsys.readouterr().err
+    assert not any(card.read_bytes())
 
 
 def test_a_disk_that_is_too_small_is_refused_before_it_is_touched(

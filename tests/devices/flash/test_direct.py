@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fer_edge.devices.flash.apply import apply
-from fer_edge.devices.flash.card.card import Card, User
+from fer_edge.devices.flash.card.card import Card, Updates, User
 from fer_edge.devices.flash.card.wifi import Wifi
 from fer_edge.devices.flash.changes import WriteFile
 from fer_edge.devices.flash.ext4.filesystem import Ext4
@@ -23,7 +23,10 @@ from support.wheelhouses import small_payload
 
 needs_tools = pytest.mark.skipif(bool(MISSING), reason=REASON)
 HASH = "$6$saltsalt$" + "a" * 86
-PASSWD = "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000:,,,:/home/pi:/bin/bash\nsystemd:x:999:999::/:/bin/false\n"
+PASSWD = (
+    "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000:,,,:/home/pi:/bin/bash\n"
+    "systemd:x:999:999::/:/bin/false\nnone:x:65534:65534::/:/bin/false\n"
+)
 GROUP = (
     "root:x:0:\nsudo:x:27:pi\nshadow:x:42:\nvideo:x:44:other,pi\naudio:x:29:\nadm:x:4:\ngdm:x:120:\n"
     "systemd:x:999:\npi:x:1000:\n"
@@ -50,7 +53,7 @@ PI = {
 }
 CARD = Card(
     hostname="kiosk-1", time_zone="Europe/Berlin", country="DE", user=User("anna", HASH, ("ssh-ed25519 AAAA",)),
-    wifi=Wifi("net", "0" * 64), secrets={"mqtt-password": "geheim"}, accept_nvidia_licence=True,
+    wifi=Wifi("net", "0" * 64), update=Updates("RWQf"), secrets={"mqtt-password": "geheim"}, accept_nvidia_licence=True,
 )  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def test_raspberry_pi_os_is_ready_without_a_step_at_its_first_boot(tmp_path: Pat
     assert 100 < int(kiosk[2]) < 999  # 999 is taken
     assert owned(root, "/etc/fer-edge/mqtt-password") == (0o640, 0, int(kiosk[3]))
     assert owned(root, "/etc/fer-edge/config.toml") == (0o640, 0, int(kiosk[3]))
+    assert owned(root, "/etc/fer-edge/update.pub") == (0o644, 0, 0)
     assert owned(root, "/home/anna") == (0o700, 1000, 1000)
     assert owned(root, "/home/anna/.ssh/authorized_keys") == (0o600, 1000, 1000)
     assert text(root, "/etc/hosts") == "127.0.0.1\tlocalhost\n127.0.1.1\tkiosk-1\n"
@@ -167,7 +171,9 @@ def test_a_plain_debian_needs_no_more_than_its_accounts(tmp_path: Path) -> None:
     ("card", "says"),
     [
         (replace(CARD, time_zone="Europe/Atlantis"), "knows no time zone Europe/Atlantis"),
-        (replace(CARD, user=User("systemd", HASH)), "systemd is a system account of the image"),
+        (replace(CARD, user=User("systemd", HASH)), "systemd is a system account of the image, with the number 999"),
+        (replace(CARD, user=User("none", HASH)), "none is a system account of the image, with the number 65534"),
+        (replace(CARD, user=User("gdm", HASH)), "gdm is a system group of the image, with the number 120"),
         (CARD, "has no NetworkManager"),
     ],
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.flash.disk.disks import Disk, find_disk, list_disks, look_again, refusal
+from fer_edge.devices.flash.disk.confirmed import look_again
+from fer_edge.devices.flash.disk.disks import Disk, find_disk, list_disks, refusal
 from fer_edge.errors import DeviceNotFound, UsageError
-from support.loop_devices import loop
+from support.loop_devices import attached, loop
 
 __all__ = ["loop"]  # a fixture
 
@@ -159,7 +159,9 @@ def test_names_that_are_no_disk(machine: Machine) -> None:
         assert "/dev/sdb" in absent.value.cause
 
 
-@pytest.mark.parametrize(("file", "harm"), [("size", "62500001"), ("device/model", "Backup"), ("size", "0")])
+@pytest.mark.parametrize(
+    ("file", "harm"), [("size", "62500001"), ("device/model", "Backup"), ("size", "0"), ("diskseq", "8")]
+)
 def test_another_card_under_the_same_name(machine: Machine, file: str, harm: str) -> None:
     """Between the confirmation and the writing the image is made, and somebody may change the card."""
     confirmed = machine.find("sdb")
@@ -196,17 +198,21 @@ def test_a_real_loop_device(loop: str) -> None:
         find_disk(loop)
 
 
-def test_a_real_loop_device_over_another(loop: str) -> None:
-    made = subprocess.run(["losetup", "-f", "--show", loop], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no second loop device here: {made.stderr.strip()}")
-    upper = made.stdout.strip()
+@pytest.mark.parametrize("unlinked", [False, True])
+def test_a_real_loop_device_over_another(loop: str, tmp_path: Path, unlinked: bool) -> None:
+    """By a node of its own too, that is gone before anybody looks."""
+    node = tmp_path / "node"
     try:
-        assert refusal(find_disk(upper, loops=True)) is not None
-        held = find_disk(loop, loops=True)
-        assert held.uses == (f"{Path(upper).name} holds it",)
-    finally:
-        subprocess.run(["losetup", "-d", upper], check=True)
+        os.mknod(node, 0o60600, os.stat(loop).st_rdev)
+    except OSError as error:
+        pytest.skip(f"no device nodes here: {error.strerror}")
+    with attached(node) as upper:
+        if unlinked:
+            node.unlink()
+        error = refusal(find_disk(upper, loops=True))
+        assert error is not None
+        assert "lies over another disk" in error.cause
+        assert find_disk(loop, loops=True).uses == (f"{Path(upper).name} holds it",)
 
 
 def test_this_machine_runs_from_none_of_its_cards() -> None:

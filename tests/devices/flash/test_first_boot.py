@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fer_edge.devices.flash.card.card import Card, User
+from fer_edge.devices.flash.card.card import Card, Updates, User
 from fer_edge.devices.flash.card.wifi import Wifi, psk_of
 from fer_edge.devices.flash.changes import Change, Place, WriteFile
 from fer_edge.devices.flash.first_boot import cloudinit, firstrun
@@ -21,6 +21,7 @@ from support.wheelhouses import small_payload
 
 HASH = "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA anna's pc"
+UPDATE_KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 PSK = psk_of("long enough", "café")
 CARD = Card(
     hostname="kiosk-1",
@@ -28,6 +29,7 @@ CARD = Card(
     country="DE",
     user=User("anna", HASH, (KEY,)),
     wifi=Wifi("café", PSK),
+    update=Updates(UPDATE_KEY),
     secrets={"mqtt-password": "geheim'$(id)\"1"},
 )
 LINE = "console=tty1 root=PARTUUID=11223344-02 rootwait init=/usr/lib/raspberrypi-sys-mods/firstboot"
@@ -104,6 +106,8 @@ def check_result(pi: Board) -> None:
     assert "WirelessEnabled=true" in pi.read("/var/lib/NetworkManager/NetworkManager.state")
     assert pi.run("cat /var/lib/systemd/rfkill/*:wlan").strip() == "0"
     assert pi.read("/etc/fer-edge/mqtt-password") == "geheim'$(id)\"1\n"
+    assert pi.read("/etc/fer-edge/update.pub") == f"{UPDATE_KEY}\n"
+    assert pi.run("stat -c %a:%U /etc/fer-edge/update.pub").strip() == "644:root"
     owners = pi.run("stat -c %a:%U:%G /etc/fer-edge/mqtt-password /etc/fer-edge/config.toml").split()
     assert owners == ["640:root:fer-edge", "640:root:fer-edge"]
     assert pi.read("/etc/fer-edge/config.toml") == CONFIG
@@ -133,7 +137,7 @@ def test_firstrun_sets_up_installs_and_leaves_no_trace(pi: Board, payload: Path)
     assert not [secret for secret in SECRETS if secret in said]
     check_result(pi)
     check_boot_partition(pi)
-    assert pi.read(f"{FIRMWARE}/cmdline.txt") == f"{LINE} cfg80211.ieee80211_regdom=DE\n"
+    assert pi.read(f"{FIRMWARE}/cmdline.txt") == f"{LINE} cfg80211.ieee80211_regdom=DE cgroup_enable=memory\n"
 
 
 def test_a_power_cut_anywhere_is_made_good_by_the_next_boot(pi: Board, payload: Path) -> None:
@@ -232,7 +236,11 @@ def test_user_data_and_plans_hold_no_secret(payload: Path) -> None:
         for change in changes:
             assert isinstance(change, WriteFile)
             content = change.content if isinstance(change.content, bytes) else change.content.read_bytes()
-            assert change.secret == any(secret.encode() in content for secret in SECRETS), change.path
+            derived = change.path in (
+                "/fer-edge/id",
+                "/fer-edge/payload/SHA256SUMS",
+            )  # from what is secret, or by chance
+            assert change.secret == (derived or any(secret.encode() in content for secret in SECRETS)), change.path
         assert changes[-1].path in ("/user-data", "/cmdline.txt")  # what sets it off is written last
 
 
@@ -242,6 +250,24 @@ def test_another_first_boot_that_waits_is_not_overwritten() -> None:
         cmdline(contents, "DE")
     again = Contents("raspberrypi", boot={"/cmdline.txt": cmdline(BOOKWORM, "DE", ("systemd.unit=x",)).decode()})
     assert cmdline(again, "FR").decode().count("regdom=") == 1
+
+
+def test_the_kernel_of_a_raspberry_pi_limits_memory() -> None:
+    """Its firmware switches that off, and nothing else on the line about control groups is touched."""
+    line = "cgroup_disable=memory cgroup_enable=cpuset rootwait"
+    once = cmdline(Contents("raspberrypi", boot={"/cmdline.txt": line}), "").decode()
+    assert once == "cgroup_enable=cpuset rootwait cgroup_enable=memory\n"
+    assert cmdline(Contents("raspberrypi", boot={"/cmdline.txt": once}), "").decode() == once
+
+
+@pytest.mark.parametrize("name", ["nobody", "_apt", "video"])
+def test_a_system_account_does_not_become_a_persons_on_the_board_either(pi: Board, payload: Path, name: str) -> None:
+    insert(pi, firstrun.changes(Card(user=User(name, "", (KEY,))), payload, BOOKWORM))
+    said = pi.run(f"{FIRMWARE}/firstrun.sh || echo failed", check=False)
+    assert f"{name} is a system account or group here" in said
+    assert said.endswith("failed\n")
+    assert not pi.exists("/etc/sudoers.d/010_fer-edge")
+    assert name not in pi.run("getent group sudo")
 
 
 def test_the_scripts_are_posix_shell() -> None:

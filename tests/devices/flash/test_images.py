@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import lzma
 import random
 import shutil
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fer_edge.cli import main as front
 from fer_edge.devices.flash.apply import apply
 from fer_edge.devices.flash.changes import Change, MakeFolder, MakeLink, Place, UnpackTree, WriteFile
 from fer_edge.devices.flash.ext4.filesystem import Ext4
@@ -22,6 +26,7 @@ from fer_edge.devices.flash.image.probe import Probed, make_clean, probe
 from fer_edge.devices.flash.image.unpack import unpack
 from fer_edge.devices.flash.verify import expected, verify
 from fer_edge.errors import DeviceNotFound, GateFailed, InputError, OutputError, UsageError
+from support.altered_zips import ENCRYPTED, altered_zip
 from support.card_images import (
     BOOKWORM,
     DEBIAN,
@@ -39,6 +44,7 @@ from support.card_images import (
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=REASON)
 SAMPLE = random.Random(5).randbytes(300_000) + bytes(3 * MIB) + b"end of it"
+HALF = len(SAMPLE) // 2
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +58,23 @@ def copy(images: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copy(images["bookworm"], tmp_path / "odd name?.img"))
 
 
-def packed(folder: Path, how: str) -> Path:
+def zstd(content: bytes) -> bytes:
+    module = pytest.importorskip("zstandard", reason="needs the flash extra")
+    made: bytes = module.ZstdCompressor(write_checksum=True).compress(content)
+    return made
+
+
+def packed(folder: Path, how: str, content: bytes = SAMPLE) -> Path:
     path = folder / f"sample.{how}"
     if how == "zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("README", "read me")
-            archive.writestr("sd-blob.img", SAMPLE)
+            archive.writestr("sd-blob.img", content)
     elif how == "zst":
-        module = pytest.importorskip("zstandard", reason="needs the flash extra")
-        half = len(SAMPLE) // 2
-        path.write_bytes(b"".join(module.ZstdCompressor().compress(part) for part in (SAMPLE[:half], SAMPLE[half:])))
+        path.write_bytes(zstd(content[:1000]) + zstd(content[1000:]))
     else:
         make = {"xz": lzma.compress, "gz": gzip.compress, "raw": bytes}[how]
-        path.write_bytes(make(SAMPLE))
+        path.write_bytes(make(content))
     return path
 
 
@@ -115,6 +125,85 @@ def test_zeros_become_holes(tmp_path: Path) -> None:
     unpack(source, target)
     assert target.stat().st_size == 64 * MIB + 1
     assert target.stat().st_blocks * 512 < MIB
+
+
+def zstd_skipped(content: bytes) -> bytes:
+    return b"\x5a\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+def as_macos_packs_it() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("card/SD.IMG", SAMPLE)
+        archive.writestr("__MACOSX/card/._SD.IMG", b"Mac OS X")
+        archive.writestr("card/._other.img", b"Mac OS X")
+    return packed.getvalue()
+
+
+WELL_PACKED: dict[str, Callable[[], bytes]] = {
+    "xz padded": lambda: lzma.compress(SAMPLE) + bytes(8),
+    "xz padded by more than a block": lambda: lzma.compress(SAMPLE) + bytes(2 * MIB),
+    "xz with padding between": lambda: lzma.compress(SAMPLE[:HALF]) + bytes(4) + lzma.compress(SAMPLE[HALF:]),
+    "xz without padding between": lambda: lzma.compress(SAMPLE[:HALF]) + lzma.compress(SAMPLE[HALF:]),
+    "gz padded": lambda: gzip.compress(SAMPLE) + bytes(512),
+    "zst with skipped frames": lambda: b"".join(
+        (zstd_skipped(b"a table"), zstd(SAMPLE[:HALF]), zstd_skipped(b""), zstd(SAMPLE[HALF:]), zstd_skipped(bytes(9)))
+    ),
+    "zip of a Mac": as_macos_packs_it,
+}
+
+
+@pytest.mark.parametrize("how", WELL_PACKED)
+def test_what_a_format_allows_is_unpacked_to_its_end(tmp_path: Path, how: str) -> None:
+    source, target = tmp_path / "card.img.packed", tmp_path / "out.img"
+    source.write_bytes(WELL_PACKED[how]())
+    unpack(source, target, hashlib.sha256(SAMPLE).hexdigest())
+    assert target.read_bytes() == SAMPLE
+
+
+@pytest.mark.parametrize("behind", [bytes(3), b"hello, world", lzma.compress(SAMPLE)[:-9]])
+def test_what_does_not_belong_behind_xz_is_not_passed_over(tmp_path: Path, behind: bytes) -> None:
+    source = tmp_path / "card.img.xz"
+    source.write_bytes(lzma.compress(SAMPLE) + behind)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(source, tmp_path / "out.img")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "says"),
+    [
+        (*ENCRYPTED, "card.img is encrypted"),
+        (6, b"\x41\0", "card.img is encrypted"),
+        (8, b"\x09\0", "not known here: Deflate64"),
+        (8, b"\x62\0", "not known here: method 98"),
+        (4, b"\xff\0", "cannot be unpacked"),  # a version that is not made yet
+    ],
+)
+def test_a_zip_that_python_cannot_read_is_refused_with_a_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], at: int, value: bytes, says: str
+) -> None:
+    source = tmp_path / "card.zip"
+    source.write_bytes(altered_zip("card.img", at, value))
+    assert front.main(["flash", "probe", str(source)]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert "try: " in said
+
+
+@pytest.mark.parametrize("how", ["xz", "gz", "zip", "zst"])
+def test_no_damage_is_unexpected(tmp_path: Path, how: str) -> None:
+    """Any byte of an archive may be wrong: it is refused, or what it holds was not touched."""
+    content = SAMPLE[:5000]
+    source, target = packed(tmp_path, how, content), tmp_path / "out.img"
+    whole = source.read_bytes()
+    generator = random.Random(how)
+    head, tail = range(6, 80), range(len(whole) - min(160, len(whole)), len(whole))
+    for at in generator.sample([*head, *tail], 60):
+        source.write_bytes(whole[:at] + bytes([whole[at] ^ generator.randrange(1, 256)]) + whole[at + 1 :])
+        with suppress(InputError):
+            unpack(source, target)
+            assert target.read_bytes() == content
 
 
 def test_a_zip_without_an_image_is_refused(tmp_path: Path) -> None:

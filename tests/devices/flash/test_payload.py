@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -12,13 +13,17 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import tomllib
 from fer_edge.devices.flash.payload import wheels
+from fer_edge.devices.flash.payload.lock import CARDS, lock_text
 from fer_edge.devices.flash.payload.own_wheel import own_wheel
 from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder, sums, write_site
 from fer_edge.devices.flash.payload.wheel_closure import Target
-from fer_edge.devices.flash.payload.wheels import fetch, open_wheelhouse
+from fer_edge.devices.flash.payload.wheels import LOCKS, fetch, lock_of, open_wheelhouse, resolve
 from fer_edge.devices.update.new_release import payload_name
-from fer_edge.errors import InputError
+from fer_edge.errors import DeviceNotFound, InputError
+from support.altered_zips import ENCRYPTED, altered_zip
+from support.made_once import ROOT
 from support.wheelhouses import (
     ANY,
     ARM,
@@ -31,7 +36,7 @@ from support.wheelhouses import (
     write_manifest,
 )
 
-pytest.importorskip("packaging", reason="needs the flash extra")
+Requirement = pytest.importorskip("packaging.requirements", reason="needs the flash extra").Requirement
 BOOKWORM = Target("3.11")
 
 
@@ -68,6 +73,16 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def constraints(folder: Path) -> Path:
+    path = folder / "constraints.txt"
+    path.write_text("")
+    return path
+
+
+def quiet(text: str) -> None:
+    pass
+
+
 NEEDS = ("numpy>=1.24", "tomli>=2; python_version < '3.11'", "paho-mqtt>=2; extra == 'kiosk'")
 
 
@@ -76,7 +91,7 @@ def test_pip_brings_what_the_board_takes_and_no_network_is_needed_again(index: P
         wheel(index, "numpy", "2.4.6", tags)
     wheel(index, "numpy", "2.5.0", "cp311-cp311-manylinux_2_39_aarch64")  # newer, for a newer C library
     wheel(index, "paho_mqtt", "2.2.0", ANY)
-    house = fetch(BOOKWORM, tmp_path / "house", say=lambda text: None)
+    house = resolve(BOOKWORM, tmp_path / "house", constraints(tmp_path), say=quiet)
     assert [w.name for w in house.wheels] == [
         "fer_edge-0.1.0-py3-none-any.whl",
         f"numpy-2.4.6-{ARM}.whl",
@@ -94,7 +109,7 @@ def test_markers_are_asked_about_the_board_and_not_about_this_computer(index: Pa
     wheel(index, "numpy", "2.2.6", "cp310-cp310-manylinux_2_17_aarch64")
     wheel(index, "paho_mqtt", "2.2.0", ANY)
     wheel(index, "tomli", "2.3.0", ANY)
-    house = fetch(Target("3.10", glibc="2.35"), tmp_path / "house", say=lambda text: None)
+    house = resolve(Target("3.10", glibc="2.35"), tmp_path / "house", constraints(tmp_path), say=quiet)
     assert "tomli-2.3.0-py3-none-any.whl" in [
         w.name for w in house.wheels
     ]  # pip here, on a newer Python, leaves it out
@@ -104,13 +119,60 @@ def test_a_wheel_that_nobody_makes_is_named_with_its_python(index: Path, tmp_pat
     wheel(index, "numpy", "2.4.6", "cp313-cp313-manylinux_2_17_aarch64")
     wheel(index, "paho_mqtt", "2.2.0", ANY)
     with pytest.raises(InputError, match=r"no wheel of numpy\S* for Python 3\.11 on aarch64 with glibc 2\.36"):
-        fetch(BOOKWORM, tmp_path / "house", say=lambda text: None)
+        resolve(BOOKWORM, tmp_path / "house", constraints(tmp_path), say=quiet)
     assert not (tmp_path / "house" / BOOKWORM.name).exists()
 
 
 def test_a_python_that_is_too_old_is_refused_before_pip_is_asked(index: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"needs Python >=3\.10, the image has 3\.6"):
-        fetch(Target("3.6", glibc="2.27"), tmp_path / "house", say=lambda text: None)
+        fetch(Target("3.6", glibc="2.27"), tmp_path / "house", say=quiet)
+
+
+def test_what_was_tested_and_nothing_else_is_fetched(index: Path, tmp_path: Path) -> None:
+    """Newer versions and other files of the same name do not matter, and nothing comes that no hash was kept of."""
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    wheel(index, "numpy", "2.4.6", ARM)
+    paho = wheel(index, "paho_mqtt", "2.2.0", ANY)
+    house = resolve(BOOKWORM, tmp_path / "resolved", constraints(tmp_path), say=quiet)
+    (locks / f"{BOOKWORM.name}.txt").write_text(lock_text(house))
+    wheel(index, "numpy", "2.5.0", ARM)
+    fetched = fetch(replace(BOOKWORM, glibc="2.41"), tmp_path / "house", locks, quiet)
+    assert [w.name for w in fetched.wheels] == [w.name for w in house.wheels]
+    paho.unlink()
+    wheel(index, "paho_mqtt", "2.2.0", ANY, modules={"paho/evil": ""})
+    with pytest.raises(InputError, match=r"another file than the one that was tested: paho-mqtt==2\.2\.0"):
+        fetch(BOOKWORM, tmp_path / "house", locks, quiet)
+    with pytest.raises(InputError, match=r"no set of packages was tested for Python 3\.12"):
+        fetch(Target("3.12"), tmp_path / "house", locks, quiet)
+
+
+def test_the_locks_hold_every_package_as_it_is_tested() -> None:
+    """And what fer-edge asks for itself: `make lock` was run after the last change."""
+    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for target, but in CARDS.items():
+        lines = (LOCKS / f"{target.name}.txt").read_text().splitlines()[1:]
+        packages = dict(re.fullmatch(r"([\w-]+)==([\w.]+) --hash=sha256:[0-9a-f]{64}", line).groups() for line in lines)  # type: ignore[union-attr,misc]
+        assert {name: pins.get(name) for name in packages if name not in but} == {
+            name: version for name, version in packages.items() if name not in but
+        }
+        for line in (*asked["dependencies"], *asked["optional-dependencies"]["kiosk"]):
+            wanted = Requirement(line)
+            if not wanted.marker or wanted.marker.evaluate({**target.markers(), "extra": ""}):
+                assert wanted.specifier.contains(packages[wanted.name]), f"{target.name}: {line}"
+
+
+@pytest.mark.parametrize("target", CARDS, ids=lambda target: target.name)
+def test_the_index_gives_what_was_tested(target: Target, tmp_path: Path) -> None:
+    """Asked for real: the smallest package, for all are 150 MB."""
+    lock = lock_of(target).read_text().splitlines()
+    (tmp_path / f"{target.name}.txt").write_text("".join(f"{line}\n" for line in lock if line.startswith("propcache=")))
+    try:
+        wheels.download_locked(target, tmp_path, tmp_path)
+    except DeviceNotFound as error:
+        pytest.skip(f"no index: {error.cause}")
+    assert len([*tmp_path.glob("propcache-*_aarch64.whl")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -212,6 +274,13 @@ def test_a_python_that_does_not_fit(about: dict[str, object], says: str, tmp_pat
 def test_a_wheel_cannot_write_beside_its_place(tmp_path: Path) -> None:
     bad = wheel(tmp_path, "bad", "1", ANY, modules={"../evil": ""})
     with pytest.raises(InputError, match="leads out of it"):
+        write_site([bad], tmp_path / "site.tar.gz")
+
+
+def test_an_encrypted_wheel_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "numpy-1-py3-none-any.whl"
+    bad.write_bytes(altered_zip("numpy/__init__.py", *ENCRYPTED))
+    with pytest.raises(InputError, match=r"is no wheel: .*encrypted"):
         write_site([bad], tmp_path / "site.tar.gz")
 
 

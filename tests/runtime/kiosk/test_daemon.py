@@ -320,11 +320,16 @@ def test_another_reason_is_logged_and_told_and_another_number_is_not_logged(
 def test_paused_nothing_is_looked_at(bundle: Bundle, clip: Path, yunet: Path) -> None:
     kiosk = Kiosk(bundle, clip)
     kiosk.steps(3)
-    kiosk.daemon.paused = True
+    assert kiosk.told[-1].faces == 1
+    kiosk.daemon.pause(True)
     count = kiosk.daemon.pipeline.tally.frames
     assert kiosk.steps(20) is Condition.OK
     assert kiosk.daemon.pipeline.tally.frames == count
     assert kiosk.told[-1].paused
+    assert kiosk.told[-1].faces is None  # nobody looked: 0 would be an empty room
+    kiosk.daemon.pause(False)
+    kiosk.steps(3)
+    assert kiosk.told[-1].faces is not None
 
 
 def test_stopping(bundle: Bundle, clip: Path, yunet: Path) -> None:
@@ -353,6 +358,19 @@ def test_aggregates_forget() -> None:
     a.least_group = 2  # and what was taken before is not told under the new promise
     assert (a.faces(), a.shares(), a.window()) == (None, {}, {})
     assert TAKE_S < HERE_S
+
+
+def test_what_was_told_is_counted_and_nothing_else() -> None:
+    a = Aggregate(least_group=2)
+    a.update(0.0, [observation(1, "happy")])
+    assert a.told() is None  # not even by a 0, which nobody there would not have
+    a.update(0.1, [observation(1, "happy"), observation(2, "sad")])
+    a.update(0.2, [observation(1, "happy")])
+    a.clear()
+    assert a.told() == {"happy": 1, "sad": 1}
+    a.least_group = 3
+    assert a.told() is None
+    assert Aggregate().told() == {}
 
 
 def test_one_person_who_returns_is_no_group() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from typing import Any
 
 import cv2
 import pytest
+from fer_edge.bundle import LABELS
 from fer_edge.runtime.kiosk.page import addresses
 from fer_edge.runtime.report.video import find_video
 from fer_edge.runtime.sources import open_source
@@ -131,6 +134,29 @@ def test_a_session_on_request(kiosk: Make, tmp_path: Path) -> None:
     assert open_session(session).facts["ended"] == "stopped on request"
     until(lambda: find_video(session))
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_of_anybody_is_left_after_a_wipe(kiosk: Make, tmp_path: Path, command: Any) -> None:
+    """A kiosk is killed while it records, with every place in use; then the whole tree is searched, not a list."""
+    folder = tmp_path / "disk" / "sessions"
+    old = folder / "20200101-120000"
+    old.mkdir(parents=True)
+    (old / "annotated.mp4").write_bytes(b"film")
+    lines = f'[record]\non = true\nfolder = "{folder}"\nvideo = true\n[mqtt]\nhost = "127.0.0.1"\nport = 1\n'
+    running = kiosk(lines=lines).start().ready()
+    assert not old.exists()
+    running.ask("/api/record", {"recording": True})
+    until(lambda: list(folder.glob("*/.annotated*")) and running.rows())
+    running.stop(signal.SIGKILL)
+    store, mine = running.folder / "state" / "store", {running.config, running.folder / "log"}
+    for place in (folder, store, store.parent / "queue.db"):
+        assert [p for p in (place, *place.rglob("*")) if p.is_file()], place
+    running.write(str(tmp_path))  # the configuration does not say any more where sessions were recorded
+    said = command("data", "wipe", store, "--yes")
+    assert said.returncode == 0, said.stderr
+    assert "and 1 recording;" in said.stdout
+    left = {p for place in (folder.parent, running.folder) for p in place.rglob("*") if p.is_file()} - mine
+    assert left == {store.parent / "recorded.json"}
 
 
 def test_nobody_records_where_it_is_not_allowed(shared: Running) -> None:
@@ -288,6 +314,18 @@ def test_where_the_page_is() -> None:
         *_, name = found = addresses(listen, 8080)
         assert name == f"http://{socket.gethostname()}.local:8080/"
         assert all(known_host(place.split("/")[2], ()) for place in found)
+
+
+def test_prometheus_takes_its_metrics(shared: Running) -> None:
+    """By Prometheus' own checker; every expression is there, seen or not."""
+    if shutil.which("promtool") is None:
+        pytest.skip("needs prometheus")
+    until(lambda: shared.state()["shares"])
+    text = shared.ask("/metrics")
+    said = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (said.returncode, said.stdout + said.stderr) == (0, "")
+    for name in ("expression_share", "expression_share_minute", "expressions_total"):
+        assert set(re.findall(rf'(?m)^fer_edge_{name}{{label="(\w+)"}} ', text)) == {*LABELS, "uncertain"}
 
 
 def test_page_and_sign_tell_people(shared: Running) -> None:

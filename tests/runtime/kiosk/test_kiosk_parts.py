@@ -22,7 +22,7 @@ from fer_edge.runtime.kiosk.commands import Requests
 from fer_edge.runtime.kiosk.logs import start_log, stop_log
 from fer_edge.runtime.kiosk.page import LatestFrame
 from fer_edge.runtime.kiosk.pause import PauseButton, PauseMark
-from fer_edge.runtime.kiosk.recorder import Recorder, remove_old
+from fer_edge.runtime.kiosk.recorder import Recorder
 from fer_edge.runtime.report import encoders
 from fer_edge.runtime.report.encoder_process import EncoderProcess
 from fer_edge.runtime.report.video import VideoSink, find_video
@@ -153,16 +153,6 @@ def test_a_recording_ends_on_a_full_disk(small_disk: Path) -> None:
     full = Recorder(Record(on=True, folder=small_disk), lambda: FACTS, 10)
     full.start()
     assert "are free" in full.check()
-
-
-def test_old_recordings_go_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("20260101-120000", "20260101-120000-2", "20261101-120000", "holiday"):
-        (tmp_path / name).mkdir()
-    for name in ("20260101-120000", "20260101-120000-2", "holiday"):
-        os.utime(tmp_path / name, (1000, 1000))
-    assert len(remove_old(tmp_path, 7, 1000 + 8 * 86400)) == 2
-    assert {p.name for p in tmp_path.iterdir()} == {"20261101-120000", "holiday"}
-    assert remove_old(tmp_path, 0, 1e12) == []
 
 
 def test_the_mark_of_a_pause(tmp_path: Path) -> None:

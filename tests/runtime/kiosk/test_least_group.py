@@ -88,7 +88,11 @@ def everything_told(running: Running, broker: Broker, capsys: pytest.CaptureFixt
     rows, out = running.rows(), running.folder / "out.csv"
     words = ("--aggregate", 0.05, "--least", 3, "--out", out)
     assert run_verb(capsys, "data", "export", running.folder / "state" / "store", *words)[0] == 0
-    told = {"page": views(pages), "events": views(events), "mqtt": views(mqtt.of("kiosk/state"))}
+    told = {
+        "page": views(pages),
+        "events": views(events),
+        "mqtt": views(mqtt.of("kiosk/state") + mqtt.of("kiosk/history")),
+    }
     mqtt.close()
     home = entity_views(told["mqtt"])
     return {**told, "metrics": metric_views(metrics), "home": home, "export": out.read_text(), "rows": rows}

@@ -810,7 +810,8 @@ def test_data_wipe_needs_a_yes(data: Call, week: Path) -> None:
     assert len(kept(week)) == 140
     code, said = data("wipe", week, "--before", "2026-05-31T20:26:40+00:00", "--yes")
     assert (code, said.split(";")[0]) == (0, "removed 60 observations")
-    assert data("wipe", week, "--yes", "--json")[1] == '{"removed": 80, "searched_bytes": 0}\n'
+    told = json.loads(data("wipe", week, "--yes", "--json")[1])
+    assert told == {"removed": 80, "searched_bytes": 0, "recordings": 0, "absent": []}
     assert data("wipe", week, "--yes")[0] == 2
 
 

@@ -16,6 +16,7 @@ pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.runtime.status.snapshot import Condition, state_of
 from fer_edge.runtime.web.app import application
+from fer_edge.runtime.web.connections import Connections
 from fer_edge.runtime.web.events import Events
 from fer_edge.runtime.web.guard import MAX_BODY
 from fer_edge.runtime.web.settings import KioskControl, WebSettings
@@ -34,7 +35,7 @@ def api() -> dict[str, Any]:
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
-    routes = application(WebSettings(), KioskControl(), Events()).router.routes()
+    routes = application(WebSettings(), KioskControl(), Events(), Connections(1.0)).router.routes()
     served = {(route.method.lower(), str(route.resource and route.resource.canonical)) for route in routes}
     described = {(method, path) for path, item in api()["paths"].items() for method in item}
     assert served - {(method, path) for method, path in served if method == "head"} == described

@@ -1,0 +1,1 @@
+"""Where a kiosk keeps what it saw, and what removes it."""
