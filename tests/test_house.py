@@ -228,7 +228,7 @@ if __name__ == "__main__":
 def test_what_is_called_slow_is_there() -> None:
     for entry in SLOW:
         path, _, name = entry.partition("::")
-        assert (ROOT / path).is_dir() or name in (ROOT / path).read_text(), entry
+        assert (ROOT / path).is_dir() or name.rpartition("::")[2] in (ROOT / path).read_text(), entry
 
 
 def test_committed_text_names_no_registry_and_no_machine() -> None:
@@ -255,7 +255,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
-    assert wheel.stat().st_size <= 45e6
+    assert wheel.stat().st_size <= 50e6  # the two models and their int8 graphs are 47.5 MB of it
     names = zipfile.ZipFile(wheel).namelist()
     assert not [n for n in names if "tests" in n or n.endswith(".db") or "build/" in n]
     for wanted in (

@@ -1,8 +1,8 @@
 """Google's own compiled test models for the Edge TPU: a first figure before anything was compiled here.
 
 They lie in google-coral/test_data on GitHub (Apache-2.0). None could be fetched where this was written: the sums are
-those that others publish, and a file with other bytes is refused and never measured. ResNet50 and EfficientNetV2-B0 are
-left out: of the one no sum was found, of the other Google has none.
+those of public build recipes, never checked against the files, and what has other bytes is refused and never measured.
+ResNet50 and EfficientNetV2-B0 are left out: of the one no sum was found, of the other Google has none.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...bundle import Artifact, Bundle, InputSpec, Manifest, cache_folder, describe_file, save_bundle
-from ...runtime.vision.detectors.weights import Model, fetch
+from ...errors import DeviceNotFound
+from ...runtime.vision.detectors.weights import OFFLINE, Model, fetch, offline, present
 
 PREFIX = "google-"
 """Before the published table's name of a model."""
 CLASSES = 1001
-"""ImageNet's, and the background."""
+"""ImageNet's, and the background; nobody reads them, and a graph of more or fewer is timed all the same."""
 _OLD, _NEW = "c21de4450f88a20ac5968628d375787745932a5a", "104342d2d3480b3e66203073dac24f4e2dbb4c41"
 """Commits of google-coral/test_data. The old one's sums are those of a Yocto recipe for Coral benchmarks, which names
 no commit: another project states the same sum for a sister file. The new one's is that of an installer."""
@@ -94,18 +95,28 @@ OFFER = (
 )
 
 
-def compiled_model(name: str, say: Callable[[str], None]) -> tuple[str, Bundle]:
-    """One of COMPILED by the published table's name, and as a bundle of that file alone; fetched where it is not here.
+def compiled_model(name: str, say: Callable[[str], None]) -> Bundle:
+    """One of COMPILED as a bundle of that file alone, by the published table's name; fetched where it is not here.
 
-    Raises DeviceNotFound: no place has it; OutputError: the cache cannot be written.
+    Raises DeviceNotFound: no place has it, or it must not be fetched; OutputError: the cache cannot be written.
     """
     compiled = COMPILED[name]
+    if offline() and not present(compiled.model):
+        raise DeviceNotFound(
+            f"the model {name} is not in the cache",
+            cause=f"{OFFLINE} forbids to fetch it",
+            hint=f"download {compiled.model.urls[0]} elsewhere, then: fer-edge models add FILE",
+        )
     file = fetch(compiled.model, say)
     artifact = Artifact(file.name, "edgetpu", "int8", *describe_file(file), report={"compiled": True})
     labels = tuple(f"class {i}" for i in range(CLASSES))
-    about = {"weights": "imagenet", "source": compiled.model.urls[0]}
-    table_name = name.removeprefix(PREFIX)
     manifest = Manifest(
-        table_name, "1", labels, InputSpec(compiled.size), (artifact,), {}, about, compiled.model.licence
+        name.removeprefix(PREFIX),
+        "1",
+        labels,
+        InputSpec(compiled.size),
+        (artifact,),
+        provenance={"weights": "imagenet", "source": compiled.model.urls[0]},
+        licence=compiled.model.licence,
     )
-    return table_name, save_bundle(cache_folder() / "benchmark-models" / name, manifest, {file.name: file})
+    return save_bundle(cache_folder() / "benchmark-models" / name, manifest, {file.name: file})

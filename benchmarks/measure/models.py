@@ -34,18 +34,22 @@ def find_model(name: str, profile: Profile, size: int | None, precision: str, sa
         precision: wanted; auto is the profile's, and int8 on a processor.
 
     Raises:
-        UsageError: an input size for a bundle, which has its own; BundleError: no such bundle;
-        MissingExtra, DeviceNotFound: what builds the table's models is not installed.
+        UsageError: an input size for a bundle, which has its own, or a device that cannot run the model;
+        BundleError: no such bundle; MissingExtra, DeviceNotFound: what builds the table's models is not installed, or
+        a compiled one cannot be fetched.
     """
-    if name in COMPILED:
-        return compiled_model(name, say)
     if name in TABLE_MODELS:
         return name, _built(name, profile, size or TABLE_SIZE, precision, say)
-    bundle = open_bundle(name)
+    if name in COMPILED and profile.target != "edgetpu":
+        raise UsageError(
+            f"{name} was compiled for an Edge TPU, and nothing else runs it",
+            hint=f"fer-edge benchmark --device coral --model {name}",
+        )
+    bundle = compiled_model(name, say) if name in COMPILED else open_bundle(name)
     own = bundle.manifest.input.size
     if size is not None and size != own:
         raise UsageError(
-            f"the bundle {name} takes {own} pixels, not {size}",
+            f"the model {name} takes {own} pixels, not {size}",
             cause="--input is for " + ", ".join(TABLE_MODELS),
             hint="leave --input out",
         )

@@ -20,7 +20,7 @@ from ..published.verdicts import TABLE_MODELS
 from ..report.report import write_report
 from ..results.results import ResultRow, Results
 from .board import environment
-from .compiled import OFFER
+from .compiled import COMPILED, OFFER
 from .matrix import absent_row, absent_rows, against_published, not_here, run_steps, vendors_estimate
 from .model_row import Evaluate, Judge, model_row
 from .models import Say, find_model, wanted_precision
@@ -187,7 +187,7 @@ class _RowMaker:
         try:
             return find_model(model, profile, options.size, options.precision, self.on_note)
         except DeviceNotFound:
-            if options.fallback == "none":
+            if options.fallback == "none" or model in COMPILED:
                 raise
             return find_model(model, find_profile("cpu"), options.size, "auto", self.on_note)
 

@@ -130,8 +130,7 @@ class Foreign:
         except Exception as error:  # ONNX Runtime raises kinds of its own
             raise UnsupportedGraph(
                 f"ONNX Runtime cannot run the model with one picture: {str(error).splitlines()[0]}",
-                cause="it was exported for a batch of another size, or has an operator that is no standard one",
-                hint="export it with batch 1, or with a dynamic batch",
+                cause="its batch is neither 1 nor dynamic, or it has an operator that is no standard one",
             ) from error
 
     @property

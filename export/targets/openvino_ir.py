@@ -30,6 +30,7 @@ def build(job: Job, precision: str, chip: str) -> Built:
         model, settings = read_own_int8(openvino, job), {**job.measured_on(""), **KINDS}
     elif precision == "int8":
         model, settings = quantise(openvino, model, job.pictures)
+    name_by_place(model)
     openvino.save_model(model, str(job.file(f"{stem}.xml")), compress_to_fp16=precision == "float16")
     tools, weights = ("openvino",) if job.ranges or not settings else ("openvino", "nncf"), (f"{stem}.bin",)
     return Built(entry(job, f"{stem}.xml", "openvino", precision, "uint8", settings, tools, companions=weights))
@@ -46,6 +47,13 @@ def read_graph(openvino: Any, job: Job) -> Any:
         raise ConversionFailed(f"OpenVINO cannot read the graph: {str(error).splitlines()[-1]}") from error
     finally:
         onnx_file.unlink()
+
+
+def name_by_place(model: Any) -> None:
+    """Name what the graph left nameless anew: OpenVINO counts through the process, and no two files would be equal."""
+    for place, node in enumerate(model.get_ordered_ops()):
+        if node.get_friendly_name() == node.get_name():
+            node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
 def read_own_int8(openvino: Any, job: Job) -> Any:

