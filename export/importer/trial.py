@@ -12,8 +12,8 @@ from ...bundle.labels import common_names
 from ...bundle.logits import Logits, logits_from, softmax
 from ...bundle.portraits import smiles
 from ...errors import UsageError
+from .affine import Affine
 from .form import Foreign, Form, Say
-from .wrap import Affine
 
 GREY = (0.299, 0.587, 0.114)
 """Luma of ITU-R BT.601, as OpenCV and Pillow take it."""

@@ -75,7 +75,7 @@ def test_ferplus_and_all_that_follows(tmp_path: Path, command: Command) -> None:
     pytest.importorskip("tensorflow", reason="needs the edgetpu extra")
     made = command("export", "b", "--target", "edgetpu", timeout=300)
     assert made.returncode == 0, made.stderr
-    assert "32 portraits of one face" in made.stderr
+    assert "32 portraits of one face" in made.stdout
     tpu = open_bundle(tmp_path / "b").artifact("edgetpu", "int8")
     assert tpu.parity["label_agreement"] == 1
     assert tpu.calibration["source"] == "32 portraits of one face"
