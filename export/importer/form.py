@@ -131,7 +131,7 @@ class Foreign:
             raise UnsupportedGraph(
                 f"ONNX Runtime cannot run the model with one picture: {str(error).splitlines()[0]}",
                 cause="it was exported for a batch of another size, or has an operator that is no standard one",
-                hint="export it with batch 1, or with a dynamic batch",
+                hint="have the tool that made it write batch 1, or a dynamic batch",
             ) from error
 
     @property

@@ -17,7 +17,11 @@ from .form import Foreign, Form, Say
 
 GREY = (0.299, 0.587, 0.114)
 """Luma of ITU-R BT.601, as OpenCV and Pillow take it."""
-COLORS = {"rgb": np.eye(3), "bgr": np.eye(3)[::-1], "gray": np.tile(GREY, (3, 1))}
+COLORS = {
+    "rgb": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "bgr": ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
+    "gray": (GREY, GREY, GREY),
+}
 RANGES = {
     "0 to 255": ((0.0,), (1.0,)),
     "0 to 1": ((0.0,), (255.0,)),
@@ -43,7 +47,7 @@ class Preparation:
     def entry(self, form: Form) -> Affine:
         """The same as a map from R, G and B to the model's input."""
         mean, std = (np.resize(np.asarray(v, np.float32), form.channels) for v in (self.mean, self.std))
-        matrix = np.asarray(COLORS[self.color][: form.channels] / std[:, None], np.float32)
+        matrix = np.asarray(COLORS[self.color][: form.channels], np.float32) / std[:, None]
         return Affine(form.name, matrix, (-mean / std).astype(np.float32))
 
 
