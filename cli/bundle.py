@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         print(bundle.manifest.to_json() if args.action == "show" else json.dumps(answer))
         return 0
     _show(bundle)
+    _show_origin(bundle)
     if args.action == "check":
         print("ok: schema, sizes, hashes and outputs agree")
     return 0
@@ -86,6 +87,17 @@ def _show(bundle: Bundle) -> None:
         state = "" if a.report.get("compiled", True) else "uncompiled"
         words = f"  {a.path:{width}} {a.target:8} {a.precision:8} {bundle.size(a) / 1e6:6.1f} MB  {accuracy}  {state}"
         print(words.rstrip())
+
+
+def _show_origin(bundle: Bundle) -> None:
+    """Of an imported model: where it comes from, and what was guessed of it or speaks against it."""
+    about = bundle.manifest.provenance.get("imported")
+    if not about:
+        return
+    print(f"  imported from {about['file']}; source: {about['source'] or 'not told'}")
+    print(f"  license: {bundle.manifest.licence or 'not told'}")
+    for line in [*(f"guessed: {line}" for line in about["guessed"]), *(f"warning: {w}" for w in about["warnings"])]:
+        print(f"  {line}")
 
 
 def _add(bundle: Bundle, args: argparse.Namespace) -> int:

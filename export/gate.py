@@ -28,17 +28,20 @@ class ParityLimits:
 
 
 FLOAT = ParityLimits(logit_error=1e-3, label_agreement=0.999, accuracy_loss=0.001)
+FLOAT16 = ParityLimits(logit_error=1e-2, label_agreement=0.97, accuracy_loss=0.005)
+"""Of a model whose own weights are float32: stored as float16 they move its answers, even where no layer changes.
+HSEmotion's move by 0.0045 in ONNX Runtime alone, most of it from its first depthwise layers, and by as much here."""
 INT8 = ParityLimits(logit_error=float("inf"), label_agreement=0.97, accuracy_loss=0.01)
 RANDOM_FLOAT, RANDOM_INT8 = ParityLimits(0.25, 0.0, 1.0), ParityLimits(1.2, 0.0, 1.0)
 """For random weights, which magnify every rounding and whose labels mean nothing: only a wrong graph is caught, whose
 logits have nothing to do with the right ones (relative error 1.4)."""
 
 
-def limits_for(precision: str, trained: bool = True) -> ParityLimits:
-    """The limits of float32 and float16, or those of int8."""
+def limits_for(precision: str, trained: bool = True, rounded: bool = False) -> ParityLimits:
+    """The limits of a precision; `rounded`: float16 rounds the model's weights, which are not stored so already."""
     if not trained:
         return RANDOM_INT8 if precision == "int8" else RANDOM_FLOAT
-    return INT8 if precision == "int8" else FLOAT
+    return {"int8": INT8, "float16": FLOAT16 if rounded else FLOAT}.get(precision, FLOAT)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Gate:
         evaluate: runs a classifier over the labelled set; None without one.
         figures: the reference's on that set.
         trained: False for a network with random weights.
+        precision: of the reference graph's weights.
     """
 
     pictures: NDArray[np.uint8]
@@ -58,6 +62,7 @@ class Gate:
     evaluate: Evaluate | None = None
     figures: Mapping[str, Any] | None = None
     trained: bool = True
+    precision: str = "float16"
 
     def measure(self, artifact: Artifact, classifier: Classifier) -> Artifact:
         """The artifact's entry with its agreement and, with a labelled set, its figures.
@@ -76,10 +81,10 @@ class Gate:
         return measured
 
     def _judge(self, a: Artifact) -> None:
-        limits, found = limits_for(a.precision, self.trained), []
+        limits, found = limits_for(a.precision, self.trained, self.precision == "float32"), []
         if not a.parity["logit_error"] <= limits.logit_error:  # not >, so that a NaN fails
             found.append(f"its logits are off by {a.parity['logit_error']:.2g} (limit {limits.logit_error:g})")
-        one_may_differ = 1 - 1 / len(self.pictures) if a.precision == "int8" else 1.0
+        one_may_differ = 1 - 1 / len(self.pictures) if limits.label_agreement <= INT8.label_agreement else 1.0
         if not a.parity["label_agreement"] >= min(limits.label_agreement, one_may_differ):
             found.append(
                 f"{a.parity['label_agreement']:.1%} of its labels are equal (limit {limits.label_agreement:.1%})"
@@ -88,7 +93,10 @@ class Gate:
             lost = -100 * a.metrics["accuracy_change"]
             found.append(f"its accuracy is {lost:.2f} points lower (limit {100 * limits.accuracy_loss:.1f})")
         if found:
-            cause, hint = "the converter changed the graph", "the same command with --debug, and send us what it prints"
+            cause = "the converter changed the graph"
+            if limits is FLOAT16:
+                cause = "float16 is too coarse for this model's weights, or the converter changed the graph"
+            hint = "the same command with --debug, and send us what it prints"
             if a.precision == "int8":
                 cause = "the calibration pictures are unlike the faces it was trained on"
                 hint = "the same command with more, and more varied, faces in --calibration"

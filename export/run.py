@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,8 @@ from .targets import ALL, choose, left_out, target_module, variants
 from .targets.edgetpu_docker import require_docker
 
 PICTURES = 512
+PORTRAITS = "32 portraits of one face"
+"""Where the ranges of a bundle come from that was quantised with no faces of anybody's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ExportOptions:
         bundle: a folder, a .zip, or the name of one that ships.
         target: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u, or all whose tools are installed.
         calibration: a folder of real faces; of these `pictures` are drawn by `seed`. None takes the ranges that the
-            bundle's own int8 graph has, and holds the result against the 32 portraits.
+            bundle's own int8 graph has, or those of the 32 portraits, and holds the result against these.
         out: add to a copy of the bundle, made here; None adds to the bundle itself.
         precision, chip: only this one; None makes what is usual.
         labelled, split: labelled faces to measure accuracy on, too; None: their test, or valid where there is none.
@@ -122,16 +123,21 @@ def calibrate(
 ) -> tuple[list[Image], dict[str, str], Ranges | None]:
     """Crops for the gate, where the activations' ranges come from, and these, unless they are measured on the crops."""
     own, size = quantised(bundle), bundle.manifest.input.size
-    if options.calibration is None and own is not None:
+    if options.calibration is None and own is not None and own.calibration.get("source") != PORTRAITS:
         on_notice("no --calibration: the bundle's own ranges are taken, and 32 portraits held against the model")
         return portraits(size), {"source": own.path, "digest": own.sha256}, read_ranges(bundle.path(own))
-    place = f" --out {shlex.quote(str(options.out))}" if options.out else ""
-    command = f"export {bundle.words} --target {options.target}{place}"
+    if options.calibration is None:
+        on_notice(
+            f"no --calibration, and no ranges of other faces in the bundle: {PORTRAITS} are held against the model, "
+            "and int8 takes its ranges from them; with --calibration FACES it fits more faces"
+        )
+        crops = portraits(size)
+        return crops, {"source": PORTRAITS, "digest": digest_of(crops)}, None
     faces = calibration_faces(
-        options.calibration, options.pictures, options.seed, command, on_notice, watch, options.label_map
+        options.calibration, options.pictures, options.seed, "export", on_notice, watch, options.label_map
     )
     crops = calibration_set(faces, size)
-    return crops, {"source": options.calibration.name if options.calibration else "", "digest": digest_of(crops)}, None
+    return crops, {"source": options.calibration.name, "digest": digest_of(crops)}, None
 
 
 def add_targets(
@@ -180,7 +186,7 @@ def _gate(job: Job, evaluate: Evaluate | None, threads: int) -> Gate:
     pictures = np.stack(list(job.pictures))
     figures = evaluate(reference) if evaluate else None
     trained = job.bundle.manifest.provenance.get("weights") != "random"
-    gate = Gate(pictures, reference.answers(pictures), evaluate, figures, trained=trained)
+    gate = Gate(pictures, reference.answers(pictures), evaluate, figures, trained, job.bundle.reference.precision)
     reference.close()
     return gate
 

@@ -130,7 +130,8 @@ class Foreign:
         except Exception as error:  # ONNX Runtime raises kinds of its own
             raise UnsupportedGraph(
                 f"ONNX Runtime cannot run the model with one picture: {str(error).splitlines()[0]}",
-                cause="its batch is neither 1 nor dynamic, or it has an operator that is no standard one",
+                cause="it was exported for a batch of another size, or has an operator that is no standard one",
+                hint="have the tool that made it write batch 1, or a dynamic batch",
             ) from error
 
     @property

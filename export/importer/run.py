@@ -20,11 +20,12 @@ from ...runtime.inference.classifier import Classifier
 from ..gate import FLOAT
 from ..job import version_of
 from ..onnx import folded, import_onnx
+from .affine import Affine, first_layer
 from .form import Foreign, Form, Say, form_of, keep_labels
 from .opset import to_opset
 from .read import read_model
 from .trial import Preparation, Smiles, choose, doubts, said_by
-from .wrap import Affine, first_layer, merge_pads, wrap
+from .wrap import merge_pads, wrap
 
 ROUNDED = 0.01
 """What probabilities may be off by: a graph quantised to 8 bits rounds them to 1/256, and its softmax is cut off."""

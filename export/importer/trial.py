@@ -12,14 +12,16 @@ from ...bundle.labels import common_names
 from ...bundle.logits import Logits, logits_from, softmax
 from ...bundle.portraits import smiles
 from ...errors import UsageError
+from .affine import Affine
 from .form import Foreign, Form, Say
-from .wrap import Affine
 
 GREY = (0.299, 0.587, 0.114)
 """Luma of ITU-R BT.601, as OpenCV and Pillow take it."""
-RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-COLORS = {"rgb": (RED, GREEN, BLUE), "bgr": (BLUE, GREEN, RED), "gray": (GREY, GREY, GREY)}
-"""Each channel of an order as a mix of R, G and B."""
+COLORS = {
+    "rgb": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "bgr": ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
+    "gray": (GREY, GREY, GREY),
+}
 RANGES = {
     "0 to 255": ((0.0,), (1.0,)),
     "0 to 1": ((0.0,), (255.0,)),
@@ -45,7 +47,7 @@ class Preparation:
     def entry(self, form: Form) -> Affine:
         """The same as a map from R, G and B to the model's input."""
         mean, std = (np.resize(np.asarray(v, np.float32), form.channels) for v in (self.mean, self.std))
-        matrix = np.asarray(np.array(COLORS[self.color][: form.channels]) / std[:, None], np.float32)
+        matrix = np.asarray(COLORS[self.color][: form.channels], np.float32) / std[:, None]
         return Affine(form.name, matrix, (-mean / std).astype(np.float32))
 
 

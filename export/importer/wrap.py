@@ -7,39 +7,20 @@ reads it like a graph of our own. Where that is not exact, a convolution of one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...bundle.logits import FLOOR
-from ...errors import UnsupportedGraph
 from ..graph import INPUT
 from ..onnx import OPSET, import_onnx
-from .form import Foreign, Form
+from .affine import Affine, Floats, readers, split
+from .form import Form
 
-Floats = NDArray[np.float32]
-EXACT = 1e-4
-"""What a value may be off, relative to the largest, and still count as the same: float32 rounds in another order."""
 PREFIX = "net/"
 """Of every name in the foreign graph."""
 IR_VERSION = 7
 """Of the file; what opset 13 came with, and TensorRT 8.2 reads."""
-
-
-@dataclass(frozen=True)
-class Affine:
-    """From a pixel's R, G and B to the channels of `tensor`, float32 NCHW: matrix (C, 3) times it plus offset (C,)."""
-
-    tensor: str
-    matrix: Floats
-    offset: Floats
-
-    def apply(self, pictures: NDArray[np.uint8]) -> Floats:
-        """Values (N, C, S, S) of pictures (N, S, S, 3)."""
-        mixed = np.einsum("cd,nhwd->nchw", self.matrix, pictures.astype(np.float32))
-        return np.asarray(mixed + self.offset[:, None, None], np.float32)
 
 
 def merge_pads(model: Any) -> None:
@@ -47,13 +28,13 @@ def merge_pads(model: Any) -> None:
     onnx = import_onnx()
     unsaid = onnx.helper.make_attribute("auto_pad", "NOTSET")
     tensors = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-    for pad in [n for n in model.graph.node if n.op_type == "Pad" and n.input[1] in tensors]:
+    for pad in [n for n in model.graph.node if n.op_type == "Pad" and set(n.input[1:2]) & set(tensors)]:
         conv = next((n for n in model.graph.node if pad.output[0] in n.input), None)
         options = {a.name: a for a in conv.attribute} if conv else {}
         around = tensors[pad.input[1]].tolist()
         value = tensors.get(pad.input[2], np.zeros(1)) if len(pad.input) > 2 and pad.input[2] else np.zeros(1)
         constant = all(a.name != "mode" or a.s == b"constant" for a in pad.attribute) and not value.any()
-        if not constant or conv is None or conv.op_type != "Conv" or _readers(model, pad.output[0]) > 1:
+        if not constant or conv is None or conv.op_type != "Conv" or readers(model, pad.output[0]) > 1:
             continue
         if (
             len(around) != 8
@@ -69,37 +50,6 @@ def merge_pads(model: Any) -> None:
         conv.attribute.append(onnx.helper.make_attribute("pads", total))
         conv.input[0] = pad.input[0]
         model.graph.node.remove(pad)
-
-
-def first_layer(model: Any, form: Form, entry: Affine) -> Affine:
-    """The map from a picture to what the first convolution takes, measured; `entry`, to the model's own input, where
-    something other than a map of single pixels stands between."""
-    onnx = import_onnx()
-    node = next(
-        (n for n in model.graph.node if n.op_type in ("Conv", "Pad") and _readers(model, n.input[0]) == 1), None
-    )
-    if node is None or (node.input[0] == form.name and form.layout == "nhwc"):
-        return entry
-    probed = _copy(model)
-    del probed.graph.output[:]
-    probed.graph.output.append(onnx.helper.make_empty_tensor_value_info(node.input[0]))
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (2, form.size, form.size, 3), np.uint8)
-    try:
-        foreign = Foreign(probed, form) if node.input[0] != form.name else None
-    except UnsupportedGraph:  # such as a tensor that does not depend on the picture's
-        return entry
-    given = [foreign.run(p[None])[0] if foreign else p[None] for p in entry.apply(pictures)]
-    values = np.concatenate(given).astype(np.float32)
-    if values.ndim != 4 or values.shape[2:] != (form.size, form.size):
-        return entry
-    pixels = np.c_[pictures.reshape(-1, 3), np.ones(pictures[..., 0].size)]
-    rows, *_ = np.linalg.lstsq(pixels, values.transpose(0, 2, 3, 1).reshape(-1, values.shape[1]).astype(float))
-    found = Affine(node.input[0], rows[:3].T.astype(np.float32), rows[3].astype(np.float32))
-    found.matrix[np.abs(found.matrix) < EXACT * np.abs(found.matrix).max()] = 0
-    rounded = 0.5 * np.abs(found.matrix).max() / np.abs(entry.matrix).max() if form.dtype.kind != "f" else 0.0
-    off = np.abs(found.apply(pictures) - values).max()
-    return found if off <= EXACT * np.abs(values).max() + rounded else entry
 
 
 def wrap(model: Any, form: Form, affine: Affine, outputs: str) -> Any:
@@ -136,23 +86,6 @@ def wrap(model: Any, form: Form, affine: Affine, outputs: str) -> Any:
     return _rebuilt(result, [*stem, *result.graph.node, *tail], weights, form.size)
 
 
-def split(affine: Affine) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean (3,), deviation (3,), mixture (C, 3) and rest (C,) with matrix p + offset = mixture (p - mean) / deviation
-    + rest; the rest is 0 where a mean can be found that leaves none, so that padding with zeros stays what it was."""
-    matrix, offset = affine.matrix.astype(float), affine.offset.astype(float)
-    used = matrix != 0
-    if matrix.shape[0] == 3 and (used.sum(0) == 1).all() and (used.sum(1) == 1).all():  # each takes one colour
-        std, mean = 1 / matrix.sum(0), -(matrix.T / (matrix**2).sum(0)[:, None]) @ offset
-    else:
-        total = matrix.sum(1).mean() or 1.0
-        std, mean = np.full(3, 1 / total), np.full(3, -offset.mean() / total)
-    mix = matrix * std
-    rest = offset + matrix @ mean
-    mix[np.abs(mix - np.round(mix)) < EXACT] = np.round(mix)[np.abs(mix - np.round(mix)) < EXACT]
-    rest[np.abs(rest) < EXACT * max(np.abs(offset).max(), 1e-6)] = 0
-    return tuple(np.asarray(v, np.float32) for v in (mean, std, mix, rest))  # type: ignore[return-value]
-
-
 def _fold(model: Any, tensor: str, mix: Floats, rest: Floats) -> bool:
     """Put the mixture of colours into the weights of the convolution that takes the tensor; whether that could be."""
     onnx = import_onnx()
@@ -162,7 +95,7 @@ def _fold(model: Any, tensor: str, mix: Floats, rest: Floats) -> bool:
     tensors = {t.name: t for t in model.graph.initializer}
     if conv is None or conv.op_type != "Conv" or conv.input[1] not in tensors or rest.any():
         return False
-    if next((a.i for a in conv.attribute if a.name == "group"), 1) != 1 or _readers(model, conv.input[1]) != 1:
+    if next((a.i for a in conv.attribute if a.name == "group"), 1) != 1 or readers(model, conv.input[1]) != 1:
         return False
     kernel = onnx.numpy_helper.to_array(tensors[conv.input[1]])
     mixed = np.einsum("ochw,cd->odhw", kernel, mix).astype(np.float32)
@@ -214,11 +147,3 @@ def _rebuilt(model: Any, nodes: list[Any], weights: dict[str, Floats], size: int
     version = IR_VERSION if opset <= OPSET else model.ir_version
     made = onnx.helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=version)
     return onnx.shape_inference.infer_shapes(made, strict_mode=True)
-
-
-def _readers(model: Any, tensor: str) -> int:
-    return sum(tensor in n.input for n in model.graph.node)
-
-
-def _copy(model: Any) -> Any:
-    return type(model).FromString(model.SerializeToString())

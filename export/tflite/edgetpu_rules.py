@@ -37,7 +37,8 @@ VERSIONS = {
 }
 """The operators on the list that a picture classifier may have -> newest version the compiler reads."""
 WEIGHED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-"""Operators whose second input TFLite's quantisation specification wants symmetric; a constant to add is not."""
+"""Operators with weights, whose zero point is 0 by TFLite's 8-bit quantisation specification. To ADD and MUL a constant
+is an input like any other, with one scale and any zero point."""
 ON_CHIP_BYTES = 7 * 2**20
 """Of the chip's 8 MiB, what is left for parameters beside code and activations. Compiler logs that people published
 show 7.0 to 7.7 MiB for classifiers; less for large pictures."""

@@ -147,13 +147,6 @@ def test_bad_input(words: tuple[str, ...], said: str, own: Path, tmp_path: Path,
     refused(own, ("export", own, *target, *words), said, "try:")
 
 
-def test_without_ranges_of_its_own_faces_are_needed(own: Path, refused: Refused) -> None:
-    manifest = json.loads((own / "bundle.json").read_text())
-    manifest["artifacts"] = [a for a in manifest["artifacts"] if a["precision"] != "int8"]
-    (own / "bundle.json").write_text(json.dumps(manifest))
-    refused(own, ("export", own, "--target", "onnx"), "needs --calibration DIR")
-
-
 def test_the_shipped_bundle_stays_as_it_is(refused: Refused, bundle: Bundle, calibration: Path) -> None:
     words = ("export", "default", "--target", "onnx", "--calibration", calibration)
     refused(bundle.folder, words, "--out my-bundle")
@@ -247,17 +240,25 @@ def test_the_gates_own_judgement() -> None:
     reference = rng.normal(size=(100, 7)).astype(np.float32) * 4
     pictures = np.zeros((100, 1, 1, 3), np.uint8)
 
-    def judge(logits: np.ndarray, precision: str, accuracy: float | None = None, trained: bool = True) -> Artifact:
+    def judge(
+        logits: np.ndarray, precision: str, accuracy: float | None = None, trained: bool = True, own: str = "float16"
+    ) -> Artifact:
         backend = SimpleNamespace(describe=lambda: {"backend": "fake", "version": "1", "device": "CPU"})
         classifier = SimpleNamespace(logits=lambda p: logits, backend=backend)
         evaluate = None if accuracy is None else lambda c: {"set": "s", "accuracy": accuracy}
-        gate = Gate(pictures, reference, evaluate, {"accuracy": 0.85}, trained)
+        gate = Gate(pictures, reference, evaluate, {"accuracy": 0.85}, trained, own)
         return gate.measure(Artifact("a", "onnx", precision, "", 0), classifier)  # type: ignore[arg-type]
 
     assert judge(reference, "float32").parity["logit_error"] == 0
     assert judge(reference * 1.0009, "float16").parity["label_agreement"] == 1
     with pytest.raises(GateFailed, match=r"off by 0\.002"):
         judge(reference * 1.002, "float16")
+    judge(reference * 1.005, "float16", own="float32")
+    with pytest.raises(GateFailed, match=r"off by 0\.02") as refused:
+        judge(reference * 1.02, "float16", own="float32")
+    assert "too coarse for this model's weights" in str(refused.value.cause)
+    with pytest.raises(GateFailed, match=r"off by 0\.005"):
+        judge(reference * 1.005, "float32", own="float32")
     with pytest.raises(GateFailed, match="off by nan"):
         judge(reference * np.nan, "float32")
     judge(reference * 1.3, "int8")
