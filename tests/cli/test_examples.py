@@ -51,6 +51,9 @@ def test_bash_completes_verbs_options_choices_and_files(command: Callable[..., A
         assert offered in done.stdout.split(), done.stderr
 
 
+LABELS = "angry,disgust,fear,happy,neutral,sad,surprise"
+
+
 def documented(heading: str) -> dict[str, str]:
     """Field -> what is said of it, of the table below a heading of docs/output.md."""
     part = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
@@ -101,6 +104,7 @@ def test_docs_output_has_every_field_of_a_kiosks_tables(command: Callable[..., A
         ("`models list`", ["models", "list"]),
         ("`bundle check`", ["bundle", "check"]),
         ("`bundle show`", ["bundle", "show"]),
+        ("`bundle import`", ["bundle", "import", ROOT / "bundle/default/model.onnx", "--labels", LABELS, "--out", "b"]),
         ("`config check`", ["config", "check", "no.toml"]),
         ("`config init`", ["config", "init", "k.toml", "--place", "x", "--kind", "museum", "--purpose", "y"]),
         ("`completion`", ["completion", "bash"]),
