@@ -13,7 +13,7 @@ from test_house import ROOMS
 DEBIAN = {
     "apt": "apt",
     "bash": "cd command echo export printf",
-    "coreutils": "cat chmod cp df du head ls rm tail tee uname",
+    "coreutils": "cat chmod cp df du head install ls rm tail tee uname",
     "docker.io": "docker",
     "e2fsprogs": "debugfs",
     "fdisk": "fdisk",
@@ -26,7 +26,7 @@ DEBIAN = {
     "libc-bin": "iconv ldconfig",
     "libheif-examples": "heif-convert",
     "make": "make",
-    "mount": "mount swapon umount",
+    "mount": "mount swapoff swapon umount",
     "openssh-client": "ssh",
     "openssl": "openssl",
     "pciutils": "lspci",
