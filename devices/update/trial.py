@@ -73,7 +73,8 @@ def status(releases: Releases) -> Status:
     current = releases.current()
     others = sorted(path.name for path in releases.folder.iterdir() if path.name != current)
     key = releases.root / KEY
-    return Status(current, tuple(others), running(releases), key.read_text().split()[-1] if key.is_file() else "")
+    words = key.read_text(errors="replace").split() if key.is_file() else []
+    return Status(current, tuple(others), running(releases), words[-1] if words else "")
 
 
 def settle(releases: Releases, restart: Callable[[], None] = lambda: None) -> Trial | None:

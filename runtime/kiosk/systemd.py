@@ -30,9 +30,9 @@ class Notifier:
     def alive(self) -> None:
         """A frame went all the way; systemd's watchdog begins to count anew. Said four times in its time at most."""
         now = self._clock()
-        if self.watchdog_s and now - self._alive_s >= self.watchdog_s / 4:
+        due = self.watchdog_s and now - self._alive_s >= self.watchdog_s / 4
+        if due and self._send("WATCHDOG=1", wait_s=0.0):  # else at the next frame: waiting each time would cost frames
             self._alive_s = now
-            self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
         """A line for `systemctl status`."""
@@ -46,13 +46,15 @@ class Notifier:
         """The service is about to end."""
         self._send("STOPPING=1")
 
-    def _send(self, text: str) -> None:
+    def _send(self, text: str, wait_s: float = SEND_S) -> bool:
+        """Whether it was taken."""
         if not self._place:
-            return
+            return False
         address = "\0" + self._place[1:] if self._place.startswith("@") else self._place
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
-                client.settimeout(SEND_S)  # a full queue blocks, and would stop the kiosk
+                client.settimeout(wait_s)  # a full queue blocks, and would stop the kiosk
                 client.sendto(text.encode(), address)
         except OSError:
-            return  # systemd went away or is busy; the daemon's work does not depend on it
+            return False  # systemd went away or is busy; the daemon's work does not depend on it
+        return True
