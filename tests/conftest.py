@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fer_edge.bundle import Bundle, default_bundle, open_bundle
+from support.brokers import MOSQUITTO, Broker
 from support.made_once import CACHE, ROOT, made_once
 
 os.environ["FER_EDGE_OFFLINE"] = "1"  # no test reaches the network by itself
@@ -94,6 +95,17 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = tmp_path / "cache"
     monkeypatch.setenv("FER_EDGE_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A mosquitto that runs."""
+    if not MOSQUITTO.is_file():
+        pytest.skip("needs mosquitto")
+    made = Broker(tmp_path / "broker")
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

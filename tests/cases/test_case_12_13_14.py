@@ -9,23 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.brokers import MOSQUITTO, Broker, Listener
+from support.brokers import Broker, Listener
 from support.kiosks import Running
 from support.waiting import until
 
 Case = Callable[[int], Path]
 Start = Callable[..., Running]
 TOPIC = re.compile(r"homeassistant/[a-z_]+/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/config")
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    if not MOSQUITTO.is_file():
-        pytest.skip("needs mosquitto")
-    broker = Broker(tmp_path / "broker")
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from fer_edge.runtime.mqtt.publisher import MqttPublisher
 from fer_edge.runtime.mqtt.settings import MqttSettings
 from fer_edge.runtime.status.snapshot import Condition, Health
-from support.brokers import MOSQUITTO, Broker, Hole
+from support.brokers import Broker, Hole
 from support.kiosks import free_port
 from support.old_pythons import old_python
 from support.snapshots import SEEN
@@ -63,16 +63,6 @@ class Home:
         self.process.terminate()
         self.process.wait(30)
         self._thread.join()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    if not MOSQUITTO.is_file():
-        pytest.skip("needs mosquitto")
-    made = Broker(tmp_path / "broker")
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
