@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ....bundle import Bundle, cache_folder
+from ....bundle import Bundle, cache_folder, save_bundle
+from ....bundle.manifest import CARD
 from ....errors import InputError, UsageError
 from ....runtime.inference.open_device import bundle_for
 from ....runtime.vision.detectors.weights import REGISTRY, find_model
@@ -47,16 +48,17 @@ class Parts:
             check_growth(probed, self.growth)
         contents = read_contents(image, probed, self.card.time_zone)
         _check_zone(self.card, contents)
-        payload = self._payload(probed, work)
+        bundle = only_for(self.profile.target, self.bundle, work / "bundle")
+        payload = self._payload(probed, bundle, work)
         scratch = work / "staged"
         scratch.mkdir(exist_ok=True)
-        engine = any(artifact.target == "tensorrt" for artifact in self.bundle.manifest.artifacts)
+        engine = any(artifact.target == "tensorrt" for artifact in bundle.manifest.artifacts)
         changes = changes_for(route, self.card, payload, contents, scratch, engine)
         plan = Plan(probed, route, changes, self.growth)
         check_room(plan)
         return plan
 
-    def _payload(self, probed: Probed, work: Path) -> Path:
+    def _payload(self, probed: Probed, bundle: Bundle, work: Path) -> Path:
         archive: Path | None = self.options.own_python
         if probed.board == "jetson" and archive is None:
             raise UsageError(
@@ -67,7 +69,7 @@ class Parts:
         wheelhouse = _wheelhouse(self.options, probed, self.listener.on_message)
         return build_payload(
             wheelhouse,
-            self.bundle.folder,
+            bundle.folder,
             self.config,
             packaging_folder(),
             work / "payload",
@@ -95,6 +97,20 @@ def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
     bundle = bundle_for(profile, options.bundle)
     growth = read_size(options.grow) if options.grow else 0
     return Parts(options, listener, card, profile, bundle, config, growth)
+
+
+def only_for(target: str, bundle: Bundle, into: Path) -> Bundle:
+    """The bundle without what other devices run, written to `into`; itself where there is nothing else in it.
+
+    One with the artifacts of a models wheel would take 130 MB of a card. ONNX stays: the processor stands in by it.
+    """
+    kept = tuple(a for a in bundle.manifest.artifacts if a.target in ("onnx", target))
+    if len(kept) == len(bundle.manifest.artifacts):
+        return bundle
+    files = {name: bundle.folder / name for artifact in kept for name in artifact.files}
+    if (card := bundle.folder / CARD).is_file():
+        files[CARD] = card
+    return save_bundle(into, replace(bundle.manifest, artifacts=kept), files)
 
 
 def _read_key(path: Path) -> str:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 import tomllib
+from fer_edge.bundle import default_bundle, open_bundle
 from fer_edge.devices.flash.payload import wheels
 from fer_edge.devices.flash.payload.lock import CARDS, lock_text
 from fer_edge.devices.flash.payload.own_wheel import own_wheel
+from fer_edge.devices.flash.payload.parts import only_for
 from fer_edge.devices.flash.payload.payload import build_payload, packaging_folder, sums, write_site
 from fer_edge.devices.flash.payload.wheel_closure import Target
 from fer_edge.devices.flash.payload.wheels import LOCKS, fetch, lock_of, open_wheelhouse, resolve
@@ -38,6 +40,18 @@ from support.wheelhouses import (
 
 Requirement = pytest.importorskip("packaging.requirements", reason="needs the flash extra").Requirement
 BOOKWORM = Target("3.11")
+
+
+def test_a_card_has_what_its_device_runs(tmp_path: Path) -> None:
+    """A bundle to which a models wheel was added has every device's files."""
+    full = open_bundle(default_bundle("edgetpu"))
+    assert only_for("edgetpu", full, tmp_path / "same") is full
+    only_for("onnx", full, tmp_path / "less")
+    less = open_bundle(tmp_path / "less")
+    assert {a.target for a in full.manifest.artifacts} == {"onnx", "edgetpu"}
+    assert {a.target for a in less.manifest.artifacts} == {"onnx"}
+    assert not list((tmp_path / "less").rglob("*.tflite"))
+    assert less.reference == full.reference
 
 
 @pytest.mark.parametrize(
