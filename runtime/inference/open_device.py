@@ -121,7 +121,7 @@ def _lacking(profile: Profile, bundle: Bundle, precision: str) -> BundleError:
     return BundleError(
         f"the bundle {bundle.manifest.name} has no artifact for {profile.name}",
         cause=f"it wants {profile.target} {precision} {profile.chip}".rstrip(),
-        hint=bundle.export_command(profile.target, precision, profile.chip),
+        hint=bundle.export_command(profile.target, precision, profile.chip) + _compiler(profile),
     )
 
 
@@ -129,8 +129,13 @@ def _uncompiled(profile: Profile, bundle: Bundle, artifact: Artifact) -> BundleE
     return BundleError(
         f"{artifact.path} was not compiled for {profile.name}, and would run on the processor",
         cause="the compiler was not at hand when it was exported",
-        hint=bundle.export_command(artifact.target, artifact.precision, profile.chip) + " --compiler docker",
+        hint=bundle.export_command(artifact.target, artifact.precision, profile.chip) + _compiler(profile),
     )
+
+
+def _compiler(profile: Profile) -> str:
+    """What an Edge TPU's export needs besides: a file that was not compiled would run on the processor."""
+    return " --compiler docker" if "delegate" in profile.options else ""
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import math
 DRIFT = 2e-4
 """Seconds a second that a camera's clock may be slow; quartzes keep to 1e-4."""
 JUMP_S = 5.0
-"""A picture that took so much longer than the one before begins anew: the stream's clock was set back."""
+"""A picture that took so much longer than the quickest begins anew: the stream's clock was set back, or runs slow."""
 
 
 class CameraClock:
@@ -21,8 +21,8 @@ class CameraClock:
         if math.isnan(own_s):
             return came_s
         ahead_s = came_s - own_s
-        jumped = own_s <= self._own_s or ahead_s - (self._came_s - self._own_s) > JUMP_S
         kept_s = self._ahead_s + DRIFT * (came_s - self._came_s)
+        jumped = own_s <= self._own_s or ahead_s - kept_s > JUMP_S
         self._ahead_s = ahead_s if jumped else min(kept_s, ahead_s)
         self._own_s, self._came_s = own_s, came_s
         return own_s + self._ahead_s

@@ -32,6 +32,8 @@ REFUSED = {
 }
 """What trying again, or another way, does not mend."""
 NO_VIDEO = "no video came; the address or password is wrong, or the camera is off"
+NO_TIMES = 0x80
+"""AVFMT_NOTIMESTAMPS of FFmpeg's avformat.h."""
 GUESSED = ("gif", "apng")
 """Containers that state no duration: FFmpeg takes that of what is there."""
 LEAP = 3
@@ -57,6 +59,7 @@ class Decoder:
     """Decodes the first video of a container; a picture that was not decoded whole is never given.
 
     Attributes:
+        timed: False where the container has no times: those of its pictures are counted at a rate that is guessed.
         fps, count: frames a second, 0 where they are not stated, and in all, None where they are not.
         duration_s: that it states, or 0.
         reached_s: where the last packet of any of its streams ends.
@@ -99,10 +102,10 @@ class Decoder:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate and 0 < rate < 1000 else 0.0
         self.count = self._stream.frames or None
-        timed = not container.format.flags & 0x80  # AVFMT_NOTIMESTAMPS: a duration would be guessed from the bit rate
+        self.timed = not container.format.flags & NO_TIMES
         name = container.format.name
         self._counted, self._leap = name == "mpegts", 0
-        self.duration_s = (container.duration or 0) / 1e6 if timed and name not in GUESSED else 0.0
+        self.duration_s = (container.duration or 0) / 1e6 if self.timed and name not in GUESSED else 0.0
         if name == "avi" and self.fps:  # every picture takes its time there, one that is left out too
             self.duration_s = max(self.duration_s, (self.count or 0) / self.fps)
         self.reached_s, self.damaged, self.fault = 0.0, 0, ""
@@ -226,7 +229,7 @@ class Camera:
     """An open network stream.
 
     Attributes:
-        time_s: of the last picture by the stream's own clock, or None.
+        time_s: of the last picture by the stream's own clock, None where it has none, as JPEG after JPEG by HTTP.
     """
 
     def __init__(self, what: str, options: dict[str, Any]) -> None:
@@ -243,7 +246,8 @@ class Camera:
 
     def read(self) -> Any:
         """The next picture, BGR; None when there is none any more; raises OSError when the stream broke off."""
-        self.time_s, image = next(self._pictures, (None, None))
+        time_s, image = next(self._pictures, (None, None))
+        self.time_s = time_s if self._decoder.timed else None
         if image is None:
             decoder = self._decoder
             short = decoder.reached_s < 0.95 * decoder.duration_s - 0.5

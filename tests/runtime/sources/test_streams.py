@@ -11,12 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from fer_edge.errors import SourceError
 from fer_edge.runtime.sources import open_source
-from fer_edge.runtime.sources.camera_clock import CameraClock
+from fer_edge.runtime.sources.camera_clock import JUMP_S, CameraClock
 from fer_edge.runtime.types import Frame
 from support.films import film
+from support.ip_cameras import IpCamera
 from support.rtsp import FPS, RtspCamera, number_in
 
 pytest.importorskip("av", reason="needs the video extra")
@@ -146,6 +149,27 @@ def test_the_command_says_what_it_dropped_and_that_the_stream_broke_off(command:
     assert summary["frames"] + summary["dropped"] <= 300
     assert "gives no more pictures" in summary["ended"]
     assert "gives no more pictures" in done.stderr
+
+
+def test_a_camera_that_sends_jpegs_tells_no_time() -> None:
+    """FFmpeg counts them at 25 a second, whatever comes: a time by that ran at 40 % here."""
+    picture = bytes(cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes())
+    camera = IpCamera(lambda number: picture, 0.1)
+    source = open_source(f"http://127.0.0.1:{camera.server_port}/")
+    try:
+        seen = [(frame.time_s, time.monotonic()) for frame, _ in zip(source, range(20), strict=False)]
+    finally:
+        source.close()
+        camera.switch_off()
+    by_frames, by_clock = (seen[-1][n] - seen[0][n] for n in (0, 1))
+    assert by_frames > 0.8 * by_clock
+
+
+def test_a_stream_whose_clock_runs_slow_does_not_stay_behind() -> None:
+    clock = CameraClock()
+    late = [100 + n * 0.1 - clock.taken_s(n * 0.04, 100 + n * 0.1) for n in range(1000)]
+    assert max(late) < JUMP_S + 0.1
+    assert late[-1] < JUMP_S
 
 
 def test_a_cameras_clock() -> None:
