@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,9 @@ from ..bundle.dataset import (
     read_image,
     unwatched,
 )
-from ..bundle.scoring import shared_labels
+from ..bundle.scoring import SharedLabels, shared_labels
 from ..errors import DatasetError, UsageError
 from ..runtime.inference.classifier import Classifier
-from .gate import Evaluate
 from .metrics import report
 
 Say = Callable[[str], None]
@@ -64,6 +64,25 @@ def calibration_faces(
     return [read_image(s.path) for s in balanced(dataset.split("train"), count, seed)]
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Runs artifacts over one labelled split; its name is the set's, `on_notice` is told what cannot be scored."""
+
+    dataset: Dataset
+    split: str
+    name: str
+    watch: Watch
+    on_notice: Say
+
+    def __call__(self, classifier: Classifier) -> dict[str, Any]:
+        """The figures of `measure`."""
+        return measure(classifier, self.dataset, self.split, self.name, self.watch, self.on_notice)
+
+    def check(self, labels: Sequence[str]) -> None:
+        """Raises DatasetError, before anything was run, where a model of these labels cannot be measured on the set."""
+        _shared(labels, self.dataset, self.split, self.name)
+
+
 def evaluation(
     folder: Path | None,
     split: str | None,
@@ -71,7 +90,7 @@ def evaluation(
     watch: Watch = unwatched,
     on_notice: Say = lambda line: None,
     label_map: str | None = None,
-) -> Evaluate | None:
+) -> Evaluation | None:
     """What runs an artifact over a labelled folder; None without one.
 
     Args:
@@ -96,7 +115,7 @@ def evaluation(
             told.add(line)
             on_notice(line)
 
-    return lambda classifier: measure(classifier, dataset, split, f"{folder.name}/{split}", watch, tell)
+    return Evaluation(dataset, split, f"{folder.name}/{split}", watch, tell)
 
 
 def held_out(dataset: Dataset, folder: Path, on_notice: Say) -> str:
@@ -123,9 +142,7 @@ def measure(
     Raises:
         DatasetError: they share too little.
     """
-    used = [s for s in dataset.split(split) if s.label is not None or s.second is not None]
-    asked = [label for s in used for label in (s.label, s.second)]
-    shared = shared_labels(classifier.labels, dataset.labels, asked, name)
+    used, shared = _shared(classifier.labels, dataset, split, name)
     for line in (*shared.notices(), *([classifier.notice] if classifier.notice else [])):
         on_notice(line)
     logits = shared.pick(logits_of(classifier, used, watch=watch))
@@ -142,6 +159,13 @@ def measure(
     if bad := dataset.unreadable_in(split):
         figures["unreadable"] = len(bad)
     return figures
+
+
+def _shared(labels: Sequence[str], dataset: Dataset, split: str, name: str) -> tuple[list[Sample], SharedLabels]:
+    """The labelled pictures of a split, and what a model of these labels has in common with them."""
+    used = [s for s in dataset.split(split) if s.label is not None or s.second is not None]
+    asked = [label for s in used for label in (s.label, s.second)]
+    return used, shared_labels(labels, dataset.labels, asked, name)
 
 
 def logits_of(

@@ -104,6 +104,8 @@ def export_bundle(
     _check_place(options, bundle)
     crops, calibration, ranges = calibrate(options, bundle, on_notice, watch)
     evaluate = evaluation(options.labelled, options.split, options.seed, watch, on_notice, options.label_map)
+    if evaluate:
+        evaluate.check(bundle.labels)
     skipped = left_out(options.precision, tools) if options.target == ALL else {}
     for name, how in skipped.items():
         on_notice(f"left out: {name}, whose tools are not installed; {how}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from ...bundle import Bundle
 from ...devices import cpu, sensors
@@ -21,8 +21,16 @@ from .singlestream import Query, Rules, Watch, measure, warm_up
 from .system_under_test import SystemUnderTest
 
 INTERRUPTED = "interrupted"
-Evaluate = Callable[[Classifier], Mapping[str, Any]]
-"""Runs an opened artifact over a labelled set: its figures, with the set's name under `set`."""
+
+
+class Evaluate(Protocol):
+    """A labelled set on which artifacts are measured."""
+
+    def __call__(self, classifier: Classifier, /) -> Mapping[str, Any]:
+        """An opened artifact's figures, with the set's name under `set`."""
+
+    def check(self, labels: Sequence[str], /) -> None:
+        """Raises DatasetError where a model of these labels cannot be measured on the set."""
 
 
 class Judge:
@@ -39,6 +47,11 @@ class Judge:
         mine = self._evaluate(classifier)
         points = 100 * (mine["accuracy"] - self._reference(bundle, threads))
         return {**{name: mine[name] for name in ("set", "images", "accuracy", "mean_recall")}, "points": points}
+
+    def check(self, bundle: Bundle) -> None:
+        """Before minutes are spent on its times: raises DatasetError where the set cannot measure such a model."""
+        if not bundle.manifest.for_speed:
+            self._evaluate.check(bundle.labels)
 
     def _reference(self, bundle: Bundle, threads: int) -> float:
         key = bundle.reference.sha256

@@ -151,6 +151,8 @@ class _RowMaker:
         system = self._system(profile, model)
         watch = partial(self._tell, f"{profile.name} {system.model} {scope}")
         if scope == "model":
+            if self.judge:
+                self.judge.check(system.bundle)
             row = model_row(system, options.rules, self.judge, watch)
         else:
             row = pipeline_row(system, options.rules, options.clip, options.detector, watch)

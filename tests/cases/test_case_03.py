@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fer_edge.benchmarks.measure import model_row
+from fer_edge.cli.main import main
+from fer_edge.export import run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,6 +32,18 @@ def test_a_bundle_with_other_labels_is_refused(shared_case: Callable[[int], Path
     done = command("evaluate", "--data", case / "faces", "--split", "test", "--bundle", case / "bundle3")
     assert done.returncode == 2
     assert "a model of the labels negative, neutral, positive cannot be measured on faces" in done.stderr
+
+
+def test_a_benchmark_and_an_export_refuse_it_before_they_begin(
+    shared_case: Callable[[int], Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after the minutes that they take."""
+    case = shared_case(3)
+    monkeypatch.setattr(model_row, "timed", lambda *a: pytest.fail("it was timed"))
+    monkeypatch.setattr(run, "add_targets", lambda *a, **b: pytest.fail("it was exported"))
+    for words in (["benchmark", "--model", case / "bundle3"], ["export", case / "bundle3", "--target", "onnx"]):
+        assert main([*map(str, words), "--labelled", str(case / "faces")]) == 2
+        assert "cannot be measured on faces" in capsys.readouterr().err
 
 
 def test_the_permuted_default_model_is_as_good_as_before(
