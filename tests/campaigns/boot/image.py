@@ -39,9 +39,11 @@ BOOT_FILES = {
     "bcm2711-rpi-4-b.dtb": "",
     "bcm2712-rpi-5-b.dtb": "",
 }
+SLOW = "x-systemd.device-timeout=20min"
+"""An emulated udev on a busy machine takes longer than the 90 seconds that systemd gives a disk to appear."""
 FSTAB = (
     "proc            /proc           proc    defaults          0       0\n"
-    f"PARTUUID={DISK:08x}-01  /boot/firmware  vfat    defaults          0       2\n"
+    f"PARTUUID={DISK:08x}-01  /boot/firmware  vfat    defaults,{SLOW}  0       2\n"
     f"PARTUUID={DISK:08x}-02  /               ext4    defaults,noatime  0       1\n"
 )
 ROOT_FILES = {
