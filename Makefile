@@ -80,6 +80,7 @@ lock: $(VENV)/.dev ## packaging/locks: what a card gets, by version and hash; as
 	$(BIN)/python -m fer_edge.devices.flash.payload.lock
 
 wheel: $(VENV)/.dev ## dist/*.whl
+	rm -rf build/lib build/bdist.*  # else what was deleted since the last one is packed again
 	$(BIN)/python -m build --wheel
 
 models-wheel: $(VENV)/.dev ## dist/fer_edge_models-*.whl, ready-made artifacts for `fer-edge models add`; bundle/ready_made.csv

@@ -69,7 +69,7 @@ class Bundle:
     def export_command(self, target: str, precision: str, chip: str = "") -> str:
         """The command that makes an artifact, in a copy: a bundle that ships, or came as a .zip, stays as it is."""
         only = f" --precision {precision}" + (f" --chip {chip}" if chip else "")
-        return f"fer-edge export {self.words} --target {target}{only} --calibration FACES --out my-bundle"
+        return f"fer-edge export {self.words} --target {target}{only} --out my-bundle"
 
     def size(self, artifact: Artifact) -> int:
         """Bytes of an artifact, companions included."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fer_edge.bundle import Bundle, default_bundle, open_bundle
 from support.brokers import MOSQUITTO, Broker
+from support.exports import exported_once, student_with_tflite
 from support.made_once import CACHE, ROOT, made_once
 
 os.environ["FER_EDGE_OFFLINE"] = "1"  # no test reaches the network by itself
@@ -215,19 +216,12 @@ def exported(bundle: Bundle, calibration: Path) -> Path:
     """The default model exported to everything whose tools are installed, by the command a person types."""
     for module in ("openvino", "tensorflow", "ethosu"):
         pytest.importorskip(module, reason="needs the openvino and ethos-u extras")
+    words = ("default", "--target", "all", "--calibration", calibration, "--pictures", 128)
+    return exported_once("exported", bundle, *words)
 
-    def export(folder: Path) -> None:
-        words = ["export", "default", "--target", "all", "--calibration", calibration, "--pictures", "128", "--json"]
-        done = subprocess.run(
-            [sys.executable, "-m", "fer_edge", *words, "--out", folder / "bundle"],
-            capture_output=True,
-            text=True,
-            timeout=600,
-            cwd=folder,
-            env={**os.environ, "HOME": str(folder / "home"), "FER_EDGE_CACHE": str(folder / "own")},
-        )
-        assert done.returncode == 0, done.stderr
-        (folder / "said.json").write_text(done.stdout)
 
-    rooms = [ROOT / room for room in ("bundle", "devices", "runtime", "export", "cli")]
-    return made_once("exported", [*rooms, bundle.folder, calibration.name], export)
+@pytest.fixture(scope="session")
+def student() -> Path:
+    """The bundle of the model for an Edge TPU with its TFLite file."""
+    pytest.importorskip("tensorflow", reason="needs the edgetpu extra")
+    return student_with_tflite()

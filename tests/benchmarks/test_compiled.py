@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fer_edge.benchmarks.measure.compiled import COMPILED, Compiled
 from fer_edge.benchmarks.measure.singlestream import RULES, Rules
-from fer_edge.bundle import default_bundle, sha256_of
+from fer_edge.bundle import sha256_of
 from fer_edge.cli.main import main
 from fer_edge.runtime.vision.detectors.weights import OFFLINE, Model
 from support.coral import coral_profile
@@ -27,11 +27,11 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+def site(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
     """Serves the file of which the sum is registered; a graph of seven logits and 112 pixels in the place of theirs."""
     (tmp_path / "site").mkdir()
     file = tmp_path / "site" / FILE
-    file.write_bytes((default_bundle("edgetpu") / "edgetpu" / "model_int8.tflite").read_bytes())
+    file.write_bytes((student / "edgetpu" / "model_int8.tflite").read_bytes())
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(file.parent))) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/{FILE}"

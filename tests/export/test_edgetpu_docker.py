@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fer_edge.bundle import default_bundle
 from fer_edge.errors import DeviceNotFound
 from fer_edge.export.targets.edgetpu import COMPILED, PLAIN, compile_with
 from fer_edge.export.targets.edgetpu_docker import DOCKERFILE, build_image, compile_command
@@ -26,11 +25,11 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 
 
-def test_a_file_goes_through_the_container(docker: None, tmp_path: Path) -> None:
+def test_a_file_goes_through_the_container(docker: None, student: Path, tmp_path: Path) -> None:
     said: list[str] = []
     build_image(said.append)
     (tmp_path / "edgetpu").mkdir()
-    shutil.copy(default_bundle("edgetpu") / PLAIN, tmp_path / PLAIN)
+    shutil.copy(student / PLAIN, tmp_path / PLAIN)
     report = compile_with(
         compile_command(tmp_path / PLAIN, tmp_path / "edgetpu"), tmp_path / PLAIN, tmp_path / COMPILED
     )

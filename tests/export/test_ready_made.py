@@ -51,7 +51,7 @@ def test_what_was_added_serves_by_the_bundles_name(wheel: Path, capsys: pytest.C
     bundle = open_bundle("edgetpu")
     assert str(bundle.folder) == told["path"] != str(default_bundle("edgetpu"))
     assert bundle.artifact("openvino", "float16").parity["label_agreement"] == 1
-    assert bundle.artifact("edgetpu", "int8").metrics  # what ships with it stays
+    assert bundle.artifact("onnx", "int8").metrics  # what ships with it stays
     assert bundle.words == "edgetpu"  # and so do the commands that name it
     assert bundle_for(find_profile("coral")).folder == bundle.folder  # run, benchmark and flash ask this
     shipped = open_bundle(default_bundle("edgetpu"))

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_edge.bundle import default_bundle
 from fer_edge.devices.profile import PROFILES
 from support.coral import coral_profile
+from support.exports import student_with_tflite
 from support.kiosks import PLACE
 
 DEADLINE_S, COMMIT_S, GIVE_UP_S, WATCHDOG_S = 1.0, 0.5, 18.0, 22.0
@@ -96,7 +96,7 @@ def processor_apart(folder: Path) -> str:
 def stick_in_hand(folder: Path) -> str:
     """Lines of [model]: a stand-in for the Edge TPU in a real LiteRT; the processor stands in while it is away."""
     own = folder / "bundle"
-    shutil.copytree(default_bundle().with_name("edgetpu"), own)
+    shutil.copytree(student_with_tflite(), own)
     manifest = json.loads((own / "bundle.json").read_text(encoding="utf-8"))
     next(a for a in manifest["artifacts"] if a["target"] == "edgetpu")["report"]["compiled"] = True  # as far as we go
     (own / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")

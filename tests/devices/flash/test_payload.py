@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import tomllib
-from fer_edge.bundle import default_bundle, open_bundle
+from fer_edge.bundle import open_bundle
 from fer_edge.devices.flash.payload import wheels
 from fer_edge.devices.flash.payload.lock import CARDS, lock_text
 from fer_edge.devices.flash.payload.own_wheel import own_wheel
@@ -42,9 +42,9 @@ Requirement = pytest.importorskip("packaging.requirements", reason="needs the fl
 BOOKWORM = Target("3.11")
 
 
-def test_a_card_has_what_its_device_runs(tmp_path: Path) -> None:
+def test_a_card_has_what_its_device_runs(student: Path, tmp_path: Path) -> None:
     """A bundle to which a models wheel was added has every device's files."""
-    full = open_bundle(default_bundle("edgetpu"))
+    full = open_bundle(student)
     assert only_for("edgetpu", full, tmp_path / "same") is full
     only_for("onnx", full, tmp_path / "less")
     less = open_bundle(tmp_path / "less")

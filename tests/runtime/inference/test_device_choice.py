@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fer_edge.bundle import default_bundle
 from fer_edge.devices.detect import is_here, looked_for
 from fer_edge.devices.profile import find_profile, load_profiles
 from fer_edge.runtime.inference.open_device import made_for
@@ -55,13 +54,13 @@ def test_the_processor_stands_in_for_all_that_is_missing(device: str, command: C
 
 @pytest.mark.parametrize("broken", ["cut short for its reader", "of another backend's kind"])
 def test_the_processor_stands_in_for_a_file_that_the_device_cannot_read(
-    broken: str, tmp_path: Path, command: Command
+    broken: str, student: Path, tmp_path: Path, command: Command
 ) -> None:
     """In a worker or in this very process."""
     isolation = "none" if "another" in broken else "process"
     text = 'name = "v"\ntitle = "V"\nbackend = "tflite"\ntarget = "edgetpu"\nprecision = "int8"\n'
     (tmp_path / "v.toml").write_text(text + f'isolation = "{isolation}"\n')
-    bundle = Path(shutil.copytree(default_bundle("edgetpu"), tmp_path / "b"))
+    bundle = Path(shutil.copytree(student, tmp_path / "b"))
     (bundle / "edgetpu/model_int8.tflite").write_bytes(b"no TFLite at all")
     manifest = json.loads((bundle / "bundle.json").read_text())
     entry = next(a for a in manifest["artifacts"] if a["target"] == "edgetpu")
@@ -99,13 +98,13 @@ def test_every_verb_takes_the_same_bundle(command: Command, capsys: pytest.Captu
     assert done.stdout.startswith("estimate, not a measurement: edgetpu")
 
 
-def test_an_interpreter_that_is_only_a_shim(tmp_path: Path, command: Command) -> None:
+def test_an_interpreter_that_is_only_a_shim(student: Path, tmp_path: Path, command: Command) -> None:
     """As pyenv's, for a version that is not chosen: all it says is told, and it is an absence."""
     shim = tmp_path / "python2.1"
     shim.write_text("#!/bin/sh\necho 'shim: python2.1: command not found' >&2; echo 'Note: more' >&2; exit 127\n")
     shim.chmod(0o755)
     text = 'name = "v"\ntitle = "V"\nbackend = "tflite"\ntarget = "edgetpu"\nprecision = "int8"\n'
     (tmp_path / "v.toml").write_text(text + f'isolation = "process"\ninterpreter = "{shim}"\n')
-    done = command("run", *QUICK, "--device", "v.toml")
+    done = command("run", *QUICK, "--device", "v.toml", "--bundle", student)
     assert done.returncode == 3, done.stderr
     assert "shim: python2.1: command not found Note: more" in done.stderr

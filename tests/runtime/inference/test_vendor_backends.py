@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fer_edge.bundle import Bundle, default_bundle, open_bundle
+from fer_edge.bundle import Bundle
 from fer_edge.errors import BundleDamaged, DeviceFailed, DeviceNotFound
 from fer_edge.runtime.backends import backend_file, open_backend
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
@@ -29,9 +29,8 @@ def crops(count: int = 2) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def int8_file() -> Path:
-    bundle = open_bundle(default_bundle().with_name("edgetpu"))
-    return bundle.path(bundle.artifact("edgetpu", "int8"))
+def int8_file(student: Path) -> Path:
+    return student / "edgetpu" / "model_int8.tflite"
 
 
 # Old interpreters, real libraries
