@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from ..errors import BundleError, LabelMismatch, UsageError
 from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
@@ -207,7 +209,12 @@ def save_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> 
     return Bundle(folder, manifest)
 
 
-def add_artifacts(folder: Path, artifacts: Sequence[Artifact], files: Mapping[str, Path]) -> Bundle:
+def add_artifacts(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    files: Mapping[str, Path],
+    metrics: Mapping[str, Any] = MappingProxyType({}),
+) -> Bundle:
     """Put artifacts into a bundle in one step, each in the place of an older one of the same kind.
 
     MODEL_CARD.md, where there is one, is written anew.
@@ -218,6 +225,7 @@ def add_artifacts(folder: Path, artifacts: Sequence[Artifact], files: Mapping[st
         folder: the bundle folder.
         artifacts: their entries in the manifest.
         files: path inside the bundle -> file to copy from, for all their `files`.
+        metrics: further figures for the manifest's own, in the place of those of the same name.
 
     Raises:
         OutputError: the place cannot be written; BundleError: the bundle is gone or damaged.
@@ -229,7 +237,8 @@ def add_artifacts(folder: Path, artifacts: Sequence[Artifact], files: Mapping[st
         dropped = {f for a in bundle.manifest.artifacts if a not in kept for f in a.files}
         ours = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST}
         content = {name: p for name, p in ours.items() if name not in dropped} | dict(files)
-        manifest = replace(bundle.manifest, artifacts=_in_order([*kept, *artifacts]))
+        figures = {**bundle.manifest.metrics, **metrics}
+        manifest = replace(bundle.manifest, artifacts=_in_order([*kept, *artifacts]), metrics=figures)
         with tempfile.TemporaryDirectory() as aside:
             if CARD in content:
                 content[CARD] = Path(aside) / CARD

@@ -44,10 +44,10 @@ Measured on `{metrics.get("set", "?")}` ({_some(metrics.get("images"), "picture"
 {_not_scored(metrics)}{_summary(manifest)}
 {_per_label(metrics)}
 {_second(metrics)}
-{_unseen(metrics)}
+{_unseen(metrics)}{_by_group(metrics)}
 ## Limits
 {_weakest(metrics)}
-- {_pictures(data)} No figures by gender, age or skin colour were measured. Expect it to be worse on people, angles and
+- {_pictures(data)} {_measured_groups(metrics)} Expect it to be worse on people, angles and
   light that are rare in these pictures.
 - {_outside(manifest)} and anything else outside the {_number(manifest)} labels is forced into one of them.
 - A single frame is noisy; use the smoothed label, and take `uncertain` seriously.
@@ -80,6 +80,7 @@ model wants it: {manifest.input.normalise}.
 {_list("Warnings", about["warnings"])}
 ## How good it is
 Nothing was told of the data it was trained with. `fer-edge evaluate --bundle FOLDER --data FACES` measures it.
+{_by_group(manifest.metrics)}{_measured_groups(manifest.metrics)}
 {_NOT_FOR}
 """
 
@@ -164,6 +165,39 @@ def _unseen(metrics: Mapping[str, Any]) -> str:
         f"Without them ({counted(unseen['images'], 'picture')}): accuracy\n{unseen['accuracy']:.3f}, "
         f"mean recall {unseen['mean_recall']:.3f}.\n"
     )
+
+
+def _by_group(metrics: Mapping[str, Any]) -> str:
+    """What `evaluate --groups --card` measured."""
+    groups = metrics.get("groups")
+    if not groups:
+        return ""
+    against = groups["against"]
+    what = "agreement" if against else "accuracy"
+    about = f"Measured on `{groups['set']}`."
+    if against:
+        about += f" Nobody labelled its expressions: agreement with another model, `{against}`, is no accuracy."
+    rows = [
+        f"| group | pictures | {what} (95 %) | confidence | calibration error | recall by expression |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in groups["rows"]:
+        value, low, high = row["share"]
+        small = ", too small to speak of" if row["too_small"] else ""
+        recall = ", ".join(f"{name} {value:.2f}" for name, value in row["recall"].items()) or "too few pictures"
+        rows.append(
+            f"| {row['group'].replace('|', '/')} | {row['pictures']}{small} | {value:.3f} ({low:.3f} to {high:.3f}) | "
+            f"{row['confidence']:.3f} | {row['calibration_error']:.3f} | {recall} |"
+        )
+    said = [f"- {by}: {line}." for by, lines in groups["gaps"].items() for line in lines]
+    return "\n".join(["", "## By group", about, "", *rows, "", *said, ""])
+
+
+def _measured_groups(metrics: Mapping[str, Any]) -> str:
+    groups = metrics.get("groups")
+    if not groups:
+        return "No figures by gender, age or skin colour were measured."
+    return f"Figures by {', '.join(groups['columns'])} stand above; none by anything else were measured."
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:

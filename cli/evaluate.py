@@ -33,17 +33,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     on.add_argument("--split", choices=("train", "valid", "test"), help="(default: test, or valid where there is none)")
     on.add_argument("--label", default="label", metavar="COLUMN", help="the manifest's column that holds the truth")
-    on.add_argument("--groups", type=Path, metavar="CSV", help="path,gender,skin,age: figures by group")
+    on.add_argument(
+        "--groups",
+        metavar="COLUMNS|CSV",
+        help="figures by group: the manifest's columns, as in "
+        "gender,age,gender+age (crossed), or a CSV of path and such columns; labels are not needed",
+    )
+    on.add_argument("--against", type=Path, metavar="BUNDLE", help="with --groups: where a second model agrees")
     on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
     on.add_argument(
-        "--corrupt", action="store_true", help="also under blur, noise, darkness, low resolution … (bundles)"
+        "--corrupt",
+        action="store_true",
+        help="also under blur, noise, darkness, low resolution … (bundles); "
+        "with --groups, under light and skin tone by group",
     )
+    on.add_argument("--card", action="store_true", help="with --groups: into the model card of --bundle, too")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json, plots and the mistakes here")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    if args.groups and (args.live or args.recipe):
+        raise UsageError(
+            f"--groups does not go with {'--live' if args.live else '--recipe'}",
+            cause="it measures one bundle or one checkpoint",
+            hint="fer-edge evaluate --data DIR --groups gender,age",
+        )
     if args.live:
         return _live(args)
     if args.data is None:
@@ -74,17 +90,17 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _text(found: Evaluation, threads: int) -> str:
     """The figures for people."""
-    from ..train.evaluation import evaluation, fairness
+    from ..train.evaluation import evaluation
 
     figures = found.figures
     lines = [
         f"{figures['model']}: {figures['ms_per_picture']:.1f} ms a picture with reading, {counted(threads, 'thread')}",
-        evaluation.text(figures, found.labels),
+        evaluation.text(figures, found.labels) if found.truth is not None else counted(figures["images"], "picture"),
         *(
             f"{name:14} accuracy {row['accuracy']:.3f}  mean recall {row['mean_recall']:.3f}"
             for name, row in figures.get("corrupted", {}).items()
         ),
-        *(["", fairness.table(found.groups)] if found.groups else []),
+        *(["", found.groups.text()] if found.groups else []),
     ]
     return "\n".join(lines)
 

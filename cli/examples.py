@@ -23,6 +23,7 @@ EXAMPLES = {
         "fer-edge evaluate --data faces",
         "fer-edge evaluate --bundle my-bundle --data faces --split valid --out figures",
         "fer-edge evaluate --data faces --recipe published --seeds 42,123,101112",
+        "fer-edge evaluate --data faces --groups gender,age,gender+age --against other-bundle",
     ),
     "sweep": ("fer-edge sweep --data faces --out sweep --trials 4",),
     "bundle": (

@@ -12,6 +12,8 @@ from ..bundle import Logits, softmax
 
 Classes = NDArray[np.int64]
 """int64, N, each the index of a label."""
+BINS = 15
+"""Of a calibration error, as in Guo et al. 2017."""
 
 
 def confusion(truth: Classes, predicted: Classes, classes: int) -> NDArray[np.int64]:
@@ -21,7 +23,7 @@ def confusion(truth: Classes, predicted: Classes, classes: int) -> NDArray[np.in
     return table
 
 
-def calibration_error(probabilities: Logits, truth: Classes, bins: int = 15) -> float:
+def calibration_error(probabilities: Logits, truth: Classes, bins: int = BINS) -> float:
     """Expected calibration error: |confidence - accuracy| over equal-width bins, weighted by size (Guo et al. 2017)."""
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == truth

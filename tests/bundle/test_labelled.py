@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS, open_bundle, softmax
-from fer_edge.bundle.dataset import read_dataset
+from fer_edge.bundle.dataset import Sample, read_dataset
 from fer_edge.bundle.model_card import model_card
 from fer_edge.bundle.scoring import in_our_order
 from fer_edge.bundle.tables import read_table
@@ -149,10 +149,11 @@ def test_zero_bytes_are_no_table(tmp_path: Path) -> None:
 
 
 def test_groups_and_takes_with_a_byte_order_mark(tmp_path: Path) -> None:
-    from fer_edge.train.evaluation import fairness, live_check
+    from fer_edge.train.evaluation import grouping, live_check
 
     table = tmp_path / "t.csv"
     table.write_text("path,gender,skin,age\na.png,f,F1,Adult\n", "utf-8-sig")
-    assert fairness.read_groups(table) == {"a.png": {"gender": "f", "skin": "F1", "age": "Adult"}}
+    parts = grouping.partitions(str(table), tmp_path, [Sample(tmp_path / "a.png", "test", 0)])
+    assert {part.by: part.names for part in parts[:2]} == {"gender": ("f",), "skin": ("F1",)}
     table.write_text("file,expression,level\na.mp4,Happiness,peak\n", "utf-8-sig")
     assert live_check.read_takes(table)[0].label == "happy"

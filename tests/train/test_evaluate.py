@@ -18,7 +18,7 @@ from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train import sweep
 from fer_edge.train.data import duplicates
 from fer_edge.train.data.corruptions import CORRUPTIONS
-from fer_edge.train.evaluation import cross_validation, evaluation, fairness, live_check
+from fer_edge.train.evaluation import cross_validation, evaluation, intervals, live_check
 from fer_edge.train.losses import class_weights, make_loss, mix
 from fer_edge.train.network import adjust_classifier, build_network
 from fer_edge.train.recipe import load_recipe
@@ -29,37 +29,9 @@ TINY = load_recipe("tiny")
 
 
 def test_wilson_interval_against_published_values() -> None:
-    assert fairness.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert fairness.wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert fairness.wilson(0, 0) == (0, 1)
-
-
-def people(
-    count: int, right: int, gender: str, skin: str = "F1", age: str = "Adult"
-) -> list[tuple[dict[str, str], bool]]:
-    return [({"gender": gender, "skin": skin, "age": age}, i < right) for i in range(count)]
-
-
-def test_groups_and_intersections() -> None:
-    groups = fairness.by_group(people(100, 90, "f") + people(20, 10, "m", skin="F4"))
-    found = {(g.by, g.name): g for g in groups}
-    assert found["gender", "f"].accuracy == 0.9
-    assert not found["gender", "f"].too_small
-    assert found["gender x skin x age", "m x F4 x Adult"].too_small
-    assert "too small to speak of" in fairness.table(groups)
-    assert [g.by.count(" x ") for g in groups] == sorted(g.by.count(" x ") for g in groups)
-
-
-def test_group_tables_that_are_wrong(tmp_path: Path) -> None:
-    table = tmp_path / "g.csv"
-    with pytest.raises(DatasetError, match="is not a file"):
-        fairness.read_groups(table)
-    table.write_text("path,gender,skin\n")
-    with pytest.raises(DatasetError, match="has no column age"):
-        fairness.read_groups(table)
-    table.write_text("path,gender,skin,age\na.png,f,F9,Adult\n")
-    with pytest.raises(DatasetError, match=r"line 2: skin is 'F9'"):
-        fairness.read_groups(table)
+    assert intervals.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert intervals.wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert intervals.wilson(0, 0) == (0, 1)
 
 
 def test_risk_falls_when_only_the_surest_are_answered() -> None:

@@ -10,6 +10,8 @@ from ...bundle import Image, whole_image
 
 Corruption = Callable[[Image, int], Image]
 """(uint8 RGB H x W x 3, seed of the picture) -> the same shape and dtype; the same for the same seed."""
+SKIN_SPREAD = 8.0
+"""Of the colours of one skin around their median, in CIELAB's a and b."""
 
 
 def low_resolution(image: Image, side: int) -> Image:
@@ -36,6 +38,28 @@ def noise(image: Image, seed: int, deviation: float) -> Image:
 def light(image: Image, gain: float, gamma: float = 1.0) -> Image:
     """Brightness multiplied by `gain` after the curve x ** gamma (x in 0..1)."""
     return np.clip(255 * gain * (image / 255.0) ** gamma, 0, 255).astype(np.uint8)
+
+
+def warmth(image: Image, red: float, blue: float) -> Image:
+    """Light of another colour: red and blue multiplied, as a white balance that is off does."""
+    return np.asarray(np.clip(image * np.array([red, 1.0, blue]), 0, 255), np.uint8)
+
+
+def skin_tone(image: Image, lightness: float) -> Image:
+    """Skin darker or lighter, eyes, teeth and hair left: CIELAB lightness multiplied where the colour is the skin's.
+
+    The skin's colour is the median of the middle third, whatever it is; a grey picture is changed as a whole. It moves
+    lightness alone: a face of another skin also differs in shape and contrast, of which this says nothing.
+    """
+    import cv2
+
+    lab = cv2.cvtColor(np.asarray(image, np.float32) / 255, cv2.COLOR_RGB2LAB)
+    height, width = image.shape[:2]
+    middle = lab[height // 3 : -(-2 * height // 3), width // 3 : -(-2 * width // 3), 1:]
+    off = ((lab[..., 1:] - np.median(middle, axis=(0, 1))) ** 2).sum(axis=2)
+    skin = np.exp(-off / (2 * SKIN_SPREAD**2))
+    lab[..., 0] = np.clip(lab[..., 0] * (1 + skin * (lightness - 1)), 0, 100)
+    return np.asarray(np.clip(255 * cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 255), np.uint8)
 
 
 def side_light(image: Image, seed: int) -> Image:
@@ -85,3 +109,11 @@ CORRUPTIONS: dict[str, Corruption] = {
     "hand": hand,
 }
 """Name -> corruption; strengths chosen so that a person still sees the expression."""
+SHIFTS: dict[str, Corruption] = {
+    **{name: CORRUPTIONS[name] for name in ("dark", "glare", "side light")},
+    "warm light": lambda image, seed: warmth(image, 1.2, 0.7),
+    "cold light": lambda image, seed: warmth(image, 0.8, 1.2),
+    "darker skin": lambda image, seed: skin_tone(image, 0.7),
+    "lighter skin": lambda image, seed: skin_tone(image, 1.3),
+}
+"""What may strike one group more than another: light, and the lightness of skin."""

@@ -1,26 +1,23 @@
-"""Accuracy by group, with the uncertainty that small groups bring."""
+"""For whom a model works: its figures by group, against a truth.
+
+The truth is what people labelled, or another model's answers where nobody did; the arithmetic is the same.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from ...bundle.tables import read_table
-from ...errors import DatasetError
+import numpy as np
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "gender": (),
-    "skin": ("F1", "F2", "F3", "F4"),
-    "age": ("Young", "Adult", "Senior"),
-}
-"""Column -> its allowed values; () allows any."""
+from ...bundle import Logits
+from ...export.metrics import Classes
+from .grouping import Partition
+from .intervals import Estimate, calibration, mean_confidence, share, wilson
+
 SMALL = 30
-"""Fewer pictures than this: the interval is given, and the group is called too small to speak of."""
-Z = 1.959964
-"""Two-sided 95 % quantile of the normal distribution."""
+"""Fewer pictures than this: the figures are given, and the group is called too small to speak of."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,10 @@ class Group:
         name: their values, joined likewise.
         pictures, correct: counts.
         low, high: 95 % Wilson interval of the accuracy.
+        confidence: mean probability of its answers, 0..1.
+        calibration_error: see `intervals.calibration`.
+        recall: label -> recall, with Wilson's interval; only labels that occur in the group.
+        support: label -> how many pictures of the group have it.
     """
 
     by: str
@@ -40,6 +41,15 @@ class Group:
     correct: int
     low: float
     high: float
+    confidence: Estimate
+    calibration_error: Estimate
+    recall: Mapping[str, Estimate]
+    support: Mapping[str, int]
+
+    @property
+    def label(self) -> str:
+        """What a table calls it."""
+        return f"{self.by}: {self.name}"
 
     @property
     def accuracy(self) -> float:
@@ -47,63 +57,52 @@ class Group:
         return self.correct / self.pictures
 
     @property
+    def mean_recall(self) -> float:
+        """Mean over the labels that occur in the group."""
+        return float(np.mean([r.value for r in self.recall.values()]))
+
+    @property
     def too_small(self) -> bool:
         """Whether the group is too small to speak of."""
         return self.pictures < SMALL
 
-
-def wilson(correct: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927), within 0..1; (0, 1) for no pictures."""
-    if not count:
-        return 0.0, 1.0
-    share, z2 = correct / count, Z * Z
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    def facts(self) -> dict[str, Any]:
+        """Everything of it, as metrics.json has it."""
+        return {**asdict(self), "accuracy": self.accuracy, "mean_recall": self.mean_recall, "too_small": self.too_small}
 
 
-def read_groups(table: Path) -> dict[str, dict[str, str]]:
-    """Picture path, as the table writes it -> its value in each of COLUMNS.
-
-    Raises DatasetError: the file or a column is missing, or a value is not allowed, with its line.
-    """
-    groups = {}
-    for line, row in read_table(table, ("path", *COLUMNS)).rows:
-        for column, allowed in COLUMNS.items():
-            if allowed and row[column] not in allowed:
-                raise DatasetError(
-                    f"{table}, line {line}: {column} is {row[column]!r}",
-                    cause=f"it must be one of {', '.join(allowed)}",
-                )
-        groups[row["path"]] = {c: row[c] for c in COLUMNS}
-    return groups
+def by_group(parts: Sequence[Partition], logits: Logits, truth: Classes, labels: Sequence[str]) -> list[Group]:
+    """Figures of every group of every partition; logits (N, labels), truth (N,)."""
+    return [
+        _group(part, index, logits[part.members == index], truth[part.members == index], labels)
+        for part in parts
+        for index in range(len(part.names))
+        if (part.members == index).any()
+    ]
 
 
-def by_group(rows: Iterable[tuple[Mapping[str, str], bool]]) -> list[Group]:
-    """Figures of every group and every intersection of columns that occurs.
-
-    Args:
-        rows: for each picture its values by column, and whether the prediction was right.
-    """
-    counted: dict[tuple[str, str], list[int]] = {}
-    for values, right in rows:
-        for columns in _column_sets(list(COLUMNS)):
-            key = (" x ".join(columns), " x ".join(values[c] for c in columns))
-            tally = counted.setdefault(key, [0, 0])
-            tally[0] += 1
-            tally[1] += int(right)
-    found = [Group(by, name, n, k, *wilson(k, n)) for (by, name), (n, k) in counted.items()]
-    return sorted(found, key=lambda g: (g.by.count(" x "), g.by, g.name))
+def _group(part: Partition, index: int, logits: Logits, truth: Classes, labels: Sequence[str]) -> Group:
+    right = logits.argmax(axis=1) == truth
+    support = {name: int((truth == i).sum()) for i, name in enumerate(labels)}
+    recall = {
+        name: share(int(right[truth == i].sum()), support[name]) for i, name in enumerate(labels) if support[name]
+    }
+    count, correct = int(truth.size), int(right.sum())
+    figures = (count, correct, *wilson(correct, count), mean_confidence(logits), calibration(logits, truth))
+    return Group(part.by, part.names[index], *figures, recall, support)
 
 
-def table(groups: Sequence[Group]) -> str:
-    """The figures as lines of text."""
-    lines = [f"{'group':44} {'pictures':>8} {'accuracy':>8}  95 % interval"]
+def table(groups: Sequence[Group], what: str = "accuracy") -> str:
+    """The figures as lines of text; `what` the share of right answers is called."""
+    width = max(len(g.label) for g in groups)
+    lines = [f"{'group':{width}} {'pictures':>8} {what:>9}  95 % interval  confidence  calibration error"]
     for g in groups:
         note = "  too small to speak of" if g.too_small else ""
-        lines.append(f"{g.by + ': ' + g.name:44} {g.pictures:8} {g.accuracy:8.3f}  {g.low:.3f}..{g.high:.3f}{note}")
+        figures = f"{g.accuracy:9.3f}  {g.low:.3f}..{g.high:.3f}   {g.confidence.value:10.3f}  {g.calibration_error}"
+        lines.append(f"{g.label:{width}} {g.pictures:8} {figures}{note}")
+    labels = list(groups[0].support)
+    lines += ["", f"{'recall of pictures':{width}} " + " ".join(f"{label:>14}" for label in labels)]
+    for g in groups:
+        cells = [f"{g.recall[n].value:.3f} of {g.support[n]}" if n in g.recall else "-" for n in labels]
+        lines.append(f"{g.label:{width}} " + " ".join(f"{cell:>14}" for cell in cells))
     return "\n".join(lines)
-
-
-def _column_sets(columns: Sequence[str]) -> list[tuple[str, ...]]:
-    return [chosen for size in range(1, len(columns) + 1) for chosen in combinations(columns, size)]

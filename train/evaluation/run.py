@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -11,19 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from ...bundle import LABELS, Logits, open_bundle, write_text
+from ...bundle import LABELS, Logits, add_artifacts, write_text
 from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
-from ...bundle.scoring import SharedLabels, shared_labels
+from ...bundle.manifest import MANIFEST
+from ...bundle.scoring import shared_labels
 from ...devices.cpu import limit_threads
 from ...errors import DatasetError, UsageError
-from ...export.labelled import held_out, logits_of
+from ...export.labelled import held_out
 from ...export.metrics import Classes, report
-from ...runtime.inference.classifier import Classifier, choose_artifact
 from ...words import counted
-from ..data.corruptions import CORRUPTIONS
-from ..network import open_checkpoint
-from . import evaluation, fairness
-from .predict import predict
+from ..data.corruptions import CORRUPTIONS, SHIFTS
+from . import evaluation, group_report
+from .answers import Agreement, agreement, what_to_label
+from .group_report import GroupReport
+from .grouping import Partition, partitions
+from .measured import Model, open_model
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class EvaluateOptions:
         checkpoint: a .pt file of a training instead of a bundle.
         split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
         label_map: what folders that are no usual label mean; see `read_label_map`.
-        groups: a CSV of path, gender, skin and age, for figures by group.
-        corrupt: also under blur, noise, darkness, low resolution …
+        groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.
+        against: a second model's bundle, to say by group where the two agree.
+        corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
+        card: write the figures by group into the bundle's manifest and model card.
         threads: processor threads for a bundle.
     """
 
@@ -48,8 +52,10 @@ class EvaluateOptions:
     split: str | None = None
     label: str = "label"
     label_map: str | None = None
-    groups: Path | None = None
+    groups: str | None = None
+    against: Path | None = None
     corrupt: bool = False
+    card: bool = False
     threads: int = 1
 
 
@@ -57,14 +63,15 @@ class EvaluateOptions:
 class Evaluation:
     """The figures, as metrics.json has them, and what they were computed from: N pictures, their logits and truth.
 
-    `labels` are those that were scored, in the model's order; logits and truth are indexed by them.
+    `labels` are those that were scored, in the model's order; logits and truth are indexed by them. The truth is None
+    where nobody labelled the pictures and only answers by group could be measured.
     """
 
     figures: dict[str, Any]
-    groups: list[fairness.Group]
+    groups: GroupReport | None
     samples: list[Sample]
     logits: Logits
-    truth: Classes
+    truth: Classes | None
     labels: tuple[str, ...] = LABELS
 
 
@@ -77,36 +84,116 @@ def evaluate(
         on_notice: told how the data was read, what could not be, and how many pictures are in no group.
         watch: shows how far reading and measuring are.
     """
+    _check(options)
     if not options.checkpoint:
         limit_threads(options.threads)
     dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
+    if options.groups and not any(s.label is not None or s.second is not None for s in dataset.samples):
+        return _unlabelled(options, dataset, on_notice, watch)
     options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
     found, asked = truth_of(dataset, str(options.split), options.label, options.data)
-    model = _open(options)
+    model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
     shared = shared_labels(model.labels, dataset.labels, list(asked), options.data.name)
     for line in [*dataset.notes(str(options.split)), *shared.notices(), *model.notices]:
         on_notice(line)
     samples = [s for s, label in zip(found, asked, strict=True) if shared.place(int(label)) >= 0]
     truth = shared.truth([label for label in asked.tolist() if shared.place(label) >= 0])
+    parts = partitions(options.groups, options.data, samples, on_notice) if options.groups else []
     began = perf_counter()
     logits = shared.pick(model.logits(samples, watch))
     each = 1000 * (perf_counter() - began) / len(samples)
-    about = {"model": model.name, "data": options.data.name, "split": options.split, "label": options.label}
     left_out = {"unreadable": len(dataset.unreadable_in(str(options.split))), **shared.facts()}
-    figures = {**about, "ms_per_picture": each, **left_out, **evaluation.evaluate(logits, truth, shared.names)}
-    groups = []
-    if options.groups:
-        right = [bool(r) for r in logits.argmax(axis=1) == truth]
-        groups = fairness.by_group(_grouped(options.groups, options.data, samples, right, on_notice))
-        figures["groups"] = [{**vars(g), "accuracy": g.accuracy, "too_small": g.too_small} for g in groups]
+    figures = {**_about(options, model, each), **left_out, **evaluation.evaluate(logits, truth, shared.names)}
+    altered: dict[str, Logits] = {}
     if options.corrupt:
-        figures["corrupted"] = _corrupted(model, samples, truth, shared, watch)
+        wanted = CORRUPTIONS | (SHIFTS if parts else {})
+        altered = {name: shared.pick(model.altered(alter, samples, watch)) for name, alter in wanted.items()}
+        figures["corrupted"] = {name: _brief(altered[name], truth, shared.names) for name in CORRUPTIONS}
+    groups = None
+    if parts:
+        shifted = {name: altered[name] for name in SHIFTS if altered}
+        against = _against(options, parts, samples, logits, shared.names, watch)
+        groups = group_report.labelled(parts, logits, truth, shared.names, against, shifted)
+        _write_card(options, groups)
+        figures |= groups.facts()
     return Evaluation(figures, groups, samples, logits, truth, shared.names)
 
 
+def _check(options: EvaluateOptions) -> None:
+    """Raises UsageError where the options do not go together."""
+    if (options.against or options.card) and not options.groups:
+        raise UsageError(
+            f"--{'against' if options.against else 'card'} is about figures by group",
+            hint="the same command with --groups gender,age",
+        )
+    if options.card and (options.checkpoint or not options.bundle or not (options.bundle / MANIFEST).is_file()):
+        raise UsageError(
+            "--card writes into a bundle's folder, which --bundle has to name",
+            cause="what ships with fer-edge, a .zip and a checkpoint stay as they are",
+            hint="the same command with --bundle my-bundle",
+        )
+
+
+def _about(options: EvaluateOptions, model: Model, each: float) -> dict[str, Any]:
+    about = {"model": model.name, "data": options.data.name, "split": options.split, "label": options.label}
+    return {**about, "ms_per_picture": each}
+
+
+def _unlabelled(
+    options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch
+) -> Evaluation:
+    """Answers by group of pictures that nobody labelled; those of no group are left out."""
+    split = options.split or (dataset.held_out if dataset.split(dataset.held_out) else "")
+    samples = [s for s in dataset.samples if split in ("", s.split)]
+    if not samples:
+        raise DatasetError(f"{options.data} has no picture in the split {split!r}", hint="the same command without it")
+    parts = partitions(str(options.groups), options.data, samples, on_notice)
+    grouped = np.any([part.members >= 0 for part in parts], axis=0)
+    parts = [part.of(grouped) for part in parts]
+    samples = [s for s, is_in in zip(samples, grouped, strict=True) if is_in]
+    model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
+    options = replace(options, split=split or "all")
+    on_notice(f"nobody labelled an expression: answers to {counted(len(samples), 'picture')} are compared by group")
+    for line in [*dataset.notes(split), *model.notices]:
+        on_notice(line)
+    began = perf_counter()
+    logits = model.logits(samples, watch)
+    figures = _about(options, model, 1000 * (perf_counter() - began) / len(samples))
+    against = _against(options, parts, samples, logits, model.labels, watch)
+    altered = {n: model.altered(alter, samples, watch) for n, alter in SHIFTS.items()} if options.corrupt else {}
+    advice = what_to_label(parts, model.labels, options.data, split, str(options.groups))
+    groups = group_report.unlabelled(parts, logits, model.labels, against, altered, advice)
+    _write_card(options, groups)
+    figures |= {"unreadable": len(dataset.unreadable), "images": len(samples), **groups.facts()}
+    return Evaluation(figures, groups, samples, logits, None, model.labels)
+
+
+def _against(
+    options: EvaluateOptions,
+    parts: Sequence[Partition],
+    samples: list[Sample],
+    logits: Logits,
+    labels: Sequence[str],
+    watch: Watch,
+) -> Agreement | None:
+    """Where a second model agrees, if one was named."""
+    if not options.against:
+        return None
+    other = open_model(options.against, threads=options.threads)
+    return agreement(parts, logits, labels, other.name, other.labels, other.logits(samples, watch))
+
+
+def _write_card(options: EvaluateOptions, groups: GroupReport) -> None:
+    if options.card and options.bundle:
+        figures = groups.card(f"{options.data.name}/{options.split}")
+        add_artifacts(options.bundle, (), {}, metrics={"groups": figures})
+
+
 def write_evaluation(found: Evaluation, out: Path) -> None:
-    """Write metrics.json, the plots and the surest mistakes into a folder; raises OutputError, MissingExtra."""
+    """Write metrics.json, and with a truth plots and the surest mistakes; raises OutputError, MissingExtra."""
     write_text(out / "metrics.json", json.dumps(found.figures, indent=1) + "\n")
+    if found.truth is None:
+        return
     evaluation.plot_confusion(found.figures, found.labels, out / "confusion.png")
     evaluation.plot_confidence(found.logits, found.truth, out / "confidence.png")
     sheet = evaluation.contact_sheet(found.samples, found.logits, found.truth, found.labels)
@@ -144,61 +231,7 @@ def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list
     return [s for s, _ in kept], np.array([found for _, found in kept], np.int64)
 
 
-@dataclass(frozen=True)
-class _Model:
-    """What is measured: a checkpoint through torch, or a bundle through the runtime's backend."""
-
-    name: str
-    labels: tuple[str, ...]
-    logits: Callable[[list[Sample], Watch], Logits]
-    classifier: Classifier | None = None
-
-    @property
-    def notices(self) -> list[str]:
-        """What people should know of its outputs."""
-        return [self.classifier.notice] if self.classifier and self.classifier.notice else []
-
-
-def _open(options: EvaluateOptions) -> _Model:
-    if options.checkpoint:
-        network, recipe = open_checkpoint(options.checkpoint)
-        name = f"checkpoint {options.checkpoint.name} ({recipe.name})"
-        return _Model(name, LABELS, lambda samples, watch: predict(network, samples, recipe.size, watch=watch))
-    bundle = open_bundle(options.bundle)
-    classifier = Classifier(bundle, choose_artifact(bundle, options.precision), options.threads)
-    described = classifier.describe()
-    name = f"{described['bundle']}, {described['artifact']}"
-    return _Model(name, bundle.labels, lambda samples, watch: logits_of(classifier, samples, watch=watch), classifier)
-
-
-def _corrupted(
-    model: _Model, samples: list[Sample], truth: Classes, shared: SharedLabels, watch: Watch
-) -> dict[str, dict[str, float]]:
-    """Accuracy, mean recall and calibration error under each corruption."""
-    if model.classifier is None:
-        raise UsageError("--corrupt measures bundles, not checkpoints", hint="the same command with --bundle PATH")
-    found = {}
-    for name, alter in CORRUPTIONS.items():
-        logits = shared.pick(logits_of(model.classifier, samples, alter, watch))
-        figures = report(logits, truth, shared.names)
-        found[name] = {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
-    return found
-
-
-def _grouped(
-    groups: Path, data: Path, samples: list[Sample], right: list[bool], on_notice: Callable[[str], None]
-) -> list[tuple[dict[str, str], bool]]:
-    """Each picture's groups and whether it was right; pictures without a row are left out and counted."""
-    table = fairness.read_groups(groups)
-    root = data if data.is_dir() else data.parent
-    rows = [(table.get(str(s.path.relative_to(root))), ok) for s, ok in zip(samples, right, strict=True)]
-    known = [(values, ok) for values, ok in rows if values is not None]
-    if not known:
-        raise DatasetError(
-            f"no path of {groups} names a picture of {data}",
-            cause="paths are relative to the data folder, as in the manifest",
-            hint=f"head -2 {groups}",
-        )
-    if len(known) < len(rows):
-        on_notice(f"in no group: {counted(len(rows) - len(known), 'picture')}")
-    return known
+def _brief(logits: Logits, truth: Classes, labels: tuple[str, ...]) -> dict[str, float]:
+    """What is told of each corruption."""
+    figures = report(logits, truth, labels)
+    return {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
