@@ -173,12 +173,12 @@ def _by_group(metrics: Mapping[str, Any]) -> str:
     if not groups:
         return ""
     against = groups["against"]
-    what = "agreement" if against else "accuracy"
-    about = f"Measured on `{groups['set']}`."
+    what, recall = ("agreement", "agreement by its answer") if against else ("accuracy", "recall by expression")
+    about = f"`{groups['model']}` on `{groups['set']}` ({counted(groups['images'], 'picture')})."
     if against:
         about += f" Nobody labelled its expressions: agreement with another model, `{against}`, is no accuracy."
     rows = [
-        f"| group | pictures | {what} (95 %) | confidence | calibration error | recall by expression |",
+        f"| group | pictures | {what} (95 %) | confidence | calibration error | {recall} |",
         "|---|---|---|---|---|---|",
     ]
     for row in groups["rows"]:

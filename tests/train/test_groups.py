@@ -103,6 +103,7 @@ def test_what_people_show_is_no_bias() -> None:
     assert gap.worst_accuracy is not None
     assert gap.worst_accuracy.figure.value == 0.54
     assert gap.p > 0.9
+    assert gap.p_overall < 0.01
     assert gap.equal_opportunity is not None
     assert gap.equal_opportunity.difference.value == 0
 

@@ -101,7 +101,11 @@ def table(groups: Sequence[Group], what: str = "accuracy") -> str:
         figures = f"{g.accuracy:9.3f}  {g.low:.3f}..{g.high:.3f}   {g.confidence.value:10.3f}  {g.calibration_error}"
         lines.append(f"{g.label:{width}} {g.pictures:8} {figures}{note}")
     labels = list(groups[0].support)
-    lines += ["", f"{'recall of pictures':{width}} " + " ".join(f"{label:>14}" for label in labels)]
+    lines += [
+        "",
+        f"{'recall' if what == 'accuracy' else what + ' by label':{width}} "
+        + " ".join(f"{label:>14}" for label in labels),
+    ]
     for g in groups:
         cells = [f"{g.recall[n].value:.3f} of {g.support[n]}" if n in g.recall else "-" for n in labels]
         lines.append(f"{g.label:{width}} " + " ".join(f"{cell:>14}" for cell in cells))

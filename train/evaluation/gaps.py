@@ -59,7 +59,9 @@ class Gap:
         worst_accuracy, worst_mean_recall: of the compared; the mean is over `labels`.
         labels: those of which every compared group has SMALL_CELL pictures.
         p: of the permutation test that, given the true label, being right does not depend on the group.
-        p_holm: the same, corrected for all that were tested beside it (Holm 1979).
+        p_overall: of the same test over all pictures, whatever their label. It alone is low where a group is worse off
+            because it shows more of what is hard, or because the reference errs on it.
+        p_holm, p_overall_holm: the same, corrected for all that were tested beside them (Holm 1979).
         permutations: of the test.
     """
 
@@ -71,7 +73,9 @@ class Gap:
     worst_mean_recall: Worst | None
     labels: tuple[str, ...]
     p: float
+    p_overall: float
     p_holm: float
+    p_overall_holm: float
     permutations: int = PERMUTATIONS
 
 
@@ -115,7 +119,8 @@ def gaps(parts: Sequence[Partition], logits: Logits, truth: Classes, labels: Seq
 
 def corrected(found: Sequence[Gap]) -> list[Gap]:
     """The same gaps, their p values corrected for how many these are."""
-    return [replace(gap, p_holm=p) for gap, p in zip(found, holm([gap.p for gap in found]), strict=True)]
+    within, overall = holm([gap.p for gap in found]), holm([gap.p_overall for gap in found])
+    return [replace(g, p_holm=p, p_overall_holm=q) for g, p, q in zip(found, within, overall, strict=True)]
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -137,6 +142,8 @@ def _gap(part: Partition, right: NDArray[np.bool_], truth: Classes, labels: Sequ
     cells = kept.support >= SMALL_CELL
     resampled = _resampled(kept)
     p, by_chance = _permuted(tally, big, cells)
+    whole = _Tally(tally.support.sum(axis=1, keepdims=True), tally.hits.sum(axis=1, keepdims=True))
+    overall, _ = _permuted(whole, big, np.zeros((len(names), 1), bool))
     accuracy = recall = None
     shared = np.asarray(cells.all(axis=0) & (len(names) > 1))
     if len(names) > 1:
@@ -145,7 +152,7 @@ def _gap(part: Partition, right: NDArray[np.bool_], truth: Classes, labels: Sequ
         recall = _worst(names, _mean_recall(kept, shared), _mean_recall(resampled, shared))
     measured = tuple(name for name, is_shared in zip(labels, shared, strict=True) if is_shared)
     opportunity = _opportunity(names, labels, kept, resampled, by_chance) if (cells.sum(axis=0) > 1).any() else None
-    return Gap(part.by, names, too_small, opportunity, accuracy, recall, measured, p, p)
+    return Gap(part.by, names, too_small, opportunity, accuracy, recall, measured, p, overall, p, overall)
 
 
 def _opportunity(
@@ -252,23 +259,27 @@ def text(found: Sequence[Gap], what: str = "accuracy") -> str:
 
 def sentences(gap: Gap, what: str = "accuracy") -> list[str]:
     """One gap in words."""
+    recall = "recall of" if what == "accuracy" else f"{what} on"
     lines = []
-    if widest := gap.equal_opportunity:
+    widest = gap.equal_opportunity
+    if widest is None:
+        lines.append(f"equal opportunity: no label has two groups with {SMALL_CELL} pictures of it")
+    elif widest.highest == widest.lowest:
+        lines.append(f"equal opportunity: {recall} no label differs")
+    else:
         lines.append(
-            f"equal opportunity: recall of {widest.label} differs by {widest.difference}, {widest.highest} over "
+            f"equal opportunity: {recall} {widest.label} differs by {widest.difference}, {widest.highest} over "
             f"{widest.lowest}; chance alone exceeds {widest.by_chance:.3f} in 5 of 100"
         )
-    else:
-        lines.append(f"equal opportunity: no label has two groups with {SMALL_CELL} pictures of it")
     if gap.worst_accuracy:
         lines.append(f"worst group: {gap.worst_accuracy.group}, {what} {gap.worst_accuracy.figure}")
     if gap.worst_mean_recall:
-        over = f"mean recall of {', '.join(gap.labels)}"
+        over = f"mean {recall} {', '.join(gap.labels)}"
         lines.append(f"worst group: {gap.worst_mean_recall.group}, {over} {gap.worst_mean_recall.figure}")
     if gap.too_small:
         lines.append(f"too small to compare, under {counted(SMALL, 'picture')}: {', '.join(gap.too_small)}")
     lines.append(
-        f"that the group does not matter: p = {gap.p:.4f}, {gap.p_holm:.4f} corrected for all tests (Holm), "
-        f"{counted(gap.permutations, 'permutation')}"
+        f"that the group does not matter: p = {gap.p:.4f} within labels, {gap.p_overall:.4f} over all pictures; "
+        f"corrected (Holm) {gap.p_holm:.4f} and {gap.p_overall_holm:.4f}; {counted(gap.permutations, 'permutation')}"
     )
     return lines

@@ -48,8 +48,12 @@ class GroupReport:
             facts["shifts"] = {name: shift.facts() for name, shift in self.shifts.items()}
         return facts | ({"advice": self.advice} if self.advice else {})
 
-    def card(self, measured_on: str) -> dict[str, Any]:
-        """What a bundle's manifest keeps of it; raises DatasetError where nothing was compared."""
+    def card(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """What a bundle's manifest keeps of it; raises DatasetError where nothing was compared.
+
+        Args:
+            about: what was measured on what, as the manifest is to have it: set, images, model.
+        """
         compared = self.labelled or (self.against and self.against.compared)
         if not compared:
             raise DatasetError(
@@ -63,15 +67,15 @@ class GroupReport:
                 "group": g.label,
                 "pictures": g.pictures,
                 "too_small": g.too_small,
-                "share": [round(value, 4) for value in (g.accuracy, g.low, g.high)],
-                "recall": {n: round(r.value, 4) for n, r in g.recall.items() if g.support[n] >= gaps.SMALL_CELL},
-                "confidence": round(g.confidence.value, 4),
-                "calibration_error": round(g.calibration_error.value, 4),
+                "share": [g.accuracy, g.low, g.high],
+                "recall": {n: r.value for n, r in g.recall.items() if g.support[n] >= gaps.SMALL_CELL},
+                "confidence": g.confidence.value,
+                "calibration_error": g.calibration_error.value,
             }
             for g in compared.groups
         ]
         return {
-            "set": measured_on,
+            **about,
             "against": self.against.model if self.against and not self.labelled else "",
             "columns": list(dict.fromkeys(column for g in compared.gaps for column in g.by.split(CROSS))),
             "rows": rows,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -114,7 +114,7 @@ def evaluate(
         shifted = {name: altered[name] for name in SHIFTS if altered}
         against = _against(options, parts, samples, logits, shared.names, watch)
         groups = group_report.labelled(parts, logits, truth, shared.names, against, shifted)
-        _write_card(options, groups)
+        _write_card(options, groups, figures)
         figures |= groups.facts()
     return Evaluation(figures, groups, samples, logits, truth, shared.names)
 
@@ -163,9 +163,9 @@ def _unlabelled(
     altered = {n: model.altered(alter, samples, watch) for n, alter in SHIFTS.items()} if options.corrupt else {}
     advice = what_to_label(parts, model.labels, options.data, split, str(options.groups))
     groups = group_report.unlabelled(parts, logits, model.labels, against, altered, advice)
-    _write_card(options, groups)
-    figures |= {"unreadable": len(dataset.unreadable), "images": len(samples), **groups.facts()}
-    return Evaluation(figures, groups, samples, logits, None, model.labels)
+    figures |= {"unreadable": len(dataset.unreadable), "images": len(samples)}
+    _write_card(options, groups, figures)
+    return Evaluation({**figures, **groups.facts()}, groups, samples, logits, None, model.labels)
 
 
 def _against(
@@ -183,10 +183,10 @@ def _against(
     return agreement(parts, logits, labels, other.name, other.labels, other.logits(samples, watch))
 
 
-def _write_card(options: EvaluateOptions, groups: GroupReport) -> None:
+def _write_card(options: EvaluateOptions, groups: GroupReport, figures: Mapping[str, Any]) -> None:
     if options.card and options.bundle:
-        figures = groups.card(f"{options.data.name}/{options.split}")
-        add_artifacts(options.bundle, (), {}, metrics={"groups": figures})
+        about = {"set": f"{options.data.name}/{options.split}", "images": figures["images"], "model": figures["model"]}
+        add_artifacts(options.bundle, (), {}, metrics={"groups": groups.card(about)})
 
 
 def write_evaluation(found: Evaluation, out: Path) -> None:
