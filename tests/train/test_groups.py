@@ -168,7 +168,7 @@ def test_without_labels_answers_are_compared(tmp_path: Path, model: Path) -> Non
     assert found.groups is not None
     text = found.groups.text()
     assert "label 30 pictures of each of 7 expressions in each of 2 groups by gender: 420 pictures" in text
-    assert f"fer-edge evaluate --data {data} --split test --groups gender" in text
+    assert f"fer-edge evaluate --bundle {model} --data {data} --split test --groups gender" in text
 
 
 def test_with_labels_shifts_are_held_against_them(tmp_path: Path, model: Path) -> None:
@@ -239,3 +239,4 @@ def test_colour_faces_that_nobody_labelled(command: Command, tmp_path: Path) -> 
         assert sum(a["pictures"] for a in figures["answers"] if a["by"] == column) == 120
     assert "accuracy" not in figures
     assert "gender: F" in done.stdout
+    assert done.stdout.splitlines()[-2].endswith("--data utkface --split train --groups gender,ethnicity,age")

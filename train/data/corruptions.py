@@ -46,7 +46,7 @@ def warmth(image: Image, red: float, blue: float) -> Image:
 
 
 def skin_tone(image: Image, lightness: float) -> Image:
-    """Skin darker or lighter, eyes, teeth and hair left: CIELAB lightness multiplied where the colour is the skin's.
+    """Skin darker or lighter: CIELAB lightness multiplied where the colour is the skin's; eyes and teeth are left.
 
     The skin's colour is the median of the middle third, whatever it is; a grey picture is changed as a whole. It moves
     lightness alone: a face of another skin also differs in shape and contrast, of which this says nothing.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,19 +87,18 @@ def agreement(
     return Agreement(other, same, share(int(same.sum()), len(same)), compare(parts, logits, truth, names), agreed)
 
 
-def what_to_label(parts: Sequence[Partition], labels: Sequence[str], data: Path, split: str, asked: str) -> str:
+def what_to_label(parts: Sequence[Partition], labels: Sequence[str], data: Path, command: str) -> str:
     """What people must label so that recall by group can be measured, and the command that then does."""
     widest = max(parts, key=lambda part: len(part.names))
-    least = fairness.SMALL
-    many = 100
-    near, far = (round(100 * (wilson(n // 2, n)[1] - 0.5)) for n in (many, least))
+    few, many = fairness.SMALL, 100
+    off, less = (round(100 * (wilson(n // 2, n)[1] - 0.5)) for n in (few, many))
     table = data if data.is_file() else data / "manifest.csv"
-    words = ["fer-edge", "evaluate", "--data", str(data), *(["--split", split] if split else []), "--groups", asked]
     return (
         f"Nobody labelled the expressions of these pictures, so for whom the model is right was not measured. To know "
-        f"it, label {least} pictures of each of {len(labels)} expressions in each of {len(widest.names)} groups by "
-        f"{widest.by}: {counted(least * len(labels) * len(widest.names), 'picture')} tell each recall to {far} points, "
-        f"{many} of each to {near}. Write the labels into the column label of {table}, then:\n  {shlex.join(words)}"
+        f"it, label {few} pictures of each of {len(labels)} expressions in each of {len(widest.names)} groups by "
+        f"{widest.by}: {counted(few * len(labels) * len(widest.names), 'picture')} tell each recall to within {off} "
+        f"points, {many} of each to within {less}. Write the labels into the column label of {table}, then:\n"
+        f"  {command}"
     )
 
 

@@ -125,11 +125,11 @@ def corrected(found: Sequence[Gap]) -> list[Gap]:
 
 def holm(values: Sequence[float]) -> list[float]:
     """P values corrected for being several (Holm 1979), in their order."""
-    corrected, least = [0.0] * len(values), 0.0
+    raised, least = [0.0] * len(values), 0.0
     for rank, place in enumerate(np.argsort(values, kind="stable")):
         least = max(least, min(1.0, (len(values) - rank) * values[place]))
-        corrected[place] = least
-    return corrected
+        raised[place] = least
+    return raised
 
 
 def _gap(part: Partition, right: NDArray[np.bool_], truth: Classes, labels: Sequence[str]) -> Gap:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...bundle import Logits
-from ...errors import DatasetError
 from ...export.metrics import Classes
 from . import answers, fairness, gaps
 from .answers import Agreement, Answers
@@ -49,18 +48,12 @@ class GroupReport:
         return facts | ({"advice": self.advice} if self.advice else {})
 
     def card(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """What a bundle's manifest keeps of it; raises DatasetError where nothing was compared.
+        """What a bundle's manifest keeps of it: of the labels, or else of the second model.
 
         Args:
             about: what was measured on what, as the manifest is to have it: set, images, model.
         """
-        compared = self.labelled or (self.against and self.against.compared)
-        if not compared:
-            raise DatasetError(
-                "pictures without labels give no figures by group for a model card",
-                cause="answers alone do not say whether they are right",
-                hint="the same command with --against BUNDLE",
-            )
+        compared = self.labelled or (self.against.compared if self.against else gaps.Compared([], []))
         what = "accuracy" if self.labelled else "agreement"
         rows = [
             {

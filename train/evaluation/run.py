@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def evaluate(
         on_notice(line)
     samples = [s for s, label in zip(found, asked, strict=True) if shared.place(int(label)) >= 0]
     truth = shared.truth([label for label in asked.tolist() if shared.place(label) >= 0])
-    parts = partitions(options.groups, options.data, samples, on_notice) if options.groups else []
+    parts = partitions(str(options.groups), options.data, samples, on_notice) if options.groups else []
     began = perf_counter()
     logits = shared.pick(model.logits(samples, watch))
     each = 1000 * (perf_counter() - began) / len(samples)
@@ -143,6 +144,12 @@ def _unlabelled(
     options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch
 ) -> Evaluation:
     """Answers by group of pictures that nobody labelled; those of no group are left out."""
+    if options.card and not options.against:
+        raise UsageError(
+            "pictures without labels give no figures by group for a model card",
+            cause="answers alone do not say whether they are right",
+            hint="the same command with --against BUNDLE",
+        )
     split = options.split or (dataset.held_out if dataset.split(dataset.held_out) else "")
     samples = [s for s in dataset.samples if split in ("", s.split)]
     if not samples:
@@ -161,11 +168,19 @@ def _unlabelled(
     figures = _about(options, model, 1000 * (perf_counter() - began) / len(samples))
     against = _against(options, parts, samples, logits, model.labels, watch)
     altered = {n: model.altered(alter, samples, watch) for n, alter in SHIFTS.items()} if options.corrupt else {}
-    advice = what_to_label(parts, model.labels, options.data, split, str(options.groups))
+    advice = what_to_label(parts, model.labels, options.data, _command(options, split or samples[0].split))
     groups = group_report.unlabelled(parts, logits, model.labels, against, altered, advice)
-    figures |= {"unreadable": len(dataset.unreadable), "images": len(samples)}
+    unreadable = dataset.unreadable_in(split) if split else dataset.unreadable
+    figures |= {"unreadable": len(unreadable), "images": len(samples)}
     _write_card(options, groups, figures)
     return Evaluation({**figures, **groups.facts()}, groups, samples, logits, None, model.labels)
+
+
+def _command(options: EvaluateOptions, split: str) -> str:
+    """What measures the same again once there are labels, in a split that has pictures."""
+    model = ["--bundle", str(options.bundle)] if options.bundle else []
+    words = ["--data", str(options.data), "--split", split, "--groups", str(options.groups)]
+    return shlex.join(["fer-edge", "evaluate", *model, *words])
 
 
 def _against(
