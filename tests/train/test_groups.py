@@ -136,6 +136,7 @@ def test_columns_and_crossings_that_were_asked_for(tmp_path: Path, model: Path) 
         ("path,sex\n0.png,f\n1.png,F\n", "sex", "in two ways"),
         ("path,sex\n0.png,\n", "sex", "the column sex is empty"),
         ("path,sex\nno.png,f\n", "sex", "names a picture of"),
+        ("path,sex\n0.png,\n1.png,f\n", "sex", "no picture is in a group by sex"),
         ("path,years\n" + "".join(f"{i}.png,{i}\n" for i in range(30)), "years", "30 different values"),
         ("path,label\n0.png,happy\n", "", "names no column with groups"),
     ],

@@ -76,6 +76,12 @@ def partitions(
     made = [_partition(by, [_crossed(dict(row), by) for row in found]) for by in sets]
     left: dict[int, list[str]] = {}
     for part in made:
+        if not part.names:
+            raise DatasetError(
+                f"no picture is in a group by {part.by}",
+                cause=f"its cells are empty for every picture of {data} that is measured",
+                hint=f"head -3 {shlex.quote(str(table))}",
+            )
         left.setdefault(int((part.members < 0).sum()), []).append(part.by)
     for count, by in left.items():
         if count:
