@@ -160,7 +160,7 @@ def broken_bundle(bundle: Bundle, tmp_path: Path) -> Path:
 def command(tmp_path: Path) -> Command:
     """Runs `python -m fer_edge …` as a person would: another process, another folder, a home of its own."""
 
-    def run(*words: object, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: object, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "fer_edge", *(str(w) for w in words)],
             cwd=tmp_path,
