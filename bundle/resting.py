@@ -58,7 +58,11 @@ def logs(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
 def lacks_neutral(labels: Sequence[str]) -> str:
     """What is wrong with a bundle of these labels for a resting face; empty when it has `neutral`."""
     there = ", ".join(labels)
-    return "" if NEUTRAL in labels else f"has no label `{NEUTRAL}`, which [baseline] needs and --resting, only {there}"
+    return (
+        ""
+        if NEUTRAL in labels
+        else f"has no label `{NEUTRAL}`, which [baseline] needs, as --resting does, only {there}"
+    )
 
 
 def neutral_of(labels: Sequence[str]) -> int:

@@ -122,8 +122,11 @@ class RestingPrompt:
             print(f"look at the camera with a relaxed face for {resting.seconds:g} s", file=sys.stderr, flush=True)
         self._asked, self._told = True, frame.time_s >= resting.seconds
         if self._told:
-            learnt = counted(len(resting.learnt()), "face")
-            print(f"done: the resting face of {learnt} is known", file=sys.stderr, flush=True)
+            learnt = len(resting.learnt())
+            known = (
+                f"the resting face of {counted(learnt, 'person', 'people')} is known" if learnt else "nobody was seen"
+            )
+            print(f"done: {known}", file=sys.stderr, flush=True)
 
 
 def _refuse_session_options(given: Mapping[str, object]) -> None:

@@ -47,7 +47,7 @@ def open_resting(
         words.check_model(bundle.labels, model)
         return KnownRest(words, "a profile")
     path = Path(words)
-    if path.exists():
+    if str(words) and path.exists():  # an empty word is the path of this folder
         profile = _profile_in(path, bundle, detector, classifier)
         profile.check_model(bundle.labels, model)
         return KnownRest(profile, path.name or str(path))
@@ -72,7 +72,7 @@ def check_use(resting: RestingFace, source: str, still: bool, save: str | None) 
     if save is not None:
         profile_path(save)
         if isinstance(resting, OwnRest):
-            resting.profile()
+            resting.profile()  # says why there is none, before the run and not after it
 
 
 def profile_path(name: str) -> Path:

@@ -42,6 +42,13 @@ def test_on_probabilities_it_is_the_same_as_on_logits() -> None:
     assert of_probabilities.dtype == np.float32
 
 
+def test_what_was_taken_off_can_be_added_again() -> None:
+    rest = logs(softmax(ROWS[0]))
+    left = logs(take_off_probabilities(softmax(ROWS), rest, NEUTRAL)) + rest
+    left[:, NEUTRAL] -= NEUTRAL_LEAD
+    np.testing.assert_allclose(softmax(left), softmax(ROWS), atol=1e-5)
+
+
 def test_nothing_is_altered_that_was_given_and_a_certain_answer_stays_finite() -> None:
     certain, rest = np.eye(len(LABELS), dtype=np.float32)[[0]], logs(softmax(ROWS[0]))
     kept = rest.copy()

@@ -100,6 +100,7 @@ def test_a_smile_given_for_rest_is_told(here: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("film.avi", "--resting", ""), "no such picture"),
         (("film.avi", "--resting", "nobody"), "no such picture, folder, session or kept resting face"),
         (("film.avi", "--resting", "rest/empty.png"), "no face was found in rest/empty.png"),
         (("film.avi", "--resting", "film.avi"), "is a film, and --resting takes pictures"),
@@ -143,7 +144,7 @@ def test_before_a_camera_it_asks_for_a_relaxed_face_and_says_when_it_has_it(
         camera.switch_off()
     assert code == 0
     assert "look at the camera with a relaxed face for 1 s" in said
-    assert "done: the resting face of 1 face is known" in said
+    assert "done: the resting face of 1 person is known" in said
 
 
 def test_from_python(here: Path) -> None:
