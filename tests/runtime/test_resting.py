@@ -77,6 +77,8 @@ def test_a_face_that_reads_happy_at_rest_reads_neutral_and_its_smile_still_happy
     assert session.facts["resting"] == resting
     for seen in session.observations():  # label and probabilities are of the same: what was left
         assert session.labels[int(np.argmax(seen.probabilities))] == seen.raw_label
+    assert run_verb(capsys, "report", "s", "--only", "html")[0] == 0
+    assert "first:2s, taken off" in (here / "s" / "report.html").read_text()
     code, said = run_verb(capsys, "run", "film.avi", "--resting", "s")
     assert (code, "was taken off already" in said) == (2, True)
     assert profile_path("anna").stat().st_mode & 0o077 == 0
