@@ -7,6 +7,7 @@ EXAMPLES = {
         "fer-edge run clip.mp4",
         "fer-edge run clip.mp4 --out session --video",
         "fer-edge run camera:0 --seconds 60 --json",
+        "fer-edge run camera:0 --resting first:2s --resting-save anna",
         "fer-edge run --config /etc/fer-edge/config.toml",
     ),
     "report": ("fer-edge report session", "fer-edge report session --only csv"),

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 def _added(file: Path) -> dict[str, Path]:
     """What a file brought, and where it lies: detector weights, or a wheel of ready-made artifacts."""
     from ..benchmarks.measure.compiled import COMPILED
-    from ..bundle.ready_made import add_wheel
+    from ..bundle.opening.ready_made import add_wheel
     from ..runtime.vision.detectors.weights import REGISTRY, add_model
 
     if file.suffix == ".whl":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,12 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--smoother", choices=("exponential", "majority"), help="(default: exponential)")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: up to four)")
+    parser.add_argument("--resting", metavar="FACE", help=_RESTING)
+    parser.add_argument(
+        "--resting-save", metavar="NAME", help="keep that resting face (numbers, no picture) for --resting NAME"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
 
 
 _SOURCE = (
     "a video, a picture, a folder of pictures, 'photos/*.jpg', camera:N or its path, a stream's URL, or demo[:SECONDS] "
     "(default: demo)"
+)
+_RESTING = (
+    "take this resting face off what is seen: first:2s (whoever is seen in the first 2 s is at rest), a picture or a "
+    "folder of the person at rest, a session, a kept NAME; or own:60s: what each face mostly shows"
 )
 
 
@@ -77,9 +86,10 @@ def run(args: argparse.Namespace) -> int:
     options = _options(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json", "config")})
     from ..runtime.run import run_session
 
-    status = StatusLine()
+    status, ask = StatusLine(), RestingPrompt()
 
     def show(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> None:
+        ask.show(analysis, frame)
         if not args.json:
             status.show(status_text(analysis, frame, seen))
 
@@ -93,6 +103,30 @@ def run(args: argparse.Namespace) -> int:
     if failure:
         return explain(failure, args.debug, as_json=False)
     return interrupted() if summary.interrupted and not summary.live else 0
+
+
+class RestingPrompt:
+    """Asks whoever is before a camera for a relaxed face, and says when that is over; on standard error."""
+
+    def __init__(self) -> None:
+        self._asked = self._told = False
+
+    def show(self, analysis: Analysis, frame: Frame) -> None:
+        """After each frame."""
+        from ..runtime.vision.resting_face import FirstSeconds
+
+        resting = analysis.pipeline.resting
+        if self._told or not (analysis.source.live and isinstance(resting, FirstSeconds)):
+            return
+        if not self._asked:
+            print(f"look at the camera with a relaxed face for {resting.seconds:g} s", file=sys.stderr, flush=True)
+        self._asked, self._told = True, frame.time_s >= resting.seconds
+        if self._told:
+            learnt = len(resting.learnt())
+            known = (
+                f"the resting face of {counted(learnt, 'person', 'people')} is known" if learnt else "nobody was seen"
+            )
+            print(f"done: {known}", file=sys.stderr, flush=True)
 
 
 def _refuse_session_options(given: Mapping[str, object]) -> None:
@@ -114,6 +148,7 @@ def _options(
     video: bool,
     replace: bool,
     seconds: float | None,
+    resting_save: str | None,
     **pipeline: Any,
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
@@ -132,7 +167,7 @@ def _options(
             raise UsageError(f"--{name} must be positive, not {value:g}")
     if given.detect_width < 0 or 0 < given.detect_width < 64:
         raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
-    return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given)
+    return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save)
 
 
 def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> str:
@@ -163,6 +198,7 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "per_face": [] if summary.still else [_face_json(face) for face in summary.shares.faces],
         "device": summary.device,
         "detector": summary.detector,
+        "resting": summary.resting,
         "outputs": {k: str(v) for k, v in summary.outputs.items()},
         "skipped": summary.skipped,
         "dropped": summary.dropped,
@@ -202,6 +238,19 @@ def _percent(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
 
 
+def _rested(resting: Mapping[str, Any]) -> str:
+    """Which resting face was taken off, and how many faces of."""
+    if "learnt" not in resting:
+        return f"what each face mostly showed in {resting['seconds']:g} s was taken off it"
+    source = f"{resting['from']} ({counted(resting['pictures'], 'picture')})"
+    if not resting["learnt"]:
+        return f"{source}: no face was seen in that time, and nothing was taken off"
+    each = "each its own" if resting["learnt"] > 1 else "the same for each" if resting["faces"] > 1 else ""
+    left = f"; {counted(resting['left'], 'face')} that came later left as seen" if resting["left"] else ""
+    doubt = "; it looks like an expression, and no longer shows: was the face at rest?" if resting["doubtful"] else ""
+    return f"{source} taken off {counted(resting['faces'], 'face')}{each and ', ' + each}{left}{doubt}"
+
+
 def as_text(summary: SessionSummary, name: str) -> str:
     """A summary for people; `name` is the device as it was asked for."""
     device = summary.device
@@ -214,6 +263,8 @@ def as_text(summary: SessionSummary, name: str) -> str:
         f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
         f"{counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
     ]
+    if summary.resting:
+        lines.append(f"at rest:     {_rested(summary.resting)}")
     if summary.interrupted:
         lines.insert(1, f"ended:       {summary.ended}")
     lines += [f"{name + ':':12} {device[name]}" for name in ("connection", "tuned") if device.get(name)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bundle import Bundle
+from ..bundle.resting import RestingProfile
 from ..devices.cpu import limit_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
@@ -32,7 +33,7 @@ class PipelineOptions:
         detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
         infer_every_s: least seconds between two inferences of a face; 0: in every frame.
         max_faces: in one frame, the best first; 0: all.
-        resting_face_s: seconds over which a face's usual expression is averaged and taken off; 0: not at all.
+        resting: whose resting face is taken off: a profile, or what `fer-edge run --resting` takes; None: nobody's.
     """
 
     bundle: Bundle | Path | str | None = None
@@ -46,7 +47,7 @@ class PipelineOptions:
     detect_every: int = 1
     infer_every_s: float = 0.0
     max_faces: int = 0
-    resting_face_s: float = 0.0
+    resting: RestingProfile | Path | str | None = None
 
 
 DEFAULTS = PipelineOptions()
@@ -65,8 +66,8 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     """Open bundle, detector and device, and put them in a row; threads are limited in the whole process.
 
     Raises:
-        BundleError kinds, UsageError: something is not there or does not fit; DeviceNotFound: the device is absent,
-        and nothing stands in; DeviceFailed: it does not start.
+        BundleError kinds, UsageError, InputError: something is not there or does not fit; DeviceNotFound: the device is
+        absent, and nothing stands in; DeviceFailed: it does not start.
     """
     profile = find_profile(options.device)
     bundle = bundle_for(profile, options.bundle)
@@ -75,19 +76,38 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
     told = "; ".join(line for line in (notice, classifier.notice) if line)
-    return BuiltPipeline(_row(detector, classifier, options), classifier, told)
+    try:
+        resting = _resting(options.resting, bundle, detector, classifier)
+    except BaseException:
+        classifier.close()
+        raise
+    return BuiltPipeline(_row(detector, classifier, options, resting), classifier, told)
 
 
 def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:
-    """A pipeline around what classifies already; bundle, device, precision, fallback and threads are its own affair.
+    """A pipeline around what classifies already, whose own affair are bundle, device, precision, fallback and threads.
+
+    No resting face is taken off.
 
     Raises UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
     """
     return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
 
 
-def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOptions) -> Pipeline:
-    resting = RestingFace(classifier.labels, options.resting_face_s) if options.resting_face_s else None
+def _resting(
+    words: RestingProfile | Path | str | None, bundle: Bundle, detector: Detector, classifier: Classifier
+) -> RestingFace | None:
+    """The resting face that is asked for; raises as `open_resting`."""
+    if words is None:
+        return None
+    from .resting import open_resting  # with sources and sessions, which a pipeline does without
+
+    return open_resting(words, bundle, detector, classifier)
+
+
+def _row(
+    detector: Detector, classifier: FaceClassifier, options: PipelineOptions, resting: RestingFace | None = None
+) -> Pipeline:
     return Pipeline(
         detector,
         classifier,
@@ -95,5 +115,5 @@ def _row(detector: Detector, classifier: FaceClassifier, options: PipelineOption
         detect_every=options.detect_every,
         infer_every_s=options.infer_every_s,
         max_faces=options.max_faces,
-        resting_face=resting,
+        resting=resting,
     )

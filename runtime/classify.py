@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..bundle import Bundle, Image
-from ..errors import InputError
+from ..bundle.resting import RestingProfile
+from ..errors import InputError, UsageError
 from .build import PipelineOptions, build_pipeline
 from .types import Box
 
@@ -40,6 +41,7 @@ def classify(
     device: str = "cpu",
     detect: bool = False,
     color: str = "bgr",
+    resting: RestingProfile | Path | str | None = None,
 ) -> list[FaceExpression]:
     """Expressions in pictures, without tracking or smoothing.
 
@@ -49,14 +51,18 @@ def classify(
         device: a name of `fer-edge devices`.
         detect: look for faces first, and give none or several a picture; otherwise a picture is one face, as a crop is.
         color: bgr, as OpenCV reads them, or rgb, as PIL does.
+        resting: the person's face at rest, which is taken off: a picture or a folder of them, a session, a profile or
+            its name.
 
     Raises:
-        InputError: a picture of another kind; BundleError kinds, DeviceNotFound, DeviceFailed as `build_pipeline`.
+        InputError: a picture of another kind; UsageError: `resting` needs a film; other kinds as `build_pipeline`.
     """
     pictures = [as_bgr(i, color) for i in ([images] if isinstance(images, np.ndarray) else images)]
-    built = build_pipeline(PipelineOptions(bundle=bundle, device=device))
-    detector, classifier = built.pipeline.detector, built.classifier
+    built = build_pipeline(PipelineOptions(bundle=bundle, device=device, resting=resting))
+    detector, classifier, rest = built.pipeline.detector, built.classifier, built.pipeline.resting
     try:
+        if rest and rest.timed:
+            raise UsageError(f"resting={resting!r} needs a film: pictures have no first seconds")
         found: list[FaceExpression] = []
         for number, picture in enumerate(pictures):
             boxes = [f.box for f in detector.detect(picture)] if detect else [_whole(picture)]
@@ -64,6 +70,7 @@ def classify(
                 continue
             rows = classifier.probabilities(np.stack([classifier.crop(picture, box) for box in boxes]))
             for box, row in zip(boxes, rows, strict=True):
+                row = rest.take_off(0, 0.0, row) if rest else row
                 top = int(row.argmax())
                 named = dict(zip(classifier.labels, map(float, row), strict=True))
                 found.append(FaceExpression(number, classifier.labels[top], float(row[top]), named, box))

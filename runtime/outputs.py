@@ -74,6 +74,7 @@ class Outputs:
         failure: OutputError | None = None
         skipped = list(getattr(self._source, "skipped", []))
         facts = {"frames": tally.frames, "faces": tally.faces, "ended": ended, "skipped": skipped}
+        facts["resting"] = resting_fact(self.pipeline)
         steps = [self.store.commit, lambda: self.store.note(facts), self.store.close]
         for step in [*([self.video.close] if self.video else []), *steps]:
             try:
@@ -115,4 +116,10 @@ def session_facts(source: str, fps: float, pipeline: Pipeline) -> dict[str, Any]
         "detector": pipeline.detector.name,
         "smoother": pipeline.smoother.name,
         "infer_every_s": pipeline.infer_every_s,
+        "resting": resting_fact(pipeline),
     }
+
+
+def resting_fact(pipeline: Pipeline) -> dict[str, Any] | None:
+    """Which resting face is taken off, as JSON values; None: none."""
+    return pipeline.resting.describe() if pipeline.resting else None

@@ -88,7 +88,7 @@ class Pipeline:
         detect_every: int = 1,
         infer_every_s: float = 0.0,
         max_faces: int = 0,
-        resting_face: RestingFace | None = None,
+        resting: RestingFace | None = None,
     ) -> None:
         """Put the parts in a row.
 
@@ -97,12 +97,12 @@ class Pipeline:
             infer_every_s: faces are classified, and observed, this often at most; the smoother is aware of time. All in
                 view are in one frame, so that it shows who was there together; a new face is at once, beside that.
             max_faces: in one frame, the best first; 0: all.
-            resting_face: takes off what a face usually shows, before the smoother.
+            resting: takes the resting face off each answer, before anything else sees it.
         """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
         self.tracker, self.flow = IouTracker(), OpticalFlow()
         self.tally = Tally()
-        self.infer_every_s, self.resting_face = infer_every_s, resting_face
+        self.infer_every_s, self.resting = infer_every_s, resting
         self._detect_every, self._most = detect_every, max_faces or None
         self._since_detection = detect_every
         self._inferred_s, self._newest = float("-inf"), 0
@@ -169,10 +169,9 @@ class Pipeline:
     def _observe(
         self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]
     ) -> Observation:
-        taken, resting = probabilities, self.resting_face
-        if resting:
-            taken = resting.subtract(track.number, frame.time_s, probabilities)
-        smoothed = self.smoother.update(track.number, frame.time_s, taken)
+        if self.resting:
+            probabilities = self.resting.take_off(track.number, frame.time_s, probabilities)
+        smoothed = self.smoother.update(track.number, frame.time_s, probabilities)
         return Observation(
             frame=frame.index,
             time_s=frame.time_s,

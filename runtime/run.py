@@ -6,17 +6,19 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ..bundle import Bundle
+from ..bundle.resting import ANEW
 from ..devices.cpu import default_threads
-from ..errors import DeviceFailed, FerEdgeError, OutputError, SourceError, UsageError
+from ..errors import DeviceFailed, FerEdgeError, InputError, OutputError, SourceError, UsageError
 from ..words import counted
 from .build import DEFAULTS, PipelineOptions, build_pipeline
-from .outputs import Outputs
+from .outputs import Outputs, resting_fact
 from .pipeline import stream
 from .shares import Shares, ShareTally
 from .sources import Source, open_source
@@ -36,6 +38,7 @@ class RunOptions:
         video: record an annotated video into `out`, too.
         replace: overwrite the session that is there.
         seconds: stop after this much of the source; None: at its end.
+        resting_save: keep the resting face that is taken off (`pipeline.resting`) under this name.
     """
 
     source: str = "demo"
@@ -44,6 +47,7 @@ class RunOptions:
     replace: bool = False
     seconds: float | None = None
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+    resting_save: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class SessionSummary:
         expressions: share 0..1 of the faces' time with each label, the longest first.
         device: what served: backend, version, device, precision, threads, restarts, degraded.
         detector: the name of the one that served.
+        resting: which resting face was taken off, and how many faces of; None: none was.
         outputs: what was written -> where.
         skipped: a line a picture that could not be read.
         dropped: frames of a live source that came while others were looked at.
@@ -84,6 +89,7 @@ class SessionSummary:
     still: bool
     device: dict[str, Any]
     detector: str
+    resting: dict[str, Any] | None
     outputs: dict[str, Path]
     skipped: list[str]
     dropped: int
@@ -108,6 +114,7 @@ class Analysis:
             built = build_pipeline(options.pipeline)
             self.pipeline, self._classifier = built.pipeline, built.classifier
             opened.callback(self._classifier.close)
+            self._check_resting()
             if built.notice:
                 on_notice(built.notice)
             self._outputs = Outputs(options.out, options.video, options.replace, self.source, self.pipeline, on_notice)
@@ -116,6 +123,7 @@ class Analysis:
         self._started = monotonic()
         self.summary: SessionSummary | None = None  # None too after a run that saw nothing
         self._closed = False
+        self._saved: dict[str, Path] = {}
 
     @property
     def elapsed_s(self) -> float:
@@ -169,10 +177,11 @@ class Analysis:
             if failure and (not tally.frames or (self.source.still and not tally.faces)):
                 self._outputs.discard()
                 return
-            try:
-                self._outputs.close(ended)
-            except OutputError as error:
-                failure = failure or error
+            for finish in (partial(self._outputs.close, ended), self._save_resting):
+                try:
+                    finish()
+                except (OutputError, InputError) as error:
+                    failure = failure or error
             self.summary = self._summarise(ended, elapsed_s, failure)
         finally:
             self._opened.close()
@@ -182,6 +191,23 @@ class Analysis:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+    def _check_resting(self) -> None:
+        """Raise UsageError where this run cannot use or keep the resting face that it was asked for."""
+        from .resting import check_use
+
+        options, resting = self.options, self.pipeline.resting
+        if resting:
+            check_use(resting, options.source, self.source.still, options.resting_save)
+        elif options.resting_save is not None:
+            cause = "--resting-save keeps what --resting names"
+            raise UsageError("there is no resting face to be kept", cause=cause, hint=ANEW)
+
+    def _save_resting(self) -> None:
+        if self.pipeline.resting and self.options.resting_save is not None:
+            from .resting import save_profile
+
+            self._saved["resting"] = save_profile(self.options.resting_save, self.pipeline.resting.profile())
 
     def _summarise(self, ended: str, elapsed_s: float, failure: FerEdgeError | None) -> SessionSummary:
         source, tally = self.source, self.pipeline.tally
@@ -201,7 +227,8 @@ class Analysis:
             still=source.still,
             device=self._classifier.describe(),
             detector=self.pipeline.detector.name,
-            outputs=self._outputs.paths,
+            resting=resting_fact(self.pipeline),
+            outputs={**self._outputs.paths, **self._saved},
             skipped=list(getattr(source, "skipped", [])),
             dropped=int(getattr(source, "dropped", 0)),
             failure=failure,

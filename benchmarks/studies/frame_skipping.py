@@ -55,7 +55,7 @@ class Watched:
 def watch(bundle: Bundle, frames: Sequence[Frame], baseline: bool = False, **work: Any) -> Watched:
     """Run the pipeline once over the frames."""
     if baseline:
-        work["resting_face_s"] = BASELINE_S
+        work["resting"] = f"own:{BASELINE_S:g}s"
     built = build_pipeline(PipelineOptions(bundle=bundle, threads=1, detector="yunet", **work))
     pipeline = built.pipeline
     newest: dict[int, Observation] = {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from ... import __version__
 from ...bundle import default_bundle, describe_file, write_text, writing
 from ...bundle.manifest import MANIFEST
-from ...bundle.ready_made import PACKAGE, TABLE, Row, ready_made
+from ...bundle.opening.ready_made import PACKAGE, TABLE, Row, ready_made
 from ..run import ExportOptions, export_bundle
 
 BUNDLES = ("default", "edgetpu")

@@ -63,9 +63,9 @@ def _folder(folder: Path) -> Iterator[Problem]:
 
 
 def _names(config: KioskConfig) -> Iterator[Problem]:
+    from ...bundle.resting import lacks_neutral
     from ...devices.profile import find_profile
     from ..inference.open_device import artifact_for, bundle_for
-    from ..vision.resting_face import lacks_neutral
 
     full, serious = "model.device", True
     try:

@@ -146,10 +146,12 @@ class Privacy:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A resting face of one's own: what a person usually shows is taken off what is seen. In memory only."""
+    """The resting face of each person in view, learnt from what they mostly show, is taken off. In memory only."""
 
     on: bool = key(False, "use it")
-    seconds: float = key(60.0, "of a face, before its baseline counts", "seconds", low=1, high=3600)
+    seconds: float = key(
+        60.0, "that a face is watched before its resting face counts in full", "seconds", low=1, high=3600
+    )
 
 
 @dataclass(frozen=True)

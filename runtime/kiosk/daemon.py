@@ -19,6 +19,7 @@ from ..inference.classifier import Classifier
 from ..pipeline import Pipeline, Sink
 from ..status.snapshot import Aggregate, Condition, Health, Snapshot
 from ..types import Stamped
+from ..vision.resting_face import OwnRest
 from .rate_limit import RateLimit
 from .systemd import Notifier
 
@@ -28,7 +29,7 @@ NOT_FINITE_S = 600.0
 """So long after an answer that was no finite number the kiosk says so."""
 GAVE_UP = 4
 """Exit code when the camera or the device did not come back; systemd starts the service again."""
-TOLD = ("backend", "device", "degraded", "restarts", "precision", "detector")
+TOLD = ("backend", "device", "degraded", "restarts", "precision", "detector", "baseline")
 """What is published of what serves."""
 
 
@@ -256,6 +257,8 @@ class Daemon:
         spent = {s: v - self._published_seconds.get(s, 0.0) for s, v in tally.seconds.items()}
         self.aggregate.forget(now)
         about = {**self.classifier.describe(), "detector": self.pipeline.detector.name}
+        if isinstance(self.pipeline.resting, OwnRest) and self.aggregate.faces():
+            about["baseline"] = self.pipeline.resting.state
         withholds, told = self.aggregate.withholds, self._speeds_told and self.aggregate.faces() is not None
         speeds = told or not withholds
         return Snapshot(

@@ -52,7 +52,7 @@ def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
             bundle=model.bundle or None,
             infer_every_s=between_inferences(config),
             max_faces=config.work.max_faces,
-            resting_face_s=config.baseline.seconds if config.baseline.on else 0.0,
+            resting=f"own:{config.baseline.seconds:g}s" if config.baseline.on else None,
         )
     )
     return built.pipeline, built.classifier, built.notice

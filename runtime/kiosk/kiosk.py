@@ -91,7 +91,9 @@ class Kiosk:
             log.warning(notice)
         log.info("the detector %s serves", self.pipeline.detector.name)
         if config.baseline.on:
-            log.warning("a baseline is kept of every face in view, in memory, as long as it is in view (baseline.on)")
+            log.warning(
+                "the resting face of everybody in view is learnt, in memory, as long as they are in view (baseline.on)"
+            )
         self.history = open_history(config, self.classifier.labels)
         self._open.callback(self._close_history)
         keep_in_mind = partial(remember, config.store.folder)

@@ -75,6 +75,7 @@ def render(session: Session) -> str:
         "Device": facts.get("device", ""),
         "Detector": facts.get("detector", ""),
         "Smoothing": facts.get("smoother", ""),
+        **({"Resting face": f"{resting['from']}, taken off"} if (resting := facts.get("resting")) else {}),
     }
     details = "".join(f"<tr><th>{escaped(k)}</th><td>{escaped(str(v))}</td></tr>" for k, v in about.items())
     values = {

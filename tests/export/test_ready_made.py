@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fer_edge.bundle import default_bundle, find_bundle, open_bundle
-from fer_edge.bundle import ready_made as packed
+from fer_edge.bundle.opening import ready_made as packed
 from fer_edge.bundle.portraits import portraits
 from fer_edge.cli.main import main
 from fer_edge.devices.profile import find_profile

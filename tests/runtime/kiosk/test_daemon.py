@@ -24,6 +24,7 @@ from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.status.snapshot import HERE_S, Aggregate, Condition, Snapshot
 from fer_edge.runtime.types import Frame, Observation, Stamped
 from fer_edge.runtime.vision.detectors import open_detector
+from fer_edge.runtime.vision.resting_face import OwnRest
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother
 from support.waiting import until
 
@@ -193,6 +194,18 @@ def test_nothing_about_one_face_gets_out(bundle: Bundle, clip: Path, yunet: Path
     assert all(s.faces is None and not s.shares and not s.window for s in kiosk.told)
     assert all((s.fps, s.latency_ms, s.dropped, s.stages_ms) == (None, None, None, {}) for s in kiosk.told)
     assert not {"box", "track", "probabilities"} & set(str(asdict(kiosk.told[-1])).replace("'", " ").split())
+
+
+@pytest.mark.parametrize(("least_group", "told"), [(1, {"not sure yet"}), (2, {None})])
+def test_whether_resting_faces_are_known_is_told_of_enough_faces(
+    bundle: Bundle, clip: Path, yunet: Path, least_group: int, told: set[str | None]
+) -> None:
+    """The man of the clip smiles all the time, which is no resting face; with a group of two he is not told of."""
+    kiosk = Kiosk(bundle, clip, aggregate=Aggregate(least_group=least_group))
+    kiosk.daemon.pipeline.resting = OwnRest(bundle.labels, seconds=1)
+    kiosk.steps(30)
+    assert {snapshot.device.get("baseline") for snapshot in kiosk.told[2:]} == told
+    assert {seen.label for seen in kiosk.seen} == {"happy"}
 
 
 @pytest.mark.parametrize("factor", [np.nan, np.inf])

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
-from ..files import locked
-from .bundle import (
+from ...errors import InputError
+from ...files import locked
+from ..bundle import (
     Bundle,
     add_artifacts,
     added_bundle,
@@ -26,9 +26,9 @@ from .bundle import (
     same_model,
     save_bundle,
 )
-from .manifest import CARD, MANIFEST, Artifact, Manifest
+from ..manifest import CARD, MANIFEST, Artifact, Manifest
 
-TABLE = Path(__file__).with_name("ready_made.csv")
+TABLE = Path(__file__).parents[1] / "ready_made.csv"
 PACKAGE = "fer_edge_models"
 """The folder inside the wheel; below it one a bundle, each with a bundle.json and the files by their paths in it."""
 
