@@ -186,6 +186,11 @@ def _check(recipe: Recipe, dataset: Dataset, teachers: Sequence[Member]) -> None
             f"the recipe {recipe.name} learns from labels alone and takes no teacher",
             hint="add distill = 1.0 to the recipe, or leave --teacher out",
         )
+    if recipe.groups != dataset.group_columns:
+        raise UsageError(
+            f"the recipe {recipe.name} asks for the columns {', '.join(recipe.groups)}, which were not read",
+            hint="fer-edge train reads them; for sweeps and folds take groups out of the recipe",
+        )
     parts = parts_of(labelled(dataset.split("valid"))[0], dataset.group_columns)
     if recipe.select == "worst_group" and len(parts) < 2:
         raise UsageError(

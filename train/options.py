@@ -34,6 +34,13 @@ class TrainingSet:
         """The name it goes by in figures."""
         return self.name or self.folder.resolve().name
 
+    @property
+    def stated(self) -> str:
+        """The set as --data takes it, without a path of this machine."""
+        share = f",share={self.share:g}" if self.share is not None else ""
+        margin = f",margin={self.margin:g}" if self.margin else ""
+        return f"{self.called}{share}{margin}" + (f",labels={Path(self.labels).name}" if self.labels else "")
+
 
 @dataclass(frozen=True)
 class TeacherChoice:
@@ -85,6 +92,5 @@ class TrainOptions:
 
     @property
     def data_name(self) -> str:
-        """What the data is called, and in which shares, without a path of this machine."""
-        stated = [f"{one.called},share={one.share:g}" if one.share else one.called for one in self.sets]
-        return " --data ".join(stated)
+        """The sets as --data takes them, without a path of this machine."""
+        return " --data ".join(one.stated for one in self.sets)

@@ -80,6 +80,11 @@ def test_sets_are_read_as_one(plain: Path, colour: Path, weak: Path) -> None:
     assert dict(data.shares) == pytest.approx({"plain": 0.5, "colour": 0.5 * 4 / 7, "weak": 0.5 * 3 / 7})
     assert describe_sets(data)[2] == "weak: train 3, 0 labelled, 3 synthetic; 21% of what training draws"
     assert {s.collection for s in first_set(data).samples} == {"plain"}
+    assert [one.stated for one in sets(plain, colour, weak)] == [
+        "plain,share=0.5",
+        "colour,margin=0.2",
+        "weak,labels=none",
+    ]
 
 
 def test_each_set_may_have_a_label_map_of_its_own(tmp_path: Path) -> None:
@@ -200,6 +205,8 @@ def test_worst_group_needs_groups(plain: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs the train extra")
     with pytest.raises(UsageError, match=r"selects by .worst_group., and .* 0 sources or groups"):
         fit(replace(TINY, select="worst_group"), read_sets((TrainingSet(plain),), TINY), tmp_path / "work")
+    with pytest.raises(UsageError, match="asks for the columns age, which were not read"):
+        fit(replace(TINY, groups=("age",)), read_sets((TrainingSet(plain),), TINY), tmp_path / "work")
     with pytest.raises(UsageError, match="group_balance wants groups"):
         parse_recipe("x", {"group_balance": 1.0}, "x.toml")
 
