@@ -36,9 +36,7 @@ def read_sets(
     for one in sets:
         own = second if len(sets) == 1 or second in _columns(one, (second,)) else ""
         chosen = None if one.labels == NO_LABELS else one.labels or label_map
-        part = read_dataset(
-            one.folder, own, recipe.seed, watch, label_map=chosen, groups=columns, margin=one.margin
-        )  # fmt: skip
+        part = read_dataset(one.folder, own, recipe.seed, watch, label_map=chosen, groups=columns, margin=one.margin)
         parts.append(replace(part, samples=tuple(_of_set(s, one, len(sets) > 1) for s in part.samples)))
     return Dataset(
         tuple(s for part in parts for s in part.samples),
