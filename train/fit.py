@@ -189,7 +189,7 @@ def _check(recipe: Recipe, dataset: Dataset, teachers: Sequence[Member]) -> None
     if recipe.groups != dataset.group_columns:
         raise UsageError(
             f"the recipe {recipe.name} asks for the columns {', '.join(recipe.groups)}, which were not read",
-            hint="fer-edge train reads them; for sweeps and folds take groups out of the recipe",
+            hint="take groups out of the recipe for sweeps and folds: they read no groups",
         )
     parts = parts_of(labelled(dataset.split("valid"))[0], dataset.group_columns)
     if recipe.select == "worst_group" and len(parts) < 2:
