@@ -22,6 +22,7 @@ SPLIT_WORDS: dict[str, str] = {
     **dict.fromkeys(("test", "testing", "privatetest"), "test"),
 }
 """Word, in small letters -> split: those of ImageNet, Keras and Ultralytics, and FER2013's own."""
+TRUTH_WORDS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 MAX_NAMED = 20
 """So many files are named in one line; the rest is counted."""
 
@@ -36,7 +37,12 @@ class Sample:
         label: index into the dataset's labels, or None where the taggers did not agree.
         second: index of another label column, or None.
         votes: taggers' votes for each of LABELS, or empty.
-        content: SHA-256 of the decoded picture; equal for copies, whatever their file format.
+        content: SHA-256 of the decoded face; equal for copies, whatever their file format.
+        box: left, top, width, height in pixels of the face in the picture, or None where it fills it.
+        source: where the picture comes from: the manifest's column up to a colon, else its set's name in a mixture.
+        synthetic: made by a machine, not taken of a person.
+        groups: values of the columns that were asked for, in their order; "" where nothing is said.
+        collection: name of the set in a mixture.
     """
 
     path: Path
@@ -45,10 +51,19 @@ class Sample:
     second: int | None = None
     votes: tuple[float, ...] = ()
     content: str = ""
+    box: tuple[int, int, int, int] | None = None
+    source: str = ""
+    synthetic: bool = False
+    groups: tuple[str, ...] = ()
+    collection: str = ""
 
 
-def from_csv(table: Path, second_label: str, naming: Naming) -> list[Sample]:
-    """Samples of a CSV manifest, paths relative to its folder; raises DatasetError with the line that is wrong."""
+def from_csv(table: Path, second_label: str, naming: Naming, groups: Sequence[str] = ()) -> list[Sample]:
+    """Samples of a CSV manifest, paths relative to its folder; raises DatasetError with the line that is wrong.
+
+    Args:
+        groups: columns to carry along, where the table has them.
+    """
     wanted = ["path", "split", "label", *([second_label] if second_label else [])]
     content = read_table(table, wanted, "add the columns, or choose a recipe that does not ask for them")
     votes = {known_label(column): column for column in content.columns}
@@ -67,7 +82,12 @@ def from_csv(table: Path, second_label: str, naming: Naming) -> list[Sample]:
             tally = tuple(float(row[votes[name]] or 0) for name in LABELS) if votes else ()
         except ValueError as error:
             raise DatasetError(f"{where}: a vote is not a number ({error})") from None
-        samples.append(Sample(table.parent / row["path"], split, label, second, tally))
+        synthetic = TRUTH_WORDS.get(row.get("synthetic", "").casefold())
+        if synthetic is None:
+            raise DatasetError(f"{where}: synthetic must be 1 or 0, not {row['synthetic']!r}")
+        facts = Sample(table.parent / row["path"], split, label, second, tally, synthetic=synthetic)
+        source = row.get("source", "").partition(":")[0].strip()  # what follows names one picture of the source
+        samples.append(replace(facts, source=source, groups=tuple(row.get(column, "") for column in groups)))
     return samples
 
 

@@ -44,7 +44,8 @@ def _lines(loop: Iterable[Any], total: int | None, desc: str, out: TextIO) -> It
         yield item
         if monotonic() - last >= LINE_EVERY_S:
             last = monotonic()
-            print(f"{desc}: {done} of {total or '?'} in {last - start:.0f} s", file=out, flush=True)
+            left = f", about {(last - start) / done * (total - done):.0f} s to go" if total else ""
+            print(f"{desc}: {done} of {total or '?'} in {last - start:.0f} s{left}", file=out, flush=True)
 
 
 class StatusLine:

@@ -5,24 +5,42 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from ..train.options import LICENCE, TrainOptions
+from ..errors import UsageError
+from ..train.options import LICENCE, TeacherChoice, TrainingSet, TrainOptions
 from ..words import counted
 from .output import LABEL_MAP, options_of, watch
+
+Choice = TypeVar("Choice", TrainingSet, TeacherChoice)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `train`."""
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders, or a CSV manifest")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="DIR[,share=S][,margin=M][,labels=MAP][,name=N]",
+        help="class folders, or a CSV manifest; several mix, and the first measures the bundle (share: of what is "
+        "drawn; margin: 0.2 cuts off a fifth; labels: its own --label-map, or none)",
+    )
     parser.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     parser.add_argument("--recipe", default="default", metavar="NAME", help="a recipe's name, or a .toml file")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle folder to write")
     parser.add_argument(
         "--init", metavar="FILE|timm", help="first weights: a .safetensors backbone, a .pt checkpoint, or timm's own"
     )
-    parser.add_argument("--teacher", type=Path, metavar="BUNDLE", help="whom a recipe with `distill` is to imitate")
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        metavar="BUNDLE[,weight=W]",
+        help="whom a recipe with `distill` is to imitate; several answer together",
+    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="checkpoints (default: beside --out, ending in .work)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     parser.add_argument("--dedupe", action="store_true", help="train on no picture that valid or test has too")
@@ -38,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
     from ..train.run import train
 
-    options = options_of(TrainOptions, vars(args))
+    data = tuple(_chosen(TrainingSet, "--data", text) for text in args.data)
+    teacher = tuple(_chosen(TeacherChoice, "--teacher", text) for text in args.teacher)
+    options = options_of(TrainOptions, vars(args), data=data, teacher=teacher)
     trained = train(options, partial(print, file=sys.stderr if args.json else sys.stdout, flush=True), watch)
     if trained is None:
         return 0
@@ -54,3 +74,26 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"bundle: {args.out}")
     return 0
+
+
+def _chosen(kind: type[Choice], option: str, text: str) -> Choice:
+    """`PATH,key=value,…` as a set or a teacher, a comma in the path left alone; raises UsageError."""
+    words = text.split(",")
+    names = {field.name: field.type for field in fields(kind)[1:]}
+    values: dict[str, float | str] = {}
+    while len(words) > 1 and "=" in words[-1]:
+        name, _, value = words.pop().partition("=")
+        if name not in names or name in values or not value:
+            raise UsageError(
+                f"{option} {text}: {name}={value} is none of " + ", ".join(f"{key}=…" for key in names),
+                hint=f"{option} {','.join(words)}",
+            )
+        values[name] = _number(option, text, name, value) if "float" in str(names[name]) else value
+    return kind(Path(",".join(words)), **values)  # type: ignore[arg-type]  # each is of its field's type
+
+
+def _number(option: str, text: str, name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise UsageError(f"{option} {text}: {name} must be a number, not {value}", hint="write 0.5, say") from None

@@ -18,6 +18,7 @@ from ..bundle.dataset import (
     balanced,
     pictures_below,
     read_dataset,
+    read_face,
     read_image,
     unwatched,
 )
@@ -61,7 +62,7 @@ def calibration_faces(
     dataset = read_dataset(folder, "", seed, watch, label_map=label_map, any_label=True)
     for line in dataset.notes("train"):
         on_notice(line)
-    return [read_image(s.path) for s in balanced(dataset.split("train"), count, seed)]
+    return [read_face(s) for s in balanced(dataset.split("train"), count, seed)]
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def logits_of(
     """Logits float32 (N, classes), one picture at a time as on a device; each altered first, with its place as seed."""
     rows = []
     for place, sample in enumerate(watch(samples, desc=f"measuring {classifier.artifact.precision}")):
-        picture = read_image(sample.path)
+        picture = read_face(sample)
         crop = whole_image(picture if alter is None else alter(picture, place), classifier.size)
         rows.append(classifier.logits(crop[None])[0])
     return np.stack(rows) if rows else np.zeros((0, len(classifier.labels)), np.float32)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..bundle import Logits
 from ..errors import UsageError
 from .torch_import import import_torch
-
-Teacher = Callable[[NDArray[np.uint8]], Logits]
-"""uint8 crops (N, S, S, 3) RGB -> float32 logits (N, classes)."""
 
 
 def imitation(logits: Any, wanted: Any, temperature: float) -> Any:

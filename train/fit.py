@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,9 +19,9 @@ from ..export.metrics import fit_temperature
 from ..words import counted
 from .data.batches import EpochLoader, draw_order
 from .data.duplicates import copied
-from .data.targets import label_share, sampling_weights, training_targets
-from .distillation import Teacher
-from .evaluation.predict import labelled, predict, validate
+from .data.sampling import draw_weights, label_share
+from .data.targets import training_targets
+from .evaluation.predict import MIN_PART, labelled, parts_of, predict, validate
 from .learner import Learner
 from .losses import mix
 from .network import adjust_classifier
@@ -29,6 +29,8 @@ from .progress.checkpoint import Progress
 from .progress.interruption import StopRequest
 from .progress.pace import Pace, words
 from .recipe import Recipe
+from .teachers.answers import answers_once
+from .teachers.ensemble import Member, at_every_step
 from .torch_import import import_torch
 
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
@@ -51,7 +53,7 @@ def fit(
     work: Path,
     *,
     init: str | None = None,
-    teacher: Teacher | None = None,
+    teachers: Sequence[Member] = (),
     resume: bool = False,
     checkpoint_every: int = 100,
     watch: Watch = unwatched,
@@ -68,7 +70,7 @@ def fit(
         work: folder for last.pt (every `checkpoint_every` steps and when asked to stop), best.pt, one file an epoch,
             history.json.
         init: where the backbone's weights come from; see build_network.
-        teacher: whom to imitate, for a recipe with `distill`.
+        teachers: whom to imitate, for a recipe with `distill`; see open_members.
         resume: go on from last.pt in `work`, to the same numbers as an unbroken run on the same machine; begin where
             there is none yet.
 
@@ -79,11 +81,16 @@ def fit(
         UsageError: `work` holds another run; TrainingDiverged: the loss is not finite; OutputError: disk full.
     """
     torch = import_torch()
-    if bool(recipe.distill) != (teacher is not None):
-        raise _teacher_wanted(recipe)
+    _check(recipe, dataset, teachers)
+    faces, once = dataset.split("train"), recipe.distill_answers == "once"
+    answers, teacher = None, None
+    if teachers and once:  # not yet under StopRequest: what is answered is kept, and Ctrl-C may end it at once
+        answers = answers_once(teachers, faces, work, recipe.distill_temperature, watch, say)
+    elif teachers:
+        teacher = at_every_step(teachers, recipe.size, recipe.distill_temperature)
     with StopRequest() as stop:
-        samples, targets = training_targets(dataset.split("train"), recipe)
-        weights = sampling_weights(targets, recipe.balance)
+        samples, targets = training_targets(faces, recipe, answers)
+        weights = draw_weights(samples, targets, recipe, dataset.shares)
         share = label_share(targets, weights)
         steps = max(1, len(samples) // recipe.batch)
         learner = Learner(recipe, share, steps * recipe.epochs, init, teacher)
@@ -93,7 +100,7 @@ def fit(
         state.stop_if_asked(stop, torch, say)
         while state.epoch < recipe.epochs and not state.stopped(recipe):
             epoch, to_go = state.epoch, words(pace.left_s(state.epoch, state.step))
-            order = draw_order(len(samples), weights if recipe.balance else None, recipe.seed, epoch)
+            order = draw_order(len(samples), weights, recipe.seed, epoch)
             batches = learner.crew.prepare_data_loader(loader.batches(order, epoch, skip=state.step * recipe.batch))
             learner.begin_epoch()
             for faces, wanted in watch(batches, total=len(batches), desc=f"epoch {epoch + 1}/{recipe.epochs}{to_go}"):
@@ -155,7 +162,7 @@ def _close_epoch(
     """Measure the network, record the epoch and leave its checkpoints; raises TrainingDiverged, OutputError."""
     recipe, epoch, began = learner.recipe, state.epoch, perf_counter()
     try:
-        figures = validate(learner.kept, dataset.split("valid"), recipe.size_at(epoch))
+        figures = validate(learner.kept, dataset.split("valid"), recipe.size_at(epoch), dataset.group_columns)
     except NotFinite as error:
         raise _diverged("an answer to a validation picture", epoch, state.step, state.work) from error
     to_go = words(pace.left_s(epoch + 1, 0)) if epoch + 1 < recipe.epochs else ""
@@ -170,13 +177,27 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"  # torch's launcher numbers its processes so
 
 
-def _teacher_wanted(recipe: Recipe) -> UsageError:
-    if recipe.distill:
-        return UsageError(f"the recipe {recipe.name} wants a teacher", hint="the same command with --teacher BUNDLE")
-    return UsageError(
-        f"the recipe {recipe.name} learns from labels alone and takes no teacher",
-        hint="add distill = 1.0 to the recipe, or leave --teacher out",
-    )
+def _check(recipe: Recipe, dataset: Dataset, teachers: Sequence[Member]) -> None:
+    """Raises UsageError where recipe, teachers and validation pictures do not go together."""
+    if recipe.distill and not teachers:
+        raise UsageError(f"the recipe {recipe.name} wants a teacher", hint="the same command with --teacher BUNDLE")
+    if teachers and not recipe.distill:
+        raise UsageError(
+            f"the recipe {recipe.name} learns from labels alone and takes no teacher",
+            hint="add distill = 1.0 to the recipe, or leave --teacher out",
+        )
+    if recipe.groups != dataset.group_columns:
+        raise UsageError(
+            f"the recipe {recipe.name} asks for the columns {', '.join(recipe.groups)}, which were not read",
+            hint="take groups out of the recipe for sweeps and folds: they read no groups",
+        )
+    parts = parts_of(labelled(dataset.split("valid"))[0], dataset.group_columns)
+    if recipe.select == "worst_group" and len(parts) < 2:
+        raise UsageError(
+            f'the recipe {recipe.name} selects by "worst_group", and the labelled validation pictures are of '
+            f"{counted(len(parts), 'source or group', 'sources or groups')} with {MIN_PART} pictures",
+            hint='select = "mean_recall" in the recipe, or groups = [COLUMNS] and a manifest that has them',
+        )
 
 
 def _diverged(what: str, epoch: int, step: int, work: Path) -> TrainingDiverged:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ..bundle.extras import load
 from ..errors import UsageError
-from .distillation import Teacher, imitation
+from .distillation import imitation
 from .losses import make_loss
 from .network import build_network
 from .recipe import Recipe
+from .teachers.ensemble import Teacher
 from .torch_import import import_torch
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from .. import __version__
 from ..bundle import LABELS, Bundle, open_bundle, sha256_of, whole_image
-from ..bundle.dataset import Dataset, Watch, balanced, picture_facts, read_image
+from ..bundle.dataset import Dataset, Watch, balanced, picture_facts, read_face
 from ..export.labelled import measure
 from ..export.package import package
 from .data import duplicates
+from .data.mixture import describe_sets, first_set
 from .fit import Fitted
 from .network import fold_luma
-from .options import TrainOptions
+from .options import TeacherChoice, TrainOptions
 from .recipe import Recipe
 
 CALIBRATION_PICTURES = 512
@@ -26,7 +27,9 @@ CALIBRATION_PICTURES = 512
 
 def pack(options: TrainOptions, recipe: Recipe, dataset: Dataset, fitted: Fitted, watch: Watch) -> Bundle:
     """Export and measure the trained network and write the bundle; raises OutputError, InputError as `package` does."""
-    split = "test" if dataset.split("test") else "valid"
+    measured = first_set(dataset)
+    split = "test" if measured.split("test") else "valid"
+    name = options.sets[0].called
     chosen = balanced(dataset.split("train"), CALIBRATION_PICTURES, recipe.seed)
     digest = dataset.digest()
     return package(
@@ -37,9 +40,9 @@ def pack(options: TrainOptions, recipe: Recipe, dataset: Dataset, fitted: Fitted
         labels=LABELS,
         size=recipe.size,
         normalise="grey by BT.601, (x - 114.5) / 57.6" if recipe.color == "luma" else "ImageNet mean and deviation",
-        pictures=[whole_image(read_image(s.path), recipe.size) for s in chosen],
-        calibration={"source": f"{options.data.name}/train, balanced over labels", "data_digest": digest},
-        evaluate=partial(measure, dataset=dataset, split=split, name=f"{options.data.name}/{split}", watch=watch),
+        pictures=[whole_image(read_face(s), recipe.size) for s in chosen],
+        calibration={"source": f"{options.data_name}/train, balanced over labels", "data_digest": digest},
+        evaluate=partial(measure, dataset=measured, split=split, name=f"{name}/{split}", watch=watch),
         provenance=_provenance(options, recipe, dataset, fitted, digest),
         licence=options.licence,
     )
@@ -55,13 +58,13 @@ def _provenance(
     return {
         "made": date.today().isoformat(),
         "versions": {"fer_edge": __version__, **{p: version(p) for p in ("torch", "timm", "albumentations")}},
-        "command": f"fer-edge train --data {options.data.name} --recipe {options.recipe}"
+        "command": f"fer-edge train --data {options.data_name} --recipe {options.recipe}"
         + " --init FILE" * bool(options.init)
         + " --label-map FILE" * bool(options.label_map)
-        + " --teacher BUNDLE" * bool(options.teacher),
+        + " --teacher BUNDLE" * len(options.teacher),
         "recipe": asdict(recipe),
         "init": init,
-        **({"teacher": _named(options.teacher)} if options.teacher else {}),
+        **({"teacher": ", ".join(_named(t) for t in options.teacher)} if options.teacher else {}),
         "epochs_run": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "temperature": fitted.temperature,
@@ -74,9 +77,10 @@ def _data_facts(options: TrainOptions, recipe: Recipe, dataset: Dataset, digest:
     votes = "the taggers' votes" if recipe.labels == "votes" else "the label column"
     mixed = f", mixed with {recipe.second_share:.0%} of `{recipe.second_label}`" if recipe.second_share else ""
     return {
-        "name": options.data.name,
+        "name": " + ".join(one.called for one in options.sets),
         "digest": digest,
         **{split: len(dataset.split(split)) for split in ("train", "valid", "test")},
+        **({"sets": describe_sets(dataset)} if len(options.sets) > 1 else {}),
         "unreadable": len(dataset.unreadable),
         "copies": duplicates.counts(dataset),
         "targets": votes + mixed,
@@ -85,7 +89,8 @@ def _data_facts(options: TrainOptions, recipe: Recipe, dataset: Dataset, digest:
     }
 
 
-def _named(path: Path) -> str:
-    """A bundle's name, version and the hash of its first graph."""
-    m = open_bundle(path).manifest
-    return f"{m.name} {m.version} (sha256 {m.artifacts[0].sha256[:16]})"
+def _named(teacher: TeacherChoice) -> str:
+    """A bundle's name, version, the hash of its first graph, and its weight beside others."""
+    m = open_bundle(teacher.bundle).manifest
+    weight = f", weight {teacher.weight:g}" * (teacher.weight != 1)
+    return f"{m.name} {m.version} (sha256 {m.artifacts[0].sha256[:16]}{weight})"

@@ -43,8 +43,10 @@ class Recipe:
     warmup: float = 0.0
     """Share of all steps with a rising rate."""
     weight_decay: float = 5e-4
-    augment: str = key("none", choices=("none", "v1", "v2", "wild"))
-    """none, v1, v2 (both as published) or wild; see augment.py."""
+    augment: str = key("none", choices=("none", "v1", "v2", "wild", "harsh"))
+    """none, v1, v2 (both as published), wild or harsh; see augment.py."""
+    color_jitter: float = 0.0
+    """Brightness, contrast and saturation change by up to this share, the hue by a tenth of it; with any `augment`."""
     labels: str = key("hard", choices=("hard", "votes"))
     """hard: the label column; votes: the share of taggers behind each label."""
     second_label: str = ""
@@ -66,10 +68,19 @@ class Recipe:
     """Share of the loss that is imitation of a teacher (--teacher); the rest is the loss on the labels."""
     distill_temperature: float = 2.0
     """At which both sides' logits are compared; higher shows more of what the teacher finds second likeliest."""
+    distill_answers: str = key("each_step", choices=("each_step", "once"))
+    """each_step: teachers see the altered picture; once: the undistorted one and its mirror image, and `distill` mixes
+    their probabilities at `distill_temperature` with the labels into one target."""
     freeze: tuple[str, ...] = ()
     """Parts of the backbone that keep their first weights, by the beginning of their names: conv1, layer1 …"""
     balance: float = 0.0
     """Rare labels are drawn more often: 0 as they come, 1 equally often, .5 in between (square root)."""
+    groups: tuple[str, ...] = ()
+    """Columns of the manifests that say to which groups a face belongs: gender, age …"""
+    group_balance: float = 0.0
+    """Rare groups of a set are drawn more often, as with `balance`."""
+    source_balance: float = 0.0
+    """Rare sources are drawn more often, likewise; shares that --data states stay as they are."""
     prior_shift: float = 0.0
     """After training, subtract this times the log of the labels' training share from the logits (Menon et al. 2021)."""
     calibrate: bool = False
@@ -78,8 +89,8 @@ class Recipe:
     """Decay of the running average of the weights, per step; 0 keeps the last weights."""
     patience: int = 0
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
-    select: str = key("accuracy", choices=("accuracy", "mean_recall"))
-    """Which validation figure picks the best epoch: accuracy or mean_recall."""
+    select: str = key("accuracy", choices=("accuracy", "mean_recall", "worst_group"))
+    """Which validation figure picks the best epoch; worst_group: the lowest accuracy of a source or group."""
     bfloat16: bool = False
     """Mixed precision, where the processor has it in hardware."""
     seed: int = 42
@@ -128,8 +139,11 @@ def parse_recipe(name: str, data: dict[str, Any], where: str, text: str = "") ->
     recipe = build(Recipe, {"name": name, **data}, text, whole="a recipe", wrong=wrong)
     if recipe.size < 32 or recipe.batch < 1 or recipe.epochs < 1 or not recipe.learning_rate > 0:
         raise UsageError(f"{where}: size must be at least 32, batch and epochs at least 1, learning_rate positive")
-    if recipe.distill and (recipe.mixup or recipe.warm_epochs):
+    if recipe.distill and recipe.distill_answers == "each_step" and (recipe.mixup or recipe.warm_epochs):
         raise UsageError(
-            f"{where}: distill goes with neither mixup nor warm_epochs: a teacher sees whole faces, one size"
+            f"{where}: distill goes with neither mixup nor warm_epochs: a teacher sees whole faces, one size",
+            hint='distill_answers = "once" in the recipe goes with both',
         )
+    if recipe.group_balance and not recipe.groups:
+        raise UsageError(f"{where}: group_balance wants groups", hint='groups = ["gender", "age"] in the recipe')
     return recipe

@@ -6,20 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import LABELS, Bundle, open_bundle, write_text
-from ..bundle.dataset import Dataset, Watch, counts, read_dataset, unwatched
-from ..bundle.scoring import in_our_order
-from ..devices.cpu import usable_cores
+from ..bundle import LABELS, Bundle, write_text
+from ..bundle.dataset import Dataset, Watch, counts, unwatched
 from ..errors import UsageError
-from ..runtime.inference.classifier import Classifier, choose_artifact
 from ..words import counted
 from .data import duplicates
-from .distillation import Teacher
+from .data.mixture import describe_sets, read_sets
 from .evaluation.evaluation import plot_confusion, plot_history
 from .fit import Fitted, fit, is_main_process
 from .options import TrainOptions
 from .pack import pack
 from .recipe import Recipe, load_recipe
+from .teachers.ensemble import open_members
 from .torch_import import import_torch
 from .tracking import MlflowTracker, Tracker
 
@@ -52,10 +50,10 @@ def train(
     if options.threads:
         torch.set_num_threads(options.threads)
     say = on_notice if is_main_process() else lambda line: None
-    dataset = read_dataset(options.data, recipe.second_label, recipe.seed, watch, label_map=options.label_map)
+    dataset = read_sets(options.sets, recipe, watch, options.label_map)
     dataset = describe_data(dataset, options.dedupe, say)
     if not dataset.split("valid"):
-        raise UsageError(f"{options.data} has no validation split", hint="add rows or a folder named valid")
+        raise UsageError(f"{options.data_name} has no validation split", hint="add rows or a folder named valid")
     work = options.work or options.out.with_name(options.out.name + ".work")
     tracker = _tracker(options, recipe, work)
     try:
@@ -64,7 +62,7 @@ def train(
             dataset,
             work,
             init=options.init,
-            teacher=_teacher(options, recipe),
+            teachers=open_members(options.teacher, options.threads),
             resume=options.resume,
             watch=watch,
             say=say,
@@ -86,6 +84,8 @@ def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) ->
         samples = dataset.split(split)
         tally = ", ".join(f"{k} {v}" for k, v in counts(samples).items())
         say(f"{split}: {counted(len(samples), 'picture')} ({tally})")
+    for line in describe_sets(dataset):
+        say(line)
     absent = [label for label, n in counts(dataset.split("train")).items() if not n]
     if absent:
         say(f"no training picture is labelled {', '.join(absent)}: the model will hardly know it")
@@ -99,22 +99,6 @@ def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) ->
     unique = duplicates.dedupe(dataset)
     say(f"copies left out of train and valid: {len(dataset.samples) - len(unique.samples)} ({found or 'none'})")
     return unique
-
-
-def _teacher(options: TrainOptions, recipe: Recipe) -> Teacher | None:
-    """The teacher's graph, run as a device would run it; raises UsageError when it takes faces of another size."""
-    if options.teacher is None:
-        return None
-    bundle = open_bundle(options.teacher)
-    if bundle.manifest.input.size != recipe.size:
-        raise UsageError(
-            f"the teacher {bundle.manifest.name} takes faces of {bundle.manifest.input.size} pixels, "
-            f"the recipe {recipe.name} of {recipe.size}",
-            hint=f"set size = {bundle.manifest.input.size} in the recipe",
-        )
-    order = in_our_order(bundle.labels, f"the teacher {bundle.manifest.name}")
-    teacher = Classifier(bundle, choose_artifact(bundle), threads=options.threads or usable_cores())
-    return lambda crops: teacher.logits(crops)[:, order]
 
 
 def _tracker(options: TrainOptions, recipe: Recipe, work: Path) -> Tracker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +58,8 @@ class MlflowTracker(Tracker):
     def epoch(self, row: Mapping[str, float], timing: Mapping[str, float]) -> None:
         """See Tracker."""
         for key, value in {**row, **timing}.items():
-            self._client.log_metric(self.run_id, key, float(value), step=int(row["epoch"]))
+            name = re.sub(r"[^\w. :/-]", "_", key)  # a source may be called anything, a metric may not
+            self._client.log_metric(self.run_id, name, float(value), step=int(row["epoch"]))
 
     def finish(self, figures: Mapping[str, Any], files: list[Path]) -> None:
         """See Tracker."""

@@ -366,7 +366,7 @@ def test_long_loops_show_a_bar_on_a_terminal_and_lines_when_piped(
 
     monkeypatch.setattr(output, "LINE_EVERY_S", 0.0)
     assert list(output.watch(range(3), desc="reading")) == [0, 1, 2]
-    assert "reading: 2 of 3" in capsys.readouterr().err
+    assert "reading: 3 of 3 in 0 s, about 0 s to go" in capsys.readouterr().err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert list(output.watch(range(3), desc="reading")) == [0, 1, 2]
     assert "\r" in capsys.readouterr().err

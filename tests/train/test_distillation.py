@@ -21,6 +21,7 @@ from fer_edge.train.fit import fit
 from fer_edge.train.network import build_network, open_checkpoint
 from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe
+from fer_edge.train.teachers.ensemble import Member
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TINY = load_recipe("tiny")
@@ -110,7 +111,7 @@ def test_it_learns_what_its_teacher_says_and_not_the_labels(small: Dataset, pare
         replace(small, samples=taught),
         tmp_path / "work",
         init=str(tmp_path / "leaning.pt"),
-        teacher=teacher,
+        teachers=[Member("stub", teacher, 48)],
         say=lambda line: None,
     )
     said = predict(fitted.network, small.split("valid"), 48).argmax(1)
@@ -121,7 +122,7 @@ def test_teacher_and_recipe_must_want_each_other(small: Dataset, tmp_path: Path)
     with pytest.raises(UsageError, match="wants a teacher"):
         fit(NARROW, small, tmp_path)
     with pytest.raises(UsageError, match="takes no teacher"):
-        fit(TINY, small, tmp_path, teacher=lambda p: np.zeros((len(p), 7), np.float32))
+        fit(TINY, small, tmp_path, teachers=[Member("stub", lambda p: np.zeros((len(p), 7), np.float32), 48)])
     with pytest.raises(UsageError, match="neither mixup nor warm_epochs"):
         parse_recipe("x", {"distill": 1.0, "mixup": 0.2}, "x.toml")
 
@@ -138,7 +139,7 @@ def test_the_command_teaches(faces: Path, parent: Path, tmp_path: Path, command:
     words = ("train", "--data", "data", "--init", parent, "--teacher", default_bundle(), "--out", "b", "--recipe")
     wrong = command(*words, "other.toml")
     assert wrong.returncode == 2
-    assert "takes faces of 112 pixels, the recipe other of 96" in wrong.stderr
+    assert "takes faces of 112 pixels, the recipe of 96" in wrong.stderr
     done = command(*words, "narrow.toml", timeout=300)
     assert done.returncode == 0, done.stderr
     history = open_bundle(tmp_path / "b").manifest.provenance

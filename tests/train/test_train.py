@@ -20,7 +20,8 @@ from fer_edge.errors import DatasetError, OutputError, TrainingDiverged, UsageEr
 from fer_edge.export.metrics import calibration_error, fit_temperature, report
 from fer_edge.train import fit as fitting
 from fer_edge.train.data.augment import build_augment
-from fer_edge.train.data.targets import label_share, sampling_weights, training_targets
+from fer_edge.train.data.sampling import by_label, label_share
+from fer_edge.train.data.targets import training_targets
 from fer_edge.train.fit import fit
 from fer_edge.train.learner import rate_at
 from fer_edge.train.network import adjust_classifier, build_network, fold_luma
@@ -150,7 +151,7 @@ def test_label_smoothing_and_unlabelled_samples() -> None:
 @pytest.mark.parametrize(("balance", "share"), [(0.0, 0.1), (0.5, 0.25), (1.0, 0.5)])
 def test_rare_labels_are_drawn_more_often(balance: float, share: float) -> None:
     targets = np.eye(7, dtype=np.float32)[[0] * 90 + [1] * 10]
-    assert label_share(targets, sampling_weights(targets, balance))[1] == pytest.approx(share)
+    assert label_share(targets, by_label(targets, balance))[1] == pytest.approx(share)
 
 
 def test_balanced_choice() -> None:
@@ -214,7 +215,7 @@ def test_published_recipe_is_the_published_one() -> None:
         ({"size": "big"}, 'size must be a whole number, not "big"'),
         ({"bfloat16": 1}, "bfloat16 must be true or false, not 1"),
         ({"epochs": True}, "epochs must be a whole number, not true"),
-        ({"augment": "v3"}, "augment must be one of none, v1, v2, wild"),
+        ({"augment": "v3"}, "augment must be one of none, v1, v2, wild, harsh"),
         ({"batch": 0}, "batch and epochs at least 1"),
     ],
 )
@@ -296,7 +297,7 @@ class TestNetwork:
         with pytest.raises(UsageError, match="no backbone 'resnet19'"):
             build_network(replace(TINY, backbone="resnet19"))
 
-    @pytest.mark.parametrize("name", ["v1", "v2", "wild"])
+    @pytest.mark.parametrize("name", ["v1", "v2", "wild", "harsh"])
     def test_augmentation_keeps_shape_and_repeats_by_seed(self, name: str) -> None:
         pytest.importorskip("albumentations", reason="needs the train extra")
         augment = build_augment(name)

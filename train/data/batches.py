@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Image, whole_image
-from ...bundle.dataset import Sample, read_image
+from ...bundle.dataset import Sample, read_face
 from ..progress.interruption import leave_signals_to_the_parent
 from ..recipe import Recipe
 from ..torch_import import import_torch
@@ -43,7 +43,7 @@ class EpochLoader:
     def __init__(self, samples: Sequence[Sample], targets: NDArray[np.float32], recipe: Recipe) -> None:
         """Args: samples and targets (N, classes) that belong together."""
         self.samples, self.targets, self.recipe = samples, targets, recipe
-        self.augment = build_augment(recipe.augment)
+        self.augment = build_augment(recipe.augment, recipe.color_jitter)
 
     def batches(self, order: list[int], epoch: int, skip: int = 0) -> Any:
         """A torch DataLoader of (uint8 (N, S, S, 3), targets (N, classes)), from position `skip` of `order` on."""
@@ -61,7 +61,7 @@ class EpochLoader:
     def picture(self, index: int, epoch: int, position: int) -> Image:
         """One training picture, altered; the same for the same epoch and position."""
         recipe = self.recipe
-        picture = whole_image(read_image(self.samples[index].path), recipe.size_at(epoch))
+        picture = whole_image(read_face(self.samples[index]), recipe.size_at(epoch))
         picture = coarsen(picture, recipe, (recipe.seed, epoch, position))
         augment: Augment | None = self.augment
         return picture if augment is None else augment(picture, hash((recipe.seed, epoch, position)) % 2**31)

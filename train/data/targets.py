@@ -1,4 +1,4 @@
-"""What the network is asked to say for each training face, and how often it sees it."""
+"""What the network is asked to say for each training face: from its labels and its teachers."""
 
 from __future__ import annotations
 
@@ -16,53 +16,55 @@ MIN_VOTES = 3.0
 """Fewer votes than this for all seven labels together say that most taggers saw no expression of these, or no face."""
 
 
-def training_targets(samples: Sequence[Sample], recipe: Recipe) -> tuple[list[Sample], NDArray[np.float32]]:
+def training_targets(
+    samples: Sequence[Sample], recipe: Recipe, answers: NDArray[np.float32] | None = None
+) -> tuple[list[Sample], NDArray[np.float32]]:
     """Samples that can be trained on and the distribution over labels each is to be given.
 
     Args:
         samples: of the training split.
-        recipe: its `labels`, `second_share` and `label_smoothing` are used.
+        recipe: its `labels`, `second_share`, `label_smoothing` and, with answers, `distill` are used.
+        answers: teachers' distributions (N, classes). They take the share `distill` of a labelled picture's target, and
+            all of one without labels.
 
     Returns:
         the kept samples, and float32 targets (kept, classes) whose rows sum to 1.
 
     Raises:
-        DatasetError: the recipe wants votes and the data has none, or nothing is left.
+        DatasetError: the recipe wants votes and the data has none, or nothing is left, of all or of one set.
     """
     kept, rows = [], []
-    for sample in samples:
+    smooth = recipe.label_smoothing
+    if recipe.labels == "votes" and answers is None and not any(s.votes for s in samples):
+        samples = []
+    for place, sample in enumerate(samples):
         row = _target(sample, recipe)
+        if row is not None:
+            row = row * (1 - smooth) + smooth / len(LABELS)
+        if answers is not None:
+            row = _with_answer(row, answers[place], sample, recipe)
         if row is not None:
             kept.append(sample)
             rows.append(row)
+    useless = {s.collection for s in samples} - {s.collection for s in kept}
+    if kept and useless:
+        raise DatasetError(
+            f"no training picture of {', '.join(sorted(useless))} has a label",
+            cause=f"the recipe {recipe.name!r} learns from labels alone",
+            hint='add distill and distill_answers = "once" to the recipe, and --teacher BUNDLE; or leave the set out',
+        )
     if not kept:
         raise DatasetError(
             f"no training picture has what the recipe {recipe.name!r} asks for (labels = {recipe.labels!r})",
             cause="the data has no vote columns" if recipe.labels == "votes" else "no picture is labelled",
             hint="the same command with --recipe published",
         )
-    targets = np.stack(rows)
-    smooth = recipe.label_smoothing
-    return kept, (targets * (1 - smooth) + smooth / len(LABELS)).astype(np.float32)
-
-
-def sampling_weights(targets: NDArray[np.float32], balance: float) -> NDArray[np.float64]:
-    """Probability of drawing each sample: labels of share p count p**-balance as much (0 uniform, 1 equal shares)."""
-    share = targets.mean(axis=0)
-    factor = np.where(share > 0, np.maximum(share, 1e-9) ** -balance, 0.0)
-    weights = (targets @ factor).astype(np.float64)
-    return np.asarray(weights / weights.sum())
-
-
-def label_share(targets: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each label in what the network actually sees (classes,), after sampling."""
-    share = weights @ targets.astype(np.float64)
-    return np.asarray(share / share.sum())
+    return kept, np.stack(rows).astype(np.float32)
 
 
 def _target(sample: Sample, recipe: Recipe) -> NDArray[np.float32] | None:
     """One sample's distribution over labels, or None when it cannot be trained on."""
-    if recipe.labels == "votes":
+    if recipe.labels == "votes" and sample.votes:
         total = sum(sample.votes)
         if total < MIN_VOTES:
             return None
@@ -75,3 +77,12 @@ def _target(sample: Sample, recipe: Recipe) -> NDArray[np.float32] | None:
         second = np.eye(len(LABELS), dtype=np.float32)[sample.second]
         return np.asarray(first * (1 - recipe.second_share) + second * recipe.second_share, np.float32)
     return first
+
+
+def _with_answer(
+    row: NDArray[np.float32] | None, answer: NDArray[np.float32], sample: Sample, recipe: Recipe
+) -> NDArray[np.float32] | None:
+    """A target with its teachers' part; without labels all of it, unless the taggers saw no expression at all."""
+    if row is not None:
+        return np.asarray(recipe.distill * answer + (1 - recipe.distill) * row, np.float32)
+    return None if sample.votes and sum(sample.votes) < MIN_VOTES else answer

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Image, Logits, softmax, whole_image, writing
-from ...bundle.dataset import Sample, read_image
+from ...bundle.dataset import Sample, read_face
 from ...bundle.extras import load
 from ...export.metrics import Classes, report
 from ...words import counted
@@ -64,7 +64,7 @@ def contact_sheet(samples: Sequence[Sample], logits: Logits, truth: Classes, lab
     sheet = np.full((rows * (CELL + 30), SHEET_COLUMNS * CELL, 3), 255, np.uint8)
     for n, i in enumerate(wrong):
         y, x = n // SHEET_COLUMNS * (CELL + 30), n % SHEET_COLUMNS * CELL
-        sheet[y : y + CELL, x : x + CELL] = whole_image(read_image(samples[i].path), CELL)
+        sheet[y : y + CELL, x : x + CELL] = whole_image(read_face(samples[i]), CELL)
         said = f"{labels[guess[i]]} {probabilities[i].max():.0%}"
         for line, words in enumerate((said, f"is {labels[truth[i]]}")):
             place = (x + 2, y + CELL + 12 + 13 * line)

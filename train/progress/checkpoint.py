@@ -58,7 +58,8 @@ class Progress:
             data = torch.load(path, weights_only=True)
         except Exception as error:  # torch raises half a dozen kinds for a damaged file
             raise UsageError(f"{path} cannot be read ({type(error).__name__})", hint=f"rm {path}") from error
-        if data["recipe"] != asdict(self.recipe):
+        known = asdict(Recipe(self.recipe.name)) | data["recipe"]  # keys that came later had their defaults then
+        if known != asdict(self.recipe):
             raise UsageError(f"{path} was made with another recipe", hint="choose another --work")
         for name, part in self.parts.items():
             part.load_state_dict(data[name])
@@ -89,6 +90,8 @@ class Progress:
         row = {"epoch": self.epoch + 1, "rate": rate, "train_loss": self.loss_sum / steps}
         row |= {"train_accuracy": self.hit_sum / steps, "valid_loss": figures["loss"]}
         row |= {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
+        row |= {k: figures[k] for k in ("worst_group",) if k in figures}
+        row |= {f"accuracy of {part}": share for part, share in figures["parts"].items()}
         self.epoch, self.step, self.loss_sum, self.hit_sum = self.epoch + 1, 0, 0.0, 0.0
         self.history.append(row)
         # The first epoch at full size is better than any before it: their figures belong to smaller pictures.

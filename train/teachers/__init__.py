@@ -1,0 +1,1 @@
+"""Whom a network imitates: bundles, alone or together, asked at every step or once a picture."""
