@@ -17,9 +17,6 @@ from ..errors import InputError
 Image = NDArray[np.uint8]
 """A picture, uint8, height x width x 3."""
 
-MAX_ROLL = 60.0
-"""Degrees; two landmarks that say more are mistaken more often than a head leans so far."""
-
 
 def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -> Image:
     """Cut a box out of a picture and scale it to a square, averaging when it shrinks and interpolating when it grows.
@@ -54,50 +51,6 @@ def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -
 def whole_image(image: Image, size: int) -> Image:
     """Scale a picture that already is a face crop, such as a training image, to `size` x `size` (uint8 RGB)."""
     return face_crop(image, (0, 0, image.shape[1], image.shape[0]), size)
-
-
-def roll_of(landmarks: NDArray[np.float32]) -> float:
-    """By how many degrees a face leans to the picture's clockwise side, from its eyes: 0 where they lie level.
-
-    Args:
-        landmarks: x, y in pixels, (5, 2), in YuNet's order: the eye on the picture's left, the other eye, nose, corners
-            of the mouth.
-    """
-    across = np.asarray(landmarks, np.float64)[1] - np.asarray(landmarks, np.float64)[0]
-    return float(np.degrees(np.arctan2(across[1], across[0])))
-
-
-def aligned(image: Image, box: tuple[float, float, float, float], landmarks: NDArray[np.float32], size: int) -> Image:
-    """`face_crop` of the picture turned about the box's middle until the eyes lie level.
-
-    Args:
-        landmarks: see `roll_of`.
-
-    Raises:
-        InputError: as `face_crop` does.
-    """
-    roll = roll_of(landmarks)
-    if not np.isfinite(roll) or abs(roll) > MAX_ROLL:
-        return face_crop(image, box, size)
-    left, top, width, height = (float(v) for v in box)
-    face_crop(image, box, 1)  # refuses what is no picture or no box, before anything is allocated by its size
-    across, down = max(size, min(round(width), 4 * size)), max(size, min(round(height), 4 * size))
-    x = ((np.arange(across) + 0.5) / across - 0.5) * width
-    y = ((np.arange(down) + 0.5)[:, None] / down - 0.5) * height
-    cosine, sine = np.cos(np.radians(roll)), np.sin(np.radians(roll))
-    columns = np.clip(left + width / 2 + x * cosine - y * sine - 0.5, 0, image.shape[1] - 1)
-    rows = np.clip(top + height / 2 + x * sine + y * cosine - 0.5, 0, image.shape[0] - 1)
-    return whole_image(_bilinear(image, rows, columns), size)
-
-
-def _bilinear(image: Image, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Image:
-    """The picture's values between its pixels, at positions (H, W) within it."""
-    y, x = np.floor(rows).astype(int), np.floor(columns).astype(int)
-    below, beside = np.minimum(y + 1, image.shape[0] - 1), np.minimum(x + 1, image.shape[1] - 1)
-    down, across = (rows - y)[..., None], (columns - x)[..., None]
-    upper = image[y, x] * (1 - across) + image[y, beside] * across
-    lower = image[below, x] * (1 - across) + image[below, beside] * across
-    return np.asarray(upper * (1 - down) + lower * down + 0.5, np.uint8)
 
 
 def _weighted(lines: NDArray[np.float32], taps: NDArray[np.intp], weights: NDArray[np.float32]) -> NDArray[np.float32]:
