@@ -103,7 +103,7 @@ def load_profile(name: str) -> RestingProfile:
         raise UsageError(
             f"--resting {name}: there is no such picture, folder, session or kept resting face",
             cause=f"kept are: {', '.join(known)}" if known else "none is kept yet",
-            hint=f"fer-edge run --resting {known[0]}" if known else ANEW,
+            hint=f"the same command with --resting {known[0]}" if known else ANEW,
         )
     return _read_profile(profile_path(name))
 

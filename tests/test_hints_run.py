@@ -70,6 +70,7 @@ fer-edge config show -> 2
 fer-edge data wipe history --yes
 fer-edge doctor --device coral -> 3
 fer-edge evaluate --data faces
+fer-edge evaluate --data faces --groups gender,age -> 2
 fer-edge flash fetch wheels --os-image 7
 fer-edge flash fetch wheels --python 3.11
 fer-edge flash fetch wheels --python 3.11 --glibc 2.36
@@ -79,10 +80,16 @@ fer-edge models add yunet.onnx
 fer-edge report session --only csv
 fer-edge run --source 7 --out again
 fer-edge run 7
+fer-edge run 7 --detector yunet --detect-width 0
+fer-edge run 7 --out session --replace
+fer-edge run 7 --resting first:2s --resting-save me
+fer-edge run 7 --resting rest.png
+fer-edge run camera:0 --resting first:2s -> 3
+fer-edge run camera:0 --seconds 5 --resting first:2s -> 3
 fer-edge update key new-2
 fer-edge update status -> 2
 """
-"""As a person fills them in, below, and the exit code where it is not 0: no device, no kiosk in /etc, no update."""
+"""As a person fills them in, below, and the exit code where it is not 0: no device, kiosk, update or groups here."""
 NOT_UNDERSTOOD = re.compile(r"(?i)usage:|(invalid|unrecognized|unknown) option|command not found|syntax error")
 
 
@@ -111,6 +118,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film = cv2.VideoWriter(str(folder / "7.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 30, (640, 480))
     for frame in source:
         film.write(frame.image)
+        cv2.imwrite(str(folder / "rest.png"), frame.image)
     film.release()
     (folder / "7.avi").rename(folder / "7")
     for _ in analyze(folder / "7", out=folder / "session"):
