@@ -28,6 +28,7 @@ from fer_edge.train.network import adjust_classifier, build_network, fold_luma
 from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe, recipe_names
 from fer_edge.train.run import describe_data
+from fer_edge.train.teachers.ensemble import Member
 from fer_edge.train.torch_import import import_torch
 from support.labelled import class_folders as folders
 
@@ -323,11 +324,11 @@ class Stop(Exception):
 def stop_after(batches: int) -> Callable[..., Any]:
     left = [batches]
 
-    def watch(loop: Any, **_: Any) -> Any:
+    def watch(loop: Any, desc: str = "", **_: Any) -> Any:
         for item in loop:
             if left[0] == 0:
                 raise Stop
-            left[0] -= 1
+            left[0] -= desc.startswith("epoch")  # teachers are asked before
             yield item
 
     return watch
@@ -411,11 +412,11 @@ class TestFit:
     @pytest.mark.parametrize("name", recipe_names())
     def test_every_recipe_runs_two_steps(self, name: str, some_faces: Dataset, tmp_path: Path) -> None:
         recipe = replace(load_recipe(name), batch=8)  # at 256 pixels a whole one takes half a minute
-        part = Dataset(balanced_part(some_faces, 3 * recipe.batch), (), "fer2013_label")
-        teacher = (lambda pictures: np.zeros((len(pictures), 7), np.float32)) if recipe.distill else None
+        part = Dataset(balanced_part(some_faces, 3 * recipe.batch), (), "fer2013_label", group_columns=recipe.groups)
+        one = Member("stub", lambda pictures: np.zeros((len(pictures), 7), np.float32), recipe.size, sha256="ab")
         quiet = {"say": lambda line: None, "checkpoint_every": 2}
         with pytest.raises(Stop):
-            fit(recipe, part, tmp_path, watch=stop_after(2), teacher=teacher, **quiet)
+            fit(recipe, part, tmp_path, watch=stop_after(2), teachers=[one] if recipe.distill else [], **quiet)
         assert (tmp_path / "last.pt").is_file()
 
     @pytest.mark.parametrize(
