@@ -19,7 +19,7 @@ from .logits import Logits, softmax
 NEUTRAL = "neutral"
 WEIGHT = 1.0
 """Of the resting face's logits. On 203 posed pictures of ten people weight 1 and a lead of 1.5 to 2 took accuracy from
-.51 to .75, weight .75 and a lead of 1 to .70 (../shared/docs/facts.md, 28 November 2026)."""
+.51 to .75, weight .75 and a lead of 1 to .70. Measured elsewhere: docs/resting.md says what was measured here."""
 NEUTRAL_LEAD = 1.75
 """Nats by which `neutral` leads every other label in a face that is just the resting one. From the same pictures: 1.0
 gave .74, 1.5 gave .75, 2.0 gave .76; this is the middle of what was tried."""
