@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--recipe", metavar="NAME", help="train with this recipe, once for each of --seeds or --folds")
     what.add_argument("--seeds", metavar="N,N,…", help="such as 42,123,101112: mean and deviation over trainings")
     what.add_argument("--folds", type=int, metavar="K", help="cross-validation: mean and deviation over folds")
-    what.add_argument("--init", metavar="FILE|timm", help="first weights for --recipe")
+    what.add_argument("--init", metavar="FILE|BUNDLE|timm", help="first weights for --recipe")
     on = parser.add_argument_group("on what")
     on.add_argument("--data", type=Path, metavar="DIR", help="class folders, or a CSV manifest")
     on.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, storage and summary")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage (default: sqlite in --out)")
     parser.add_argument("--study", default="fer-edge", metavar="NAME")
-    parser.add_argument("--init", metavar="FILE|timm", help="first weights")
+    parser.add_argument("--init", metavar="FILE|BUNDLE|timm", help="first weights")
     parser.add_argument("--track", metavar="URI|DIR", help="record each run in MLflow")
 
 

@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="default", metavar="NAME", help="a recipe's name, or a .toml file")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle folder to write")
     parser.add_argument(
-        "--init", metavar="FILE|timm", help="first weights: a .safetensors backbone, a .pt checkpoint, or timm's own"
+        "--init",
+        metavar="FILE|BUNDLE|timm",
+        help="first weights: a .safetensors backbone, a .pt checkpoint, a bundle (`default`), or timm's own",
     )
     parser.add_argument(
         "--teacher",

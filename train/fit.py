@@ -93,9 +93,9 @@ def fit(
         weights = draw_weights(samples, targets, recipe, dataset.shares)
         share = label_share(targets, weights)
         steps = max(1, len(samples) // recipe.batch)
-        learner = Learner(recipe, share, steps * recipe.epochs, init, teacher)
-        state = _progress(learner, work, resume, say)
         loader, pace = EpochLoader(samples, targets, recipe), Pace(recipe, steps)
+        learner = Learner(recipe, share, steps * recipe.epochs, init, teacher, loader.some)
+        state = _progress(learner, work, resume, say)
 
         state.stop_if_asked(stop, torch, say)
         while state.epoch < recipe.epochs and not state.stopped(recipe):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .network import build_network
 from .recipe import Recipe
 from .teachers.ensemble import Teacher
 from .torch_import import import_torch
+from .unfold import bundle_named, unfold
 
 
 class Learner:
@@ -35,6 +37,7 @@ class Learner:
         steps: int,
         init: str | None = None,
         teacher: Teacher | None = None,
+        faces: Callable[[], NDArray[np.uint8]] | None = None,
     ) -> None:
         """Build the network, with random numbers by the recipe's seed.
 
@@ -43,11 +46,16 @@ class Learner:
             steps: in all; the rate falls until then.
             init: where the backbone's weights come from; see build_network.
             teacher: whom to imitate, for a recipe with `distill`.
+            faces: gives training crops uint8 (N, S, S, 3), on which a bundle's weights settle.
         """
         torch = self.torch = import_torch()
         torch.manual_seed(recipe.seed)
         self.recipe, self._teacher, self.crew = recipe, teacher, _accelerator(recipe)
-        self.plain = build_network(recipe, init).to(self.crew.device, memory_format=torch.channels_last)
+        bundle = bundle_named(init)
+        network = build_network(recipe, None if bundle else init)
+        if bundle and faces:
+            unfold(network, bundle, faces())
+        self.plain = network.to(self.crew.device, memory_format=torch.channels_last)
         self._frozen = _freeze(self.plain, recipe)
         self._network, self.optimizer = self.crew.prepare(self.plain, _optimizer(torch, self.plain, recipe))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate_at(step, steps, recipe))

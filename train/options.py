@@ -58,7 +58,7 @@ class TrainOptions:
         data: class folders, or a CSV manifest; or several sets, of which the first measures the bundle.
         out: the bundle folder to write.
         recipe: a recipe's name, or a .toml file.
-        init: first weights: a .safetensors backbone, a .pt checkpoint, `timm`, or None for random.
+        init: first weights: a .safetensors backbone, a .pt checkpoint, a bundle, `timm`, or None for random.
         teacher: the bundles that a recipe with `distill` imitates.
         label_map: what folders that are no usual label mean; see `read_label_map`.
         work: where checkpoints go; beside `out`, ending in .work, when None.

@@ -1,0 +1,68 @@
+"""A shipped bundle as first weights: the same answers at the start, and batch norms that can learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from fer_edge.bundle import open_bundle
+from fer_edge.errors import UsageError
+from fer_edge.runtime.inference.classifier import Classifier
+from fer_edge.train.network import build_network
+from fer_edge.train.recipe import load_recipe
+from fer_edge.train.unfold import bundle_named, unfold
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+pytestmark = pytest.mark.train
+DEFAULT = load_recipe("default")
+
+
+def crops(count: int = 48) -> np.ndarray:
+    """Soft blobs, which fill a network's range better than noise does."""
+    coarse = np.random.default_rng(0).integers(0, 256, (count, 7, 7, 3), dtype=np.uint8)
+    return np.ascontiguousarray(coarse.repeat(16, axis=1).repeat(16, axis=2))
+
+
+@pytest.mark.parametrize("color", ["luma", "rgb"])
+def test_it_answers_as_the_bundle_does(color: str) -> None:
+    bundle, faces = open_bundle("default"), crops()
+    if color == "luma":
+        network = build_network(DEFAULT)
+    else:  # the exported graph takes colours, whose first layer weighs them
+        network = build_network(replace(DEFAULT, color="rgb"))
+        network.mean.fill_(0.449 * 255)
+        network.std.fill_(0.226 * 255)
+    unfold(network, bundle, faces)
+    with torch.no_grad():
+        said = network(torch.from_numpy(faces)).numpy()
+    wanted = Classifier(bundle, bundle.reference).logits(faces)
+    assert np.abs(said - wanted).max() < 0.02
+
+
+def test_in_training_it_is_nearly_the_same_network() -> None:
+    """Batch norms hold what really flows: at 0 and 1, statistics of the batch would make another network of it."""
+    network, faces = build_network(replace(DEFAULT, dropout=0.0)), crops()
+    unfold(network, open_bundle("default"), faces)
+    with torch.no_grad():
+        still = network(torch.from_numpy(faces))
+        learning = network.train()(torch.from_numpy(faces))
+    assert torch.nn.functional.cosine_similarity(still.flatten(), learning.flatten(), dim=0) > 0.95
+    assert network.body.layer1[0].bn1.running_var.min() >= 0
+    assert network.body.layer1[0].bn1.running_mean.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"backbone": "resnet34"}, {"backbone": "mobilenetv2_100"}, {"stages": (64, 128, 256, 256)}]
+)
+def test_another_network_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--init default does not fit the recipe's network"):
+        unfold(build_network(replace(DEFAULT, **changes)), open_bundle("default"), crops())
+
+
+def test_what_init_names() -> None:
+    assert bundle_named(None) is bundle_named("timm") is bundle_named("best.pt") is bundle_named(".") is None
+    found = bundle_named("default")
+    assert found is not None
+    assert found.manifest.name == "default"
