@@ -10,6 +10,7 @@ from ..bundle.resting import RestingProfile
 from ..devices.cpu import limit_threads
 from ..devices.profile import find_profile
 from .inference.classifier import Classifier
+from .inference.mirrored import MirroredClassifier
 from .inference.open_device import bundle_for, open_device, threads_for
 from .pipeline import FaceClassifier, Pipeline
 from .vision.detectors import Detector, open_detector
@@ -34,6 +35,7 @@ class PipelineOptions:
         infer_every_s: least seconds between two inferences of a face; 0: in every frame.
         max_faces: in one frame, the best first; 0: all.
         quality_gate: faces too small, cut off, turned away, dark, bright or blurred to be read are `unsuitable`.
+        mirrored: each face is read twice, once mirrored; None: in pictures, not in films.
         resting: whose resting face is taken off: a profile, or what `fer-edge run --resting` takes; None: nobody's.
     """
 
@@ -49,6 +51,7 @@ class PipelineOptions:
     infer_every_s: float = 0.0
     max_faces: int = 0
     quality_gate: bool = True
+    mirrored: bool | None = None
     resting: RestingProfile | Path | str | None = None
 
 
@@ -83,7 +86,8 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     except BaseException:
         classifier.close()
         raise
-    return BuiltPipeline(_row(detector, classifier, options, resting), classifier, told)
+    row = _row(detector, MirroredClassifier(classifier) if options.mirrored else classifier, options, resting)
+    return BuiltPipeline(row, classifier, told)
 
 
 def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:

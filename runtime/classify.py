@@ -64,8 +64,8 @@ def classify(
         InputError: a picture of another kind; UsageError: `resting` needs a film; other kinds as `build_pipeline`.
     """
     pictures = [as_bgr(i, color) for i in ([images] if isinstance(images, np.ndarray) else images)]
-    built = build_pipeline(PipelineOptions(bundle=bundle, device=device, resting=resting))
-    detector, classifier, rest = built.pipeline.detector, built.classifier, built.pipeline.resting
+    built = build_pipeline(PipelineOptions(bundle=bundle, device=device, resting=resting, mirrored=True))
+    detector, classifier, rest = built.pipeline.detector, built.pipeline.classifier, built.pipeline.resting
     try:
         if rest and rest.timed:
             raise UsageError(f"resting={resting!r} needs a film: pictures have no first seconds")
@@ -83,7 +83,7 @@ def classify(
                 found.append(_expression(number, face, classifier.labels, row, reason))
         return found
     finally:
-        classifier.close()
+        built.classifier.close()
 
 
 def _expression(

@@ -14,7 +14,8 @@ from ..bundle import Bundle, write_text
 from ..bundle.resting import ANEW, RestingProfile, logs, neutral_of
 from ..errors import InputError, UsageError
 from ..files import read_text, user_folder
-from .inference.classifier import Classifier
+from .inference.mirrored import MirroredClassifier
+from .pipeline import FaceClassifier
 from .sources import open_source
 from .storage import store_path
 from .storage.session import open_session
@@ -31,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def open_resting(
-    words: RestingProfile | Path | str, bundle: Bundle, detector: Detector, classifier: Classifier
+    words: RestingProfile | Path | str, bundle: Bundle, detector: Detector, classifier: FaceClassifier
 ) -> RestingFace:
     """Whatever is named, for this model; what exists as a file or folder is that.
 
@@ -118,13 +119,13 @@ def _seconds(words: str, text: str, longest: float) -> float:
     return float(number[1])
 
 
-def _profile_in(path: Path, bundle: Bundle, detector: Detector, classifier: Classifier) -> RestingProfile:
+def _profile_in(path: Path, bundle: Bundle, detector: Detector, classifier: FaceClassifier) -> RestingProfile:
     """Of a file or folder."""
     if path.suffix == ".json":
         return _read_profile(path)
     if store_path(path).is_file() or path.name == store_path(path).name:
         return _of_session(path, bundle)
-    return _of_pictures(path, bundle, detector, classifier)
+    return _of_pictures(path, bundle, detector, MirroredClassifier(classifier))
 
 
 def _read_profile(path: Path) -> RestingProfile:
@@ -135,7 +136,7 @@ def _read_profile(path: Path) -> RestingProfile:
     return RestingProfile.from_json(text, str(path))
 
 
-def _of_pictures(path: Path, bundle: Bundle, detector: Detector, classifier: Classifier) -> RestingProfile:
+def _of_pictures(path: Path, bundle: Bundle, detector: Detector, classifier: FaceClassifier) -> RestingProfile:
     """The largest face of each picture; those without one that can be read are left out."""
     source = open_source(str(path))
     try:

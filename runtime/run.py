@@ -113,7 +113,8 @@ class Analysis:
         with ExitStack() as opened:
             self.source: Source = open_source(options.source, options.pipeline.threads or default_threads())
             opened.callback(self.source.close)
-            built = build_pipeline(options.pipeline)
+            still = self.source.still if options.pipeline.mirrored is None else options.pipeline.mirrored
+            built = build_pipeline(dataclasses.replace(options.pipeline, mirrored=still))
             self.pipeline, self._classifier = built.pipeline, built.classifier
             opened.callback(self._classifier.close)
             self._check_resting()
@@ -228,7 +229,7 @@ class Analysis:
             expressions=dict(shares.expressions),
             shares=shares,
             still=source.still,
-            device=self._classifier.describe(),
+            device=self.pipeline.classifier.describe(),
             detector=self.pipeline.detector.name,
             resting=resting_fact(self.pipeline),
             outputs={**self._outputs.paths, **self._saved},
