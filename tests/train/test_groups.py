@@ -17,8 +17,8 @@ from fer_edge.bundle.dataset import read_dataset
 from fer_edge.bundle.model_card import model_card
 from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train.data.corruptions import SHIFTS, skin_tone
-from fer_edge.train.evaluation import gaps
-from fer_edge.train.evaluation.grouping import Partition, partitions
+from fer_edge.train.evaluation.groups import gaps
+from fer_edge.train.evaluation.groups.grouping import Partition, partitions
 from fer_edge.train.evaluation.run import EvaluateOptions, Evaluation, evaluate
 from support.bundles import small_bundle
 

@@ -14,7 +14,7 @@ from ...export.metrics import Classes, report
 from ..torch_import import import_torch
 
 MIN_PART = 30
-"""Fewer pictures of a source or group say too little; fairness.py draws the line there too."""
+"""Fewer pictures of a source or group say too little; groups/fairness.py draws the line there too."""
 
 
 def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch = unwatched) -> Logits:

@@ -22,10 +22,11 @@ from ...export.labelled import held_out
 from ...export.metrics import Classes, report
 from ...words import counted
 from ..data.corruptions import CORRUPTIONS, SHIFTS
-from . import evaluation, group_report
-from .answers import Agreement, agreement, what_to_label
-from .group_report import GroupReport
-from .grouping import Partition, partitions
+from . import evaluation
+from .groups import report as group_report
+from .groups.answers import Agreement, agreement, what_to_label
+from .groups.grouping import Partition, partitions
+from .groups.report import GroupReport
 from .measured import Model, open_model
 
 

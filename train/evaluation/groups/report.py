@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...bundle import Logits
-from ...export.metrics import Classes
-from . import answers, fairness, gaps
+from ....bundle import Logits
+from ....export.metrics import Classes
+from . import answers, fairness, gap_text, gaps
 from .answers import Agreement, Answers
 from .grouping import CROSS, Partition
 
@@ -72,21 +72,21 @@ class GroupReport:
             "against": self.against.model if self.against and not self.labelled else "",
             "columns": list(dict.fromkeys(column for g in compared.gaps for column in g.by.split(CROSS))),
             "rows": rows,
-            "gaps": {gap.by: gaps.sentences(gap, what) for gap in compared.gaps},
+            "gaps": {gap.by: gap_text.sentences(gap, what) for gap in compared.gaps},
         }
 
     def text(self) -> str:
         """For people."""
         parts = []
         if self.labelled:
-            parts += [fairness.table(self.labelled.groups), gaps.text(self.labelled.gaps)]
+            parts += [fairness.table(self.labelled.groups), gap_text.text(self.labelled.gaps)]
         else:
             parts.append(answers.table(self.answers))
         if self.against:
             parts += [
                 f"agreement with {self.against.model}: {self.against.share}; its answers stand for the truth below",
                 fairness.table(self.against.compared.groups, "agreement"),
-                gaps.text(self.against.compared.gaps, "agreement"),
+                gap_text.text(self.against.compared.gaps, "agreement"),
                 "where both agree:",
                 answers.table(self.against.agreed),
             ]

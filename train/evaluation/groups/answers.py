@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bundle import Logits
-from ...bundle.labels import common_names
-from ...errors import DatasetError
-from ...words import counted
+from ....bundle import Logits
+from ....bundle.labels import common_names
+from ....errors import DatasetError
+from ....words import counted
+from ..intervals import Estimate, mean_confidence, share, wilson
 from . import fairness
 from .gaps import Compared, compare
 from .grouping import Partition
-from .intervals import Estimate, mean_confidence, share, wilson
 
 
 @dataclass(frozen=True)

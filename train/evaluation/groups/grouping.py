@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bundle.dataset import Sample
-from ...bundle.labels import known_label
-from ...bundle.tables import Table, read_table
-from ...errors import DatasetError, UsageError
-from ...export.metrics import Classes
-from ...words import counted
+from ....bundle.dataset import Sample
+from ....bundle.labels import known_label
+from ....bundle.tables import Table, read_table
+from ....errors import DatasetError, UsageError
+from ....export.metrics import Classes
+from ....words import counted
 
 MAX_VALUES = 20
 """A column of more different values is a name, a file or an age in years, and has no groups yet."""
