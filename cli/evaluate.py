@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from ..train.evaluation.run import EvaluateOptions, evaluate, write_evaluation
+    from ..train.evaluation.options import EvaluateOptions
+    from ..train.evaluation.run import evaluate, write_evaluation
 
     options = options_of(EvaluateOptions, vars(args))
     found = evaluate(options, partial(print, file=sys.stderr, flush=True), watch)

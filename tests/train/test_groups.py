@@ -19,7 +19,8 @@ from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train.data.corruptions import SHIFTS, skin_tone
 from fer_edge.train.evaluation.groups import gaps
 from fer_edge.train.evaluation.groups.grouping import Partition, partitions
-from fer_edge.train.evaluation.run import EvaluateOptions, Evaluation, evaluate
+from fer_edge.train.evaluation.options import EvaluateOptions
+from fer_edge.train.evaluation.run import Evaluation, evaluate
 from support.bundles import small_bundle
 
 DARK, BRIGHT = 60, 180

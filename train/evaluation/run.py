@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...bundle import LABELS, Logits, add_artifacts, write_text
-from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
-from ...bundle.manifest import MANIFEST
+from ...bundle.dataset import Dataset, Sample, Watch, unwatched
 from ...bundle.scoring import shared_labels
 from ...devices.cpu import limit_threads
 from ...errors import DatasetError, UsageError
@@ -28,37 +27,8 @@ from .groups.answers import Agreement, agreement, what_to_label
 from .groups.grouping import Partition, partitions
 from .groups.report import GroupReport
 from .measured import Model, open_model
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What to measure on what.
-
-    Attributes:
-        data: class folders, or a CSV manifest.
-        bundle, precision: the model; the bundle inside fer-edge when None.
-        checkpoint: a .pt file of a training instead of a bundle.
-        split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
-        label_map: what folders that are no usual label mean; see `read_label_map`.
-        groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.
-        against: a second model's bundle, to say by group where the two agree.
-        corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
-        card: write the figures by group into the bundle's manifest and model card.
-        threads: processor threads for a bundle.
-    """
-
-    data: Path
-    bundle: Path | None = None
-    precision: str = "auto"
-    checkpoint: Path | None = None
-    split: str | None = None
-    label: str = "label"
-    label_map: str | None = None
-    groups: str | None = None
-    against: Path | None = None
-    corrupt: bool = False
-    card: bool = False
-    threads: int = 1
+from .options import EvaluateOptions, check
+from .truth import read_labelled, truth_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +56,7 @@ def evaluate(
         on_notice: told how the data was read, what could not be, and how many pictures are in no group.
         watch: shows how far reading and measuring are.
     """
-    _check(options)
+    check(options)
     if not options.checkpoint:
         limit_threads(options.threads)
     dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
@@ -119,21 +89,6 @@ def evaluate(
         _write_card(options, groups, figures)
         figures |= groups.facts()
     return Evaluation(figures, groups, samples, logits, truth, shared.names)
-
-
-def _check(options: EvaluateOptions) -> None:
-    """Raises UsageError where the options do not go together."""
-    if (options.against or options.card) and not options.groups:
-        raise UsageError(
-            f"--{'against' if options.against else 'card'} is about figures by group",
-            hint="the same command with --groups gender,age",
-        )
-    if options.card and (options.checkpoint or not options.bundle or not (options.bundle / MANIFEST).is_file()):
-        raise UsageError(
-            "--card writes into a bundle's folder, which --bundle has to name",
-            cause="what ships with fer-edge, a .zip and a checkpoint stay as they are",
-            hint="the same command with --bundle my-bundle",
-        )
 
 
 def _about(options: EvaluateOptions, model: Model, each: float) -> dict[str, Any]:
@@ -215,36 +170,6 @@ def write_evaluation(found: Evaluation, out: Path) -> None:
     sheet = evaluation.contact_sheet(found.samples, found.logits, found.truth, found.labels)
     if sheet is not None:
         evaluation.write_sheet(sheet, out / "mistakes.png")
-
-
-def read_labelled(
-    data: Path,
-    label: str,
-    mixed_in: str = "",
-    watch: Watch = unwatched,
-    label_map: str | None = None,
-    any_label: bool = False,
-) -> Dataset:
-    """The data with the asked label column, or with the second column that a recipe mixes in; raises UsageError."""
-    second = mixed_in if label == "label" else label
-    if mixed_in and second != mixed_in:
-        raise UsageError(f"the recipe mixes in {mixed_in!r}, so --label cannot be {label!r}", hint="leave --label out")
-    return read_dataset(data, second, watch=watch, label_map=label_map, any_label=any_label)
-
-
-def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list[Sample], Classes]:
-    """The split's pictures that have the asked label, and those labels; raises DatasetError when there are none."""
-    pairs = [(s, s.label if label == "label" else s.second) for s in dataset.split(split)]
-    kept = [(s, found) for s, found in pairs if found is not None]
-    if not kept:
-        raise DatasetError(
-            f"{data} has no labelled picture in the split {split!r}",
-            cause=f"{counted(len(bad), 'picture')} of it cannot be read, {bad[0].path} first"
-            if (bad := dataset.unreadable_in(split))
-            else "class folders without split folders have train and valid only",
-            hint="the same command with --split valid",
-        )
-    return [s for s, _ in kept], np.array([found for _, found in kept], np.int64)
 
 
 def _brief(logits: Logits, truth: Classes, labels: tuple[str, ...]) -> dict[str, float]:

@@ -1,0 +1,55 @@
+"""What `evaluate` is asked to do, and what of it goes together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...bundle.manifest import MANIFEST
+from ...errors import UsageError
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to measure on what.
+
+    Attributes:
+        data: class folders, or a CSV manifest.
+        bundle, precision: the model; the bundle inside fer-edge when None.
+        checkpoint: a .pt file of a training instead of a bundle.
+        split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
+        label_map: what folders that are no usual label mean; see `read_label_map`.
+        groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.
+        against: a second model's bundle, to say by group where the two agree.
+        corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
+        card: write the figures by group into the bundle's manifest and model card.
+        threads: processor threads for a bundle.
+    """
+
+    data: Path
+    bundle: Path | None = None
+    precision: str = "auto"
+    checkpoint: Path | None = None
+    split: str | None = None
+    label: str = "label"
+    label_map: str | None = None
+    groups: str | None = None
+    against: Path | None = None
+    corrupt: bool = False
+    card: bool = False
+    threads: int = 1
+
+
+def check(options: EvaluateOptions) -> None:
+    """Raises UsageError where the options do not go together."""
+    if (options.against or options.card) and not options.groups:
+        raise UsageError(
+            f"--{'against' if options.against else 'card'} is about figures by group",
+            hint="the same command with --groups gender,age",
+        )
+    if options.card and (options.checkpoint or not options.bundle or not (options.bundle / MANIFEST).is_file()):
+        raise UsageError(
+            "--card writes into a bundle's folder, which --bundle has to name",
+            cause="what ships with fer-edge, a .zip and a checkpoint stay as they are",
+            hint="the same command with --bundle my-bundle",
+        )
