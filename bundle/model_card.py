@@ -44,7 +44,7 @@ Measured on `{metrics.get("set", "?")}` ({_some(metrics.get("images"), "picture"
 {_not_scored(metrics)}{_summary(manifest)}
 {_per_label(metrics)}
 {_second(metrics)}
-{_unseen(metrics)}{_by_group(metrics)}
+{_unseen(metrics)}{_with_rest(metrics)}{_by_group(metrics)}
 ## Limits
 {_weakest(metrics)}
 - {_pictures(data)} {_measured_groups(metrics)} Expect it to be worse on people, angles and
@@ -80,7 +80,7 @@ model wants it: {manifest.input.normalise}.
 {_list("Warnings", about["warnings"])}
 ## How good it is
 Nothing was told of the data it was trained with. `fer-edge evaluate --bundle FOLDER --data FACES` measures it.
-{_by_group(manifest.metrics)}{_measured_groups(manifest.metrics)}
+{_with_rest(manifest.metrics)}{_by_group(manifest.metrics)}{_measured_groups(manifest.metrics)}
 {_NOT_FOR}
 """
 
@@ -165,6 +165,29 @@ def _unseen(metrics: Mapping[str, Any]) -> str:
         f"Without them ({counted(unseen['images'], 'picture')}): accuracy\n{unseen['accuracy']:.3f}, "
         f"mean recall {unseen['mean_recall']:.3f}.\n"
     )
+
+
+def _with_rest(metrics: Mapping[str, Any]) -> str:
+    """What `evaluate --resting --card` measured."""
+    found = metrics.get("resting")
+    if not found:
+        return ""
+    seen, taken = found["as_seen"], found["taken_off"]
+    rows = [(name.replace("_", " "), seen[name], taken[name]) for name in ("accuracy", "mean_recall")]
+    rows += [(f"recall of {name}", recall, taken["recall"][name]) for name, recall in seen["recall"].items()]
+    rows += [("neutral said of other faces", seen["false_neutral"], taken["false_neutral"])]
+    lines = [
+        "",
+        "## With a resting face",
+        f"`{found['model']}` on `{found['set']}` ({counted(found['pictures'], 'picture')}). The median of the other "
+        f"neutral pictures of the same person is taken off: {found['persons_with_rest']} of "
+        f"{counted(found['persons'], 'person')} and {counted(found['pictures_with_rest'], 'picture')} have one.",
+        "",
+        "| | as seen | taken off |",
+        "|---|---|---|",
+        *(f"| {name} | {before:.3f} | {after:.3f} |" for name, before, after in rows if before is not None),
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _by_group(metrics: Mapping[str, Any]) -> str:

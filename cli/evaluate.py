@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "gender,age,gender+age (crossed), or a CSV of path and such columns; labels are not needed",
     )
     on.add_argument("--against", type=Path, metavar="BUNDLE", help="with --groups: where a second model agrees")
+    on.add_argument(
+        "--resting",
+        metavar="COLUMN|CSV,COLUMN",
+        help="the column that names the person: also with that person's resting face taken off, as in `run`",
+    )
     on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
     on.add_argument(
         "--corrupt",
@@ -47,18 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also under blur, noise, darkness, low resolution … (bundles); "
         "with --groups, under light and skin tone by group",
     )
-    on.add_argument("--card", action="store_true", help="with --groups: into the model card of --bundle, too")
+    on.add_argument(
+        "--card", action="store_true", help="with --groups or --resting: into the model card of --bundle, too"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json, plots and the mistakes here")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    if args.groups and (args.live or args.recipe):
+    asked = "--groups gender,age" if args.groups else "--resting person" if args.resting else ""
+    if asked and (args.live or args.recipe):
         raise UsageError(
-            f"--groups does not go with {'--live' if args.live else '--recipe'}",
+            f"{asked.split()[0]} does not go with {'--live' if args.live else '--recipe'}",
             cause="it measures one bundle or one checkpoint",
-            hint="fer-edge evaluate --data DIR --groups gender,age",
+            hint=f"fer-edge evaluate --data DIR {asked}",
         )
     if args.live:
         return _live(args)
@@ -91,7 +99,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _text(found: Evaluation, threads: int) -> str:
     """The figures for people."""
-    from ..train.evaluation import evaluation
+    from ..train.evaluation import evaluation, resting
 
     figures = found.figures
     lines = [
@@ -101,6 +109,7 @@ def _text(found: Evaluation, threads: int) -> str:
             f"{name:14} accuracy {row['accuracy']:.3f}  mean recall {row['mean_recall']:.3f}"
             for name, row in figures.get("corrupted", {}).items()
         ),
+        *(["", resting.text(figures["resting"])] if "resting" in figures else []),
         *(["", found.groups.text()] if found.groups else []),
     ]
     return "\n".join(lines)

@@ -21,8 +21,10 @@ class EvaluateOptions:
         label_map: what folders that are no usual label mean; see `read_label_map`.
         groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.
         against: a second model's bundle, to say by group where the two agree.
+        resting: a column of the manifest that names the person, or a CSV of path and such a column: figures with that
+            person's resting face taken off, too; see `resting.measure`.
         corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
-        card: write the figures by group into the bundle's manifest and model card.
+        card: write the figures by group, and those with a resting face, into the bundle's manifest and model card.
         threads: processor threads for a bundle.
     """
 
@@ -35,6 +37,7 @@ class EvaluateOptions:
     label_map: str | None = None
     groups: str | None = None
     against: Path | None = None
+    resting: str | None = None
     corrupt: bool = False
     card: bool = False
     threads: int = 1
@@ -42,10 +45,12 @@ class EvaluateOptions:
 
 def check(options: EvaluateOptions) -> None:
     """Raises UsageError where the options do not go together."""
-    if (options.against or options.card) and not options.groups:
+    if options.against and not options.groups:
+        raise UsageError("--against is about figures by group", hint="the same command with --groups gender,age")
+    if options.card and not (options.groups or options.resting):
         raise UsageError(
-            f"--{'against' if options.against else 'card'} is about figures by group",
-            hint="the same command with --groups gender,age",
+            "--card is about figures by group or with a resting face",
+            hint="the same command with --groups gender,age or --resting person",
         )
     if options.card and (options.checkpoint or not options.bundle or not (options.bundle / MANIFEST).is_file()):
         raise UsageError(

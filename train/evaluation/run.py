@@ -21,7 +21,7 @@ from ...export.labelled import held_out
 from ...export.metrics import Classes, report
 from ...words import counted
 from ..data.corruptions import CORRUPTIONS, SHIFTS
-from . import evaluation
+from . import evaluation, resting
 from .groups import report as group_report
 from .groups.answers import Agreement, agreement, what_to_label
 from .groups.grouping import Partition, partitions
@@ -61,6 +61,11 @@ def evaluate(
         limit_threads(options.threads)
     dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
     if options.groups and not any(s.label is not None or s.second is not None for s in dataset.samples):
+        if options.resting:
+            raise DatasetError(
+                f"nobody labelled the pictures of {options.data}, so which face is at rest is not known",
+                hint="the same command without --resting",
+            )
         return _unlabelled(options, dataset, on_notice, watch)
     options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
     found, asked = truth_of(dataset, str(options.split), options.label, options.data)
@@ -71,11 +76,15 @@ def evaluate(
     samples = [s for s, label in zip(found, asked, strict=True) if shared.place(int(label)) >= 0]
     truth = shared.truth([label for label in asked.tolist() if shared.place(label) >= 0])
     parts = partitions(str(options.groups), options.data, samples, on_notice) if options.groups else []
+    rests = resting.find(options, dataset, samples, model.labels) if options.resting else None
     began = perf_counter()
-    logits = shared.pick(model.logits(samples, watch))
+    seen = model.logits(samples, watch)
     each = 1000 * (perf_counter() - began) / len(samples)
+    logits = shared.pick(seen)
     left_out = {"unreadable": len(dataset.unreadable_in(str(options.split))), **shared.facts()}
     figures = {**_about(options, model, each), **left_out, **evaluation.evaluate(logits, truth, shared.names)}
+    if rests:
+        figures["resting"] = rests.measure(seen, model.logits(rests.further, watch), truth, shared)
     altered: dict[str, Logits] = {}
     if options.corrupt:
         wanted = CORRUPTIONS | (SHIFTS if parts else {})
@@ -86,8 +95,8 @@ def evaluate(
         shifted = {name: altered[name] for name in SHIFTS if altered}
         against = _against(options, parts, samples, logits, shared.names, watch)
         groups = group_report.labelled(parts, logits, truth, shared.names, against, shifted)
-        _write_card(options, groups, figures)
         figures |= groups.facts()
+    _write_card(options, groups, figures)
     return Evaluation(figures, groups, samples, logits, truth, shared.names)
 
 
@@ -154,10 +163,12 @@ def _against(
     return agreement(parts, logits, labels, other.name, other.labels, other.logits(samples, watch))
 
 
-def _write_card(options: EvaluateOptions, groups: GroupReport, figures: Mapping[str, Any]) -> None:
+def _write_card(options: EvaluateOptions, groups: GroupReport | None, figures: Mapping[str, Any]) -> None:
     if options.card and options.bundle:
         about = {"set": f"{options.data.name}/{options.split}", "images": figures["images"], "model": figures["model"]}
-        add_artifacts(options.bundle, (), {}, metrics={"groups": groups.card(about)})
+        found = {"groups": groups.card(about)} if groups else {}
+        found |= {"resting": {**about, **figures["resting"]}} if "resting" in figures else {}
+        add_artifacts(options.bundle, (), {}, metrics=found)
 
 
 def write_evaluation(found: Evaluation, out: Path) -> None:
