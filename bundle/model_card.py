@@ -199,7 +199,9 @@ def _by_group(metrics: Mapping[str, Any]) -> str:
     what, recall = ("agreement", "agreement by its answer") if against else ("accuracy", "recall by expression")
     about = f"`{groups['model']}` on `{groups['set']}` ({counted(groups['images'], 'picture')})."
     if against:
-        about += f" Nobody labelled its expressions: agreement with another model, `{against}`, is no accuracy."
+        who = "other models" if " + " in against else "another model"
+        about += f" Nobody labelled its expressions: agreement with {who}, `{against}`, is no accuracy."
+        about += _soft(groups.get("soft_calibration_error"))
     rows = [
         f"| group | pictures | {what} (95 %) | confidence | calibration error | {recall} |",
         "|---|---|---|---|---|---|",
@@ -214,6 +216,14 @@ def _by_group(metrics: Mapping[str, Any]) -> str:
         )
     said = [f"- {by}: {line}." for by, lines in groups["gaps"].items() for line in lines]
     return "\n".join(["", "## By group", about, "", *rows, "", *said, ""])
+
+
+def _soft(error: Sequence[float] | None) -> str:
+    """How far confidence is from what the other models think; older manifests do not have it."""
+    if not error:
+        return ""
+    value, low, high = error
+    return f" Calibration error against their probabilities: {value:.3f} ({low:.3f} to {high:.3f})."
 
 
 def _measured_groups(metrics: Mapping[str, Any]) -> str:

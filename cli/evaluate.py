@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..words import counted
-from .output import LABEL_MAP, options_of, watch
+from .output import LABEL_MAP, chosen, options_of, watch
 
 if TYPE_CHECKING:
     from ..train.evaluation.live_check import Take
@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on = parser.add_argument_group("on what")
     on.add_argument("--data", type=Path, metavar="DIR", help="class folders, or a CSV manifest")
     on.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
+    on.add_argument(
+        "--margin",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="0.2 cuts off a fifth, where pictures are wider than faces",
+    )
     on.add_argument("--split", choices=("train", "valid", "test"), help="(default: test, or valid where there is none)")
     on.add_argument("--label", default="label", metavar="COLUMN", help="the manifest's column that holds the truth")
     on.add_argument(
@@ -39,7 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="figures by group: the manifest's columns, as in "
         "gender,age,gender+age (crossed), or a CSV of path and such columns; labels are not needed",
     )
-    on.add_argument("--against", type=Path, metavar="BUNDLE", help="with --groups: where a second model agrees")
+    on.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="BUNDLE[,weight=W]",
+        help="where another model agrees, by group with --groups; several answer together. Labels are not needed",
+    )
     on.add_argument(
         "--resting",
         metavar="COLUMN|CSV,COLUMN",
@@ -62,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     asked = "--groups gender,age" if args.groups else "--resting person" if args.resting else ""
+    asked = asked or ("--against BUNDLE" if args.against else "")
     if asked and (args.live or args.recipe):
         raise UsageError(
             f"{asked.split()[0]} does not go with {'--live' if args.live else '--recipe'}",
@@ -83,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from ..train.evaluation.options import EvaluateOptions
     from ..train.evaluation.run import evaluate, write_evaluation
+    from ..train.options import TeacherChoice
 
-    options = options_of(EvaluateOptions, vars(args))
+    against = tuple(chosen(TeacherChoice, "--against", text) for text in args.against)
+    options = options_of(EvaluateOptions, vars(args), against=against)
     found = evaluate(options, partial(print, file=sys.stderr, flush=True), watch)
     if not args.json:
         print(_text(found, args.threads))

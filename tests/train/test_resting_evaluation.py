@@ -56,6 +56,7 @@ def test_figures_with_and_without(folders: bool, tmp_path: Path, model: Path, co
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "o" / "metrics.json").read_text())
     found = figures["resting"]
+    assert found["column"] == "person"
     assert (found["persons"], found["persons_with_rest"]) == (5, 5)
     assert (found["pictures"], found["pictures_with_rest"]) == (16, 13)  # not c's two and e's one, alone at rest
     assert figures["accuracy"] == found["as_seen"]["accuracy"] == 3 / 16

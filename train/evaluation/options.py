@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ...bundle.manifest import MANIFEST
 from ...errors import UsageError
+from ..options import TeacherChoice
+from ..teachers.ensemble import check_choices
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class EvaluateOptions:
         checkpoint: a .pt file of a training instead of a bundle.
         split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
         label_map: what folders that are no usual label mean; see `read_label_map`.
+        margin: how much wider than the training pictures' framing these are, 0.2 for a fifth; it is cut off.
         groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.
-        against: a second model's bundle, to say by group where the two agree.
+        against: other models' bundles, which answer together, to say where they agree with the one that is measured.
         resting: a column of the manifest that names the person, or a CSV of path and such a column: figures with that
             person's resting face taken off, too; see `resting.measure`.
         corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
@@ -35,8 +38,9 @@ class EvaluateOptions:
     split: str | None = None
     label: str = "label"
     label_map: str | None = None
+    margin: float = 0.0
     groups: str | None = None
-    against: Path | None = None
+    against: tuple[TeacherChoice, ...] = ()
     resting: str | None = None
     corrupt: bool = False
     card: bool = False
@@ -45,8 +49,9 @@ class EvaluateOptions:
 
 def check(options: EvaluateOptions) -> None:
     """Raises UsageError where the options do not go together."""
-    if options.against and not options.groups:
-        raise UsageError("--against is about figures by group", hint="the same command with --groups gender,age")
+    check_choices(options.against, "--against")
+    if not options.margin >= 0:
+        raise UsageError("--margin is at least 0", hint="the same command with --margin 0.2, or without it")
     if options.card and not (options.groups or options.resting):
         raise UsageError(
             "--card is about figures by group or with a resting face",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Rests:
     """Who the scored pictures are of, and who is seen at rest where.
 
     Attributes:
-        column: that names the person, as it was asked for.
+        column: that names the person.
         samples: the scored pictures; further: pictures at rest beside them, of other splits.
         persons: of the scored and then of the further pictures; "" where nothing is said.
         at_rest: which of them all people labelled neutral, bool (all,).
@@ -100,8 +101,9 @@ class Rests:
         """Log-probabilities (N, labels) of the scored pictures, and which had a resting face, bool (N,)."""
         everybody = [*self.samples, *self.further]
         by_person: dict[str, list[int]] = {}
-        for place in np.flatnonzero(at_rest):
-            by_person.setdefault(self.persons[place], []).append(int(place))
+        for place, person in enumerate(self.persons):
+            if at_rest[place]:
+                by_person.setdefault(person, []).append(place)
         by_person.pop("", None)
         taken, known = rows[: len(self.samples)].copy(), np.zeros(len(self.samples), bool)
         for place, sample in enumerate(self.samples):
@@ -124,7 +126,8 @@ def find(options: EvaluateOptions, dataset: Dataset, samples: list[Sample], labe
     Raises:
         UsageError: the model has no label `neutral`; UsageError, DatasetError: no such column, or nobody at rest.
     """
-    neutral, column = neutral_of(labels), str(options.resting)
+    neutral, asked = neutral_of(labels), str(options.resting)
+    column = Path(asked.rpartition(",")[2]).name  # a card says no path of this machine
     place = dataset.labels.index(NEUTRAL)
 
     def rests(sample: Sample) -> bool:
@@ -132,7 +135,7 @@ def find(options: EvaluateOptions, dataset: Dataset, samples: list[Sample], labe
 
     scored = {id(s) for s in samples}
     further = [s for s in dataset.samples if id(s) not in scored and rests(s)]
-    persons = people(column, options.data, [*samples, *further])
+    persons = people(asked, options.data, [*samples, *further])
     named = set(persons[: len(samples)]) - {""}
     kept = [i for i, s in enumerate(further) if persons[len(samples) + i] in named]
     further, persons = [further[i] for i in kept], persons[: len(samples)] + [persons[len(samples) + i] for i in kept]

@@ -23,7 +23,8 @@ from ...words import counted
 from ..data.corruptions import CORRUPTIONS, SHIFTS
 from . import evaluation, resting
 from .groups import report as group_report
-from .groups.answers import Agreement, agreement, what_to_label
+from .groups.agreement import Agreement, Opinion, agreement
+from .groups.answers import what_to_label
 from .groups.grouping import Partition, partitions
 from .groups.report import GroupReport
 from .measured import Model, open_model
@@ -59,14 +60,22 @@ def evaluate(
     check(options)
     if not options.checkpoint:
         limit_threads(options.threads)
-    dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
-    if options.groups and not any(s.label is not None or s.second is not None for s in dataset.samples):
-        if options.resting:
-            raise DatasetError(
-                f"nobody labelled the pictures of {options.data}, so which face is at rest is not known",
-                hint="the same command without --resting",
-            )
+    dataset = read_labelled(
+        options.data,
+        options.label,
+        label_map=options.label_map,
+        watch=watch,
+        any_label=True,
+        margin=options.margin,
+    )
+    anyhow = options.groups or options.against
+    if anyhow and not any(s.label is not None or s.second is not None for s in dataset.samples):
         return _unlabelled(options, dataset, on_notice, watch)
+    return _labelled(options, dataset, on_notice, watch)
+
+
+def _labelled(options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch) -> Evaluation:
+    """All the figures; pictures without a label are left out."""
     options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
     found, asked = truth_of(dataset, str(options.split), options.label, options.data)
     model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
@@ -91,9 +100,9 @@ def evaluate(
         altered = {name: shared.pick(model.altered(alter, samples, watch)) for name, alter in wanted.items()}
         figures["corrupted"] = {name: _brief(altered[name], truth, shared.names) for name in CORRUPTIONS}
     groups = None
-    if parts:
-        shifted = {name: altered[name] for name in SHIFTS if altered}
-        against = _against(options, parts, samples, logits, shared.names, watch)
+    if options.groups or options.against:
+        shifted = {name: altered[name] for name in SHIFTS if name in altered and parts}
+        against = _against(options, model, parts, samples, logits, shared.names, on_notice, watch)
         groups = group_report.labelled(parts, logits, truth, shared.names, against, shifted)
         figures |= groups.facts()
     _write_card(options, groups, figures)
@@ -108,7 +117,12 @@ def _about(options: EvaluateOptions, model: Model, each: float) -> dict[str, Any
 def _unlabelled(
     options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch
 ) -> Evaluation:
-    """Answers by group of pictures that nobody labelled; those of no group are left out."""
+    """Answers to pictures that nobody labelled, by group where asked for; those of no group are left out."""
+    if options.resting:
+        raise DatasetError(
+            f"nobody labelled the pictures of {options.data}, so which face is at rest is not known",
+            hint="the same command without --resting",
+        )
     if options.card and not options.against:
         raise UsageError(
             "pictures without labels give no figures by group for a model card",
@@ -119,19 +133,21 @@ def _unlabelled(
     samples = [s for s in dataset.samples if split in ("", s.split)]
     if not samples:
         raise DatasetError(f"{options.data} has no picture in the split {split!r}", hint="the same command without it")
-    parts = partitions(str(options.groups), options.data, samples, on_notice)
-    grouped = np.any([part.members >= 0 for part in parts], axis=0)
-    parts = [part.of(grouped) for part in parts]
-    samples = [s for s, is_in in zip(samples, grouped, strict=True) if is_in]
+    parts = partitions(str(options.groups), options.data, samples, on_notice) if options.groups else []
+    if parts:
+        grouped = np.any([part.members >= 0 for part in parts], axis=0)
+        parts = [part.of(grouped) for part in parts]
+        samples = [s for s, is_in in zip(samples, grouped, strict=True) if is_in]
     model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
     options = replace(options, split=split or "all")
-    on_notice(f"nobody labelled an expression: answers to {counted(len(samples), 'picture')} are compared by group")
+    by = "by group" if parts else "with other models'"
+    on_notice(f"nobody labelled an expression: answers to {counted(len(samples), 'picture')} are compared {by}")
     for line in [*dataset.notes(split), *model.notices]:
         on_notice(line)
     began = perf_counter()
     logits = model.logits(samples, watch)
     figures = _about(options, model, 1000 * (perf_counter() - began) / len(samples))
-    against = _against(options, parts, samples, logits, model.labels, watch)
+    against = _against(options, model, parts, samples, logits, model.labels, on_notice, watch)
     altered = {n: model.altered(alter, samples, watch) for n, alter in SHIFTS.items()} if options.corrupt else {}
     advice = what_to_label(parts, model.labels, options.data, _command(options, split or samples[0].split))
     groups = group_report.unlabelled(parts, logits, model.labels, against, altered, advice)
@@ -144,23 +160,30 @@ def _unlabelled(
 def _command(options: EvaluateOptions, split: str) -> str:
     """What measures the same again once there are labels, in a split that has pictures."""
     model = ["--bundle", str(options.bundle)] if options.bundle else []
-    words = ["--data", str(options.data), "--split", split, "--groups", str(options.groups)]
+    words = ["--data", str(options.data), "--split", split]
+    words += ["--margin", f"{options.margin:g}"] if options.margin else []
+    words += ["--groups", options.groups] if options.groups else []
     return shlex.join(["fer-edge", "evaluate", *model, *words])
 
 
 def _against(
     options: EvaluateOptions,
+    model: Model,
     parts: Sequence[Partition],
     samples: list[Sample],
     logits: Logits,
     labels: Sequence[str],
+    on_notice: Callable[[str], None],
     watch: Watch,
 ) -> Agreement | None:
-    """Where a second model agrees, if one was named."""
-    if not options.against:
-        return None
-    other = open_model(options.against, threads=options.threads)
-    return agreement(parts, logits, labels, other.name, other.labels, other.logits(samples, watch))
+    """Where other models agree, if any were named."""
+    others = []
+    for choice in options.against:
+        other = open_model(choice.bundle, threads=options.threads)
+        if other.name == model.name:
+            on_notice(f"--against {choice.bundle} is the measured model, which agrees with itself")
+        others.append(Opinion(other.name, other.labels, other.logits(samples, watch), choice.weight))
+    return agreement(parts, logits, labels, others) if others else None
 
 
 def _write_card(options: EvaluateOptions, groups: GroupReport | None, figures: Mapping[str, Any]) -> None:

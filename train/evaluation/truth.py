@@ -19,12 +19,13 @@ def read_labelled(
     watch: Watch = unwatched,
     label_map: str | None = None,
     any_label: bool = False,
+    margin: float = 0.0,
 ) -> Dataset:
     """The data with the asked label column, or with the second column that a recipe mixes in; raises UsageError."""
     second = mixed_in if label == "label" else label
     if mixed_in and second != mixed_in:
         raise UsageError(f"the recipe mixes in {mixed_in!r}, so --label cannot be {label!r}", hint="leave --label out")
-    return read_dataset(data, second, watch=watch, label_map=label_map, any_label=any_label)
+    return read_dataset(data, second, watch=watch, label_map=label_map, any_label=any_label, margin=margin)
 
 
 def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list[Sample], Classes]:

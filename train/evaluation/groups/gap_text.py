@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....words import counted
-from .fairness import SMALL
-from .gaps import SMALL_CELL, Gap
+from .fairness import SMALL, table
+from .gaps import SMALL_CELL, Compared, Gap
+
+
+def tables(compared: Compared, what: str = "accuracy") -> list[str]:
+    """The figures of each group, and their gaps where there are groups, as paragraphs for a terminal."""
+    return [table(compared.groups, what), *([text(compared.gaps, what)] if compared.gaps else [])]
 
 
 def text(found: Sequence[Gap], what: str = "accuracy") -> str:

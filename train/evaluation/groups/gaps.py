@@ -13,7 +13,7 @@ from ....bundle import Logits
 from ....export.metrics import Classes
 from ..intervals import Estimate, Floats, percentiles
 from .fairness import SMALL, Group, by_group
-from .grouping import Partition
+from .grouping import Partition, everybody
 from .tallies import PERMUTATIONS, Tally, draw_again, permuted, tally_of, widest_by_label
 
 SMALL_CELL = 10
@@ -54,7 +54,7 @@ class Gap:
         compared: groups of SMALL pictures or more, between which the gaps are.
         too_small: the others, which only the test counts.
         equal_opportunity: between groups with SMALL_CELL pictures of a label; None where no label has two.
-        worst_accuracy, worst_mean_recall: of the compared; the mean is over `labels`.
+        worst_accuracy, worst_mean_recall: of the compared, None where all are alike; the mean is over `labels`.
         labels: those of which every compared group has SMALL_CELL pictures.
         p: of the permutation test that, given the true label, being right does not depend on the group.
         p_overall: of the same test over all pictures, whatever their label. It alone is low where a group is worse off
@@ -90,8 +90,9 @@ class Compared:
 
 
 def compare(parts: Sequence[Partition], logits: Logits, truth: Classes, labels: Sequence[str]) -> Compared:
-    """Figures and gaps of every partition against a truth."""
-    return Compared(by_group(parts, logits, truth, labels), gaps(parts, logits, truth, labels))
+    """Figures and gaps of every partition against a truth; without any, the figures of all pictures."""
+    groups = by_group(parts or [everybody(len(logits))], logits, truth, labels)
+    return Compared(groups, gaps(parts, logits, truth, labels))
 
 
 def gaps(parts: Sequence[Partition], logits: Logits, truth: Classes, labels: Sequence[str]) -> list[Gap]:
@@ -128,9 +129,9 @@ def _gap(part: Partition, right: NDArray[np.bool_], truth: Classes, labels: Sequ
     overall, _ = permuted(whole, big, np.zeros((len(names), 1), bool))
     accuracy = recall = None
     shared = np.asarray(cells.all(axis=0) & (len(names) > 1))
-    if len(names) > 1:
+    if len(names) > 1 and np.ptp(kept.accuracy) > 0:
         accuracy = _worst(names, kept.accuracy, resampled.accuracy)
-    if shared.any():
+    if shared.any() and np.ptp(kept.mean_recall(shared)) > 0:
         recall = _worst(names, kept.mean_recall(shared), resampled.mean_recall(shared))
     measured = tuple(name for name, is_shared in zip(labels, shared, strict=True) if is_shared)
     opportunity = _opportunity(names, labels, kept, resampled, by_chance) if (cells.sum(axis=0) > 1).any() else None

@@ -47,6 +47,11 @@ class Partition:
         return replace(self, members=self.members[kept])
 
 
+def everybody(count: int) -> Partition:
+    """All of so many pictures as one group, where nobody asked for groups."""
+    return Partition("all", ("faces",), np.zeros(count, np.int64))
+
+
 def partitions(
     asked: str, data: Path, samples: Sequence[Sample], on_notice: Callable[[str], None] = lambda line: None
 ) -> list[Partition]:
