@@ -74,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    asked = "--groups gender,age" if args.groups else "--resting person" if args.resting else ""
-    asked = asked or ("--against BUNDLE" if args.against else "")
+    alone = {"--groups gender,age": args.groups, "--resting person": args.resting, "--against BUNDLE": args.against}
+    asked = next((option for option, given in alone.items() if given), "")
     if asked and (args.live or args.recipe):
         raise UsageError(
             f"{asked.split()[0]} does not go with {'--live' if args.live else '--recipe'}",

@@ -69,7 +69,7 @@ class Rests:
         with_rest = {name for name, has in zip(self.persons[: len(seen)], known, strict=True) if has}
         rest = named.index(NEUTRAL)
         both = {"as_seen": shared.pick(rows[: len(seen)]), "taken_off": shared.pick(taken)}
-        of_these = {name: report(rows[known], truth[known], shared.names)["accuracy"] for name, rows in both.items()}
+        right = {name: logits.argmax(axis=1) == truth for name, logits in both.items()}
         return {
             "column": self.column,
             "persons": len(persons),
@@ -77,7 +77,7 @@ class Rests:
             "pictures": len(seen),
             "pictures_with_rest": int(known.sum()),
             **{name: _figures(logits, truth, shared.names, rest) for name, logits in both.items()},
-            "accuracy_of_those_with_rest": of_these,
+            "accuracy_of_those_with_rest": {name: float(hits[known].mean()) for name, hits in right.items()},
             **self._smiling(rows, truth, named, rest, shared),
         }
 
@@ -134,19 +134,19 @@ def find(options: EvaluateOptions, dataset: Dataset, samples: list[Sample], labe
         return place == (sample.label if options.label == "label" else sample.second)
 
     scored = {id(s) for s in samples}
-    further = [s for s in dataset.samples if id(s) not in scored and rests(s)]
-    persons = people(asked, options.data, [*samples, *further])
-    named = set(persons[: len(samples)]) - {""}
-    kept = [i for i, s in enumerate(further) if persons[len(samples) + i] in named]
-    further, persons = [further[i] for i in kept], persons[: len(samples)] + [persons[len(samples) + i] for i in kept]
-    at_rest = np.array([rests(s) for s in [*samples, *further]])
-    if not any(person and is_rest for person, is_rest in zip(persons, at_rest, strict=True)):
+    others = [s for s in dataset.samples if id(s) not in scored and rests(s)]
+    everybody = people(asked, options.data, [*samples, *others])
+    persons, of_others = everybody[: len(samples)], everybody[len(samples) :]
+    further = [(s, name) for s, name in zip(others, of_others, strict=True) if name and name in persons]
+    persons += [name for _, name in further]
+    at_rest = [rests(s) for s in samples] + [True] * len(further)
+    if not any(name and is_rest for name, is_rest in zip(persons, at_rest, strict=True)):
         raise DatasetError(
             f"no person of the column {column} has a picture that is labelled {NEUTRAL}",
-            cause=f"{counted(int(at_rest.sum()), 'picture')} of those that are measured show it, and say no person",
-            hint=f"write who is on them into the column {column}, or leave --resting out",
+            cause=f"of {counted(sum(at_rest), 'picture')} labelled so the column does not say who is on it",
+            hint="the same command without --resting, or with another column",
         )
-    return Rests(column, samples, further, persons, at_rest, neutral)
+    return Rests(column, samples, [s for s, _ in further], persons, np.array(at_rest), neutral)
 
 
 def _figures(logits: Logits, truth: Classes, labels: Sequence[str], neutral: int) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _against(
 def _write_card(options: EvaluateOptions, groups: GroupReport | None, figures: Mapping[str, Any]) -> None:
     if options.card and options.bundle:
         about = {"set": f"{options.data.name}/{options.split}", "images": figures["images"], "model": figures["model"]}
-        found = {"groups": groups.card(about)} if groups else {}
+        found = {"groups": groups.card(about)} if groups and options.groups else {}
         found |= {"resting": {**about, **figures["resting"]}} if "resting" in figures else {}
         add_artifacts(options.bundle, (), {}, metrics=found)
 

@@ -136,7 +136,7 @@ def agreement(
         compared = compare([part.of(at_one) for part in parts], logits[at_one], truth[at_one], names)
         unanimous = Unanimous(int(at_one.sum()), share(int(same.sum()), int(at_one.sum())), compared)
     return Agreement(
-        tuple(other.name + (f" (weight {other.weight:g})" if other.weight != 1 else "") for other in others),
+        tuple(other.name + f" (weight {other.weight:g})" * (other.weight != 1) for other in others),
         share(int((said == truth).sum()), len(said)),
         _calibration([everybody(len(said)), *parts], logits, mean),
         compare(parts, logits, truth, names),
