@@ -60,6 +60,7 @@ class Model:
     detect_every: int = key(
         1, "the detector sees every n-th frame; between, faces are followed", "frames", low=1, high=100
     )
+    quality_gate: bool = key(True, "faces that cannot be read are told as unsuitable, and not guessed")
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Image
-from ..types import Box, Face, Track
+from ..types import Box, Face, Landmarks, Track
 from .detectors.detector import shrink
 
 WIDTH = 240
@@ -45,9 +46,17 @@ class OpticalFlow:
             box = _moved(self._grey, grey, scale, track.face.box)
             if box is None:
                 return None
-            moved.append(Track(track.number, Face(box, track.face.score)))
+            moved.append(Track(track.number, replace(track.face, box=box, landmarks=_carried(track.face, box))))
         self._grey, self._tracks = grey, moved
         return moved
+
+
+def _carried(face: Face, box: Box) -> Landmarks | None:
+    """A face's landmarks, moved and scaled as its box was."""
+    if face.landmarks is None:
+        return None
+    grown = box[2] / face.box[2]
+    return tuple((box[0] + (x - face.box[0]) * grown, box[1] + (y - face.box[1]) * grown) for x, y in face.landmarks)
 
 
 def _grey(image: Image) -> tuple[NDArray[np.uint8], float]:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....bundle import Image
 from ...types import Face
@@ -48,8 +49,13 @@ class YuNetDetector:
             return []
         sizes = found[:, 2:4]
         sound = np.isfinite(found).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= MAX_AREA * max(size)).all(axis=1)
-        faces = [Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14])) for row in found[sound]]
-        return sorted(faces, key=lambda f: (-f.score, f.box))
+        return sorted((_face(row, scale) for row in found[sound]), key=lambda f: (-f.score, f.box))
+
+
+def _face(row: NDArray[np.float32], scale: float) -> Face:
+    """One of OpenCV's rows: box, five landmarks, score, in pixels of a picture that is `scale` of the whole."""
+    points = tuple((float(x) / scale, float(y) / scale) for x, y in row[4:14].reshape(5, 2))
+    return Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14]), points)
 
 
 def frame_face(left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
