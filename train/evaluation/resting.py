@@ -163,7 +163,7 @@ def text(found: Mapping[str, Any]) -> str:
     of = f"{found['persons_with_rest']} of {counted(found['persons'], 'person')}"
     lines = [
         f"resting face by {found['column']}: {of} and {found['pictures_with_rest']} of "
-        f"{counted(found['pictures'], 'picture')} have one; the rest counts as seen",
+        f"{counted(found['pictures'], 'picture')} have one; the others count as seen",
         f"{'':22} as seen  taken off",
     ]
     rows = [
