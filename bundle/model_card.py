@@ -44,7 +44,7 @@ Measured on `{metrics.get("set", "?")}` ({_some(metrics.get("images"), "picture"
 {_not_scored(metrics)}{_summary(manifest)}
 {_per_label(metrics)}
 {_second(metrics)}
-{_unseen(metrics)}{_by_group(metrics)}
+{_unseen(metrics)}{_with_rest(metrics)}{_by_group(metrics)}
 ## Limits
 {_weakest(metrics)}
 - {_pictures(data)} {_measured_groups(metrics)} Expect it to be worse on people, angles and
@@ -80,7 +80,7 @@ model wants it: {manifest.input.normalise}.
 {_list("Warnings", about["warnings"])}
 ## How good it is
 Nothing was told of the data it was trained with. `fer-edge evaluate --bundle FOLDER --data FACES` measures it.
-{_by_group(manifest.metrics)}{_measured_groups(manifest.metrics)}
+{_with_rest(manifest.metrics)}{_by_group(manifest.metrics)}{_measured_groups(manifest.metrics)}
 {_NOT_FOR}
 """
 
@@ -167,6 +167,29 @@ def _unseen(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def _with_rest(metrics: Mapping[str, Any]) -> str:
+    """What `evaluate --resting --card` measured."""
+    found = metrics.get("resting")
+    if not found:
+        return ""
+    seen, taken = found["as_seen"], found["taken_off"]
+    rows = [(name.replace("_", " "), seen[name], taken[name]) for name in ("accuracy", "mean_recall")]
+    rows += [(f"recall of {name}", recall, taken["recall"][name]) for name, recall in seen["recall"].items()]
+    rows += [("neutral said of other faces", seen["false_neutral"], taken["false_neutral"])]
+    lines = [
+        "",
+        "## With a resting face",
+        f"`{found['model']}` on `{found['set']}` ({counted(found['pictures'], 'picture')}). The median of the other "
+        f"neutral pictures of the same person is taken off: {found['persons_with_rest']} of "
+        f"{counted(found['persons'], 'person')} and {counted(found['pictures_with_rest'], 'picture')} have one.",
+        "",
+        "| | as seen | taken off |",
+        "|---|---|---|",
+        *(f"| {name} | {before:.3f} | {after:.3f} |" for name, before, after in rows if before is not None),
+    ]
+    return "\n".join([*lines, ""])
+
+
 def _by_group(metrics: Mapping[str, Any]) -> str:
     """What `evaluate --groups --card` measured."""
     groups = metrics.get("groups")
@@ -176,7 +199,9 @@ def _by_group(metrics: Mapping[str, Any]) -> str:
     what, recall = ("agreement", "agreement by its answer") if against else ("accuracy", "recall by expression")
     about = f"`{groups['model']}` on `{groups['set']}` ({counted(groups['images'], 'picture')})."
     if against:
-        about += f" Nobody labelled its expressions: agreement with another model, `{against}`, is no accuracy."
+        who = "other models" if " + " in against else "another model"
+        about += f" Nobody labelled its expressions: agreement with {who}, `{against}`, is no accuracy."
+        about += _soft(groups.get("soft_calibration_error"))
     rows = [
         f"| group | pictures | {what} (95 %) | confidence | calibration error | {recall} |",
         "|---|---|---|---|---|---|",
@@ -191,6 +216,14 @@ def _by_group(metrics: Mapping[str, Any]) -> str:
         )
     said = [f"- {by}: {line}." for by, lines in groups["gaps"].items() for line in lines]
     return "\n".join(["", "## By group", about, "", *rows, "", *said, ""])
+
+
+def _soft(error: Sequence[float] | None) -> str:
+    """How far confidence is from what the other models think; older manifests do not have it."""
+    if not error:
+        return ""
+    value, low, high = error
+    return f" Calibration error against their probabilities: {value:.3f} ({low:.3f} to {high:.3f})."
 
 
 def _measured_groups(metrics: Mapping[str, Any]) -> str:

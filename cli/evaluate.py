@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..words import counted
-from .output import LABEL_MAP, options_of, watch
+from .output import LABEL_MAP, chosen, options_of, watch
 
 if TYPE_CHECKING:
     from ..train.evaluation.live_check import Take
@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on = parser.add_argument_group("on what")
     on.add_argument("--data", type=Path, metavar="DIR", help="class folders, or a CSV manifest")
     on.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
+    on.add_argument(
+        "--margin",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="0.2 cuts off a fifth, where pictures are wider than faces",
+    )
     on.add_argument("--split", choices=("train", "valid", "test"), help="(default: test, or valid where there is none)")
     on.add_argument("--label", default="label", metavar="COLUMN", help="the manifest's column that holds the truth")
     on.add_argument(
@@ -39,7 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="figures by group: the manifest's columns, as in "
         "gender,age,gender+age (crossed), or a CSV of path and such columns; labels are not needed",
     )
-    on.add_argument("--against", type=Path, metavar="BUNDLE", help="with --groups: where a second model agrees")
+    on.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="BUNDLE[,weight=W]",
+        help="where another model agrees, by group with --groups; several answer together. Labels are not needed",
+    )
+    on.add_argument(
+        "--resting",
+        metavar="COLUMN|CSV,COLUMN",
+        help="the column that names the person: also with that person's resting face taken off, as in `run`",
+    )
     on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
     on.add_argument(
         "--corrupt",
@@ -47,18 +65,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also under blur, noise, darkness, low resolution … (bundles); "
         "with --groups, under light and skin tone by group",
     )
-    on.add_argument("--card", action="store_true", help="with --groups: into the model card of --bundle, too")
+    on.add_argument(
+        "--card", action="store_true", help="with --groups or --resting: into the model card of --bundle, too"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json, plots and the mistakes here")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    if args.groups and (args.live or args.recipe):
+    alone = {"--groups gender,age": args.groups, "--resting person": args.resting, "--against BUNDLE": args.against}
+    asked = next((option for option, given in alone.items() if given), "")
+    if asked and (args.live or args.recipe):
         raise UsageError(
-            f"--groups does not go with {'--live' if args.live else '--recipe'}",
+            f"{asked.split()[0]} does not go with {'--live' if args.live else '--recipe'}",
             cause="it measures one bundle or one checkpoint",
-            hint="fer-edge evaluate --data DIR --groups gender,age",
+            hint=f"fer-edge evaluate --data DIR {asked}",
         )
     if args.live:
         return _live(args)
@@ -73,9 +95,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from ..train.evaluation.run import EvaluateOptions, evaluate, write_evaluation
+    from ..train.evaluation.options import EvaluateOptions
+    from ..train.evaluation.run import evaluate, write_evaluation
+    from ..train.options import TeacherChoice
 
-    options = options_of(EvaluateOptions, vars(args))
+    against = tuple(chosen(TeacherChoice, "--against", text) for text in args.against)
+    options = options_of(EvaluateOptions, vars(args), against=against)
     found = evaluate(options, partial(print, file=sys.stderr, flush=True), watch)
     if not args.json:
         print(_text(found, args.threads))
@@ -90,7 +115,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _text(found: Evaluation, threads: int) -> str:
     """The figures for people."""
-    from ..train.evaluation import evaluation
+    from ..train.evaluation import evaluation, resting
 
     figures = found.figures
     lines = [
@@ -100,6 +125,7 @@ def _text(found: Evaluation, threads: int) -> str:
             f"{name:14} accuracy {row['accuracy']:.3f}  mean recall {row['mean_recall']:.3f}"
             for name, row in figures.get("corrupted", {}).items()
         ),
+        *(["", resting.text(figures["resting"])] if "resting" in figures else []),
         *(["", found.groups.text()] if found.groups else []),
     ]
     return "\n".join(lines)

@@ -25,6 +25,7 @@ EXAMPLES = {
         "fer-edge evaluate --bundle my-bundle --data faces --split valid --out figures",
         "fer-edge evaluate --data faces --recipe published --seeds 42,123,101112",
         "fer-edge evaluate --data faces --groups gender,age,gender+age --against other-bundle",
+        "fer-edge evaluate --data faces --resting person",
     ),
     "sweep": ("fer-edge sweep --data faces --out sweep --trials 4",),
     "bundle": (

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import fields
+from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO, TypeVar
+
+from ..errors import UsageError
 
 LINE_EVERY_S = 10.0
 LABEL_MAP = 'what folders mean: a TOML file ("Very happy" = "happy"), raf-db, fer2013, affectnet or ck+'
@@ -18,6 +21,29 @@ def options_of(kind: type[T], given: Mapping[str, Any], **more: Any) -> T:
     """A job's options: those of the verb that are named like the fields of their dataclass, and `more` instead."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
     return kind(**{**{name: given[name] for name in names if name in given}, **more})
+
+
+def chosen(kind: type[T], option: str, text: str) -> T:
+    """`PATH,key=value,…` as a dataclass whose first field is the path, its commas left alone; raises UsageError."""
+    words = text.split(",")
+    names = {field.name: field.type for field in fields(kind)[1:]}  # type: ignore[arg-type]  # a dataclass
+    values: dict[str, float | str] = {}
+    while len(words) > 1 and "=" in words[-1]:
+        name, _, value = words.pop().partition("=")
+        if name not in names or name in values or not value:
+            raise UsageError(
+                f"{option} {text}: {name}={value} is none of " + ", ".join(f"{key}=…" for key in names),
+                hint=f"{option} {','.join(words)}",
+            )
+        values[name] = _number(option, text, name, value) if "float" in str(names[name]) else value
+    return kind(Path(",".join(words)), **values)  # type: ignore[call-arg]
+
+
+def _number(option: str, text: str, name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise UsageError(f"{option} {text}: {name} must be a number, not {value}", hint="write 0.5, say") from None
 
 
 def watch(loop: Iterable[Any], total: int | None = None, desc: str = "") -> Iterable[Any]:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from ..errors import UsageError
 from ..train.options import LICENCE, TeacherChoice, TrainingSet, TrainOptions
 from ..words import counted
-from .output import LABEL_MAP, options_of, watch
-
-Choice = TypeVar("Choice", TrainingSet, TeacherChoice)
+from .output import LABEL_MAP, chosen, options_of, watch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     """Train, export, measure, pack."""
     from ..train.run import train
 
-    data = tuple(_chosen(TrainingSet, "--data", text) for text in args.data)
-    teacher = tuple(_chosen(TeacherChoice, "--teacher", text) for text in args.teacher)
+    data = tuple(chosen(TrainingSet, "--data", text) for text in args.data)
+    teacher = tuple(chosen(TeacherChoice, "--teacher", text) for text in args.teacher)
     options = options_of(TrainOptions, vars(args), data=data, teacher=teacher)
     trained = train(options, partial(print, file=sys.stderr if args.json else sys.stdout, flush=True), watch)
     if trained is None:
@@ -76,26 +71,3 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"bundle: {args.out}")
     return 0
-
-
-def _chosen(kind: type[Choice], option: str, text: str) -> Choice:
-    """`PATH,key=value,…` as a set or a teacher, a comma in the path left alone; raises UsageError."""
-    words = text.split(",")
-    names = {field.name: field.type for field in fields(kind)[1:]}
-    values: dict[str, float | str] = {}
-    while len(words) > 1 and "=" in words[-1]:
-        name, _, value = words.pop().partition("=")
-        if name not in names or name in values or not value:
-            raise UsageError(
-                f"{option} {text}: {name}={value} is none of " + ", ".join(f"{key}=…" for key in names),
-                hint=f"{option} {','.join(words)}",
-            )
-        values[name] = _number(option, text, name, value) if "float" in str(names[name]) else value
-    return kind(Path(",".join(words)), **values)  # type: ignore[arg-type]  # each is of its field's type
-
-
-def _number(option: str, text: str, name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise UsageError(f"{option} {text}: {name} must be a number, not {value}", hint="write 0.5, say") from None

@@ -71,6 +71,7 @@ fer-edge data wipe history --yes
 fer-edge doctor --device coral -> 3
 fer-edge evaluate --data faces
 fer-edge evaluate --data faces --groups gender,age -> 2
+fer-edge evaluate --data faces --resting people.csv,person -> 2
 fer-edge flash fetch wheels --os-image 7
 fer-edge flash fetch wheels --python 3.11
 fer-edge flash fetch wheels --python 3.11 --glibc 2.36

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.dataset import Dataset, Watch, unwatched
+from ..bundle.dataset import Dataset, Sample, Watch, unwatched
 from ..errors import NotFinite, TrainingDiverged, UsageError
 from ..export.metrics import fit_temperature
 from ..words import counted
 from .data.batches import EpochLoader, draw_order
 from .data.duplicates import copied
+from .data.mixture import without_labels
 from .data.sampling import draw_weights, label_share
 from .data.targets import training_targets
-from .evaluation.predict import MIN_PART, labelled, parts_of, predict, validate
+from .evaluation.predict import MIN_PART, agreement, labelled, parts_of, predict, validate
 from .learner import Learner
 from .losses import mix
 from .network import adjust_classifier
@@ -83,9 +84,11 @@ def fit(
     torch = import_torch()
     _check(recipe, dataset, teachers)
     faces, once = dataset.split("train"), recipe.distill_answers == "once"
-    answers, teacher = None, None
+    answers, teacher, held = None, None, None
     if teachers and once:  # not yet under StopRequest: what is answered is kept, and Ctrl-C may end it at once
         answers = answers_once(teachers, faces, work, recipe.distill_temperature, watch, say)
+        if recipe.hold_out and (unseen := without_labels(dataset.split("valid"))):
+            held = unseen, answers_once(teachers, unseen, work, recipe.distill_temperature, watch, say)
     elif teachers:
         teacher = at_every_step(teachers, recipe.size, recipe.distill_temperature)
     with StopRequest() as stop:
@@ -114,7 +117,7 @@ def fit(
                 state.stop_if_asked(stop, torch, say)
                 if state.step % checkpoint_every == 0:
                     state.save(torch, "last.pt")
-            _close_epoch(learner, state, dataset, pace, say, on_epoch)
+            _close_epoch(learner, state, dataset, held, pace, say, on_epoch)
             state.stop_if_asked(stop, torch, say)
 
     best = torch.load(work / "best.pt", map_location=learner.crew.device, weights_only=True)["network"]
@@ -157,17 +160,31 @@ def _progress(learner: Learner, work: Path, resume: bool, say: Callable[[str], N
 
 
 def _close_epoch(
-    learner: Learner, state: Progress, dataset: Dataset, pace: Pace, say: Callable[[str], None], on_epoch: OnEpoch
+    learner: Learner,
+    state: Progress,
+    dataset: Dataset,
+    held: tuple[list[Sample], NDArray[np.float32]] | None,
+    pace: Pace,
+    say: Callable[[str], None],
+    on_epoch: OnEpoch,
 ) -> None:
-    """Measure the network, record the epoch and leave its checkpoints; raises TrainingDiverged, OutputError."""
+    """Measure the network, record the epoch and leave its checkpoints; raises TrainingDiverged, OutputError.
+
+    Args:
+        held: faces without labels that training does not see, and what the teachers say of them (N, classes).
+    """
     recipe, epoch, began = learner.recipe, state.epoch, perf_counter()
+    size, columns = recipe.size_at(epoch), dataset.group_columns
     try:
-        figures = validate(learner.kept, dataset.split("valid"), recipe.size_at(epoch), dataset.group_columns)
+        figures = validate(learner.kept, dataset.split("valid"), size, columns)
+        if held:
+            figures["agreement"] = agreement(learner.kept, *held, size, columns)
     except NotFinite as error:
         raise _diverged("an answer to a validation picture", epoch, state.step, state.work) from error
     to_go = words(pace.left_s(epoch + 1, 0)) if epoch + 1 < recipe.epochs else ""
     row = state.close_epoch(learner.torch, figures, learner.schedule.get_last_lr()[0], say, to_go)
-    batch_ms = 1000 * (perf_counter() - began) / math.ceil(figures["images"] / 64)
+    pictures = figures["images"] + (len(held[0]) if held else 0)
+    batch_ms = 1000 * (perf_counter() - began) / math.ceil(pictures / 64)
     on_epoch(row, {"inference_ms_per_batch": batch_ms})
     learner.crew.wait_for_everyone()
 

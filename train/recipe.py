@@ -71,6 +71,9 @@ class Recipe:
     distill_answers: str = key("each_step", choices=("each_step", "once"))
     """each_step: teachers see the altered picture; once: the undistorted one and its mirror image, and `distill` mixes
     their probabilities at `distill_temperature` with the labels into one target."""
+    hold_out: float = 0.0
+    """Share of each set without labels that training does not see where the set has no split for validation, by the
+    seed: agreement with the teachers is measured on it after every epoch. 0 holds nothing out and measures none."""
     freeze: tuple[str, ...] = ()
     """Parts of the backbone that keep their first weights, by the beginning of their names: conv1, layer1 …"""
     balance: float = 0.0
@@ -143,6 +146,11 @@ def parse_recipe(name: str, data: dict[str, Any], where: str, text: str = "") ->
         raise UsageError(
             f"{where}: distill goes with neither mixup nor warm_epochs: a teacher sees whole faces, one size",
             hint='distill_answers = "once" in the recipe goes with both',
+        )
+    if recipe.hold_out and not (recipe.distill and recipe.distill_answers == "once" and 0 < recipe.hold_out <= 0.5):
+        raise UsageError(
+            f"{where}: hold_out is a share of at most 0.5, and wants teachers whose answers are kept",
+            hint='distill = 0.5 and distill_answers = "once" in the recipe, with hold_out = 0.05, or without it',
         )
     if recipe.group_balance and not recipe.groups:
         raise UsageError(f"{where}: group_balance wants groups", hint='groups = ["gender", "age"] in the recipe')

@@ -11,7 +11,7 @@ from ..bundle.dataset import Dataset, Watch, counts, unwatched
 from ..errors import UsageError
 from ..words import counted
 from .data import duplicates
-from .data.mixture import describe_sets, read_sets
+from .data.mixture import describe_sets, read_sets, weak_labels
 from .evaluation.evaluation import plot_confusion, plot_history
 from .fit import Fitted, fit, is_main_process
 from .options import TrainOptions
@@ -52,8 +52,11 @@ def train(
     say = on_notice if is_main_process() else lambda line: None
     dataset = read_sets(options.sets, recipe, watch, options.label_map)
     dataset = describe_data(dataset, options.dedupe, say)
-    if not dataset.split("valid"):
-        raise UsageError(f"{options.data_name} has no validation split", hint="add rows or a folder named valid")
+    if not any(s.label is not None for s in dataset.split("valid")):
+        raise UsageError(
+            f"{options.data_name} has no labelled picture in a validation split",
+            hint="add rows or a folder named valid",
+        )
     work = options.work or options.out.with_name(options.out.name + ".work")
     tracker = _tracker(options, recipe, work)
     try:
@@ -84,7 +87,7 @@ def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) ->
         samples = dataset.split(split)
         tally = ", ".join(f"{k} {v}" for k, v in counts(samples).items())
         say(f"{split}: {counted(len(samples), 'picture')} ({tally})")
-    for line in describe_sets(dataset):
+    for line in (*describe_sets(dataset), *weak_labels(dataset)):
         say(line)
     absent = [label for label, n in counts(dataset.split("train")).items() if not n]
     if absent:

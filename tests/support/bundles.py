@@ -11,11 +11,14 @@ from fer_edge.bundle import describe_file
 SIDE = 112
 
 
-def small_bundle(folder: Path, labels: Sequence[str], always: Sequence[float], last: str = "") -> Path:
+def small_bundle(
+    folder: Path, labels: Sequence[str], always: Sequence[float], last: str = "", trace: float = 0.001
+) -> Path:
     """A bundle whose graph gives the same logits for every picture, but for a trace of its brightness.
 
     Args:
         last: an operator that the graph ends in, such as Softmax.
+        trace: how much a grey level counts for each label more than for the one before it.
     """
     from onnx import TensorProto, helper, save
 
@@ -34,8 +37,8 @@ def small_bundle(folder: Path, labels: Sequence[str], always: Sequence[float], l
         nodes.append(helper.make_node(last, ["raw"], ["logits"], **({} if last == "Sigmoid" else {"axis": 1})))
     given = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, SIDE, SIDE, 3])
     wanted = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, count])
-    trace = [0.001 * (i - count / 2) for i in range(count)]
-    constants = [constant("axis", [1], TensorProto.INT64), constant("trace", trace), constant("always", list(always))]
+    slopes = [trace * (i - count / 2) for i in range(count)]
+    constants = [constant("axis", [1], TensorProto.INT64), constant("trace", slopes), constant("always", list(always))]
     graph = helper.make_graph(nodes, "small", [given], [wanted], constants)
     folder.mkdir(parents=True)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), folder / "model.onnx")

@@ -17,9 +17,13 @@ from fer_edge.bundle.dataset import read_dataset
 from fer_edge.bundle.model_card import model_card
 from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train.data.corruptions import SHIFTS, skin_tone
-from fer_edge.train.evaluation import gaps
-from fer_edge.train.evaluation.grouping import Partition, partitions
-from fer_edge.train.evaluation.run import EvaluateOptions, Evaluation, evaluate
+from fer_edge.train.evaluation import intervals
+from fer_edge.train.evaluation.groups import gaps
+from fer_edge.train.evaluation.groups.agreement import Opinion, agreement
+from fer_edge.train.evaluation.groups.grouping import Partition, partitions
+from fer_edge.train.evaluation.options import EvaluateOptions
+from fer_edge.train.evaluation.run import Evaluation, evaluate
+from fer_edge.train.options import TeacherChoice
 from support.bundles import small_bundle
 
 DARK, BRIGHT = 60, 180
@@ -138,7 +142,7 @@ def test_columns_and_crossings_that_were_asked_for(tmp_path: Path, model: Path) 
         ("path,sex\nno.png,f\n", "sex", "names a picture of"),
         ("path,sex\n0.png,\n1.png,f\n", "sex", "no picture is in a group by sex"),
         ("path,years\n" + "".join(f"{i}.png,{i}\n" for i in range(30)), "years", "30 different values"),
-        ("path,label\n0.png,happy\n", "", "names no column with groups"),
+        ("path,label\n0.png,happy\n", "", "names no column"),
     ],
 )
 def test_tables_that_make_no_groups(tmp_path: Path, table: str, asked: str, says: str) -> None:
@@ -153,7 +157,7 @@ def test_without_labels_answers_are_compared(tmp_path: Path, model: Path) -> Non
     """The other model agrees on dark pictures alone: it calls every picture angry, in other words and order."""
     other = small_bundle(tmp_path / "other", ("Surprise", "anger"), (0, 9))
     data = write(tmp_path / "d", biased(), labelled=False)
-    found = measured(data, model, "gender", against=other, corrupt=True)
+    found = measured(data, model, "gender", against=(TeacherChoice(other),), corrupt=True)
     assert found.truth is None
     women = found.figures["answers"][0]
     assert (women["name"], women["shares"]["angry"]["value"], women["shares"]["happy"]["value"]) == ("f", 0.5, 0)
@@ -170,6 +174,78 @@ def test_without_labels_answers_are_compared(tmp_path: Path, model: Path) -> Non
     text = found.groups.text()
     assert "label 30 pictures of each of 7 expressions in each of 2 groups by gender: 420 pictures" in text
     assert f"fer-edge evaluate --bundle {model} --data {data} --split test --groups gender" in text
+
+
+def logs(*rows: Sequence[float]) -> np.ndarray:
+    return np.log(np.array(rows, np.float32))
+
+
+def test_several_models_answer_as_one() -> None:
+    """Four faces, two others of weights 1 and 3: they are at one on three, and the heavier one decides the second."""
+    mine = logs((0.9, 0.1), (0.9, 0.1), (0.1, 0.9), (0.9, 0.1))
+    one = logs((0.6, 0.4), (0.2, 0.8), (0.2, 0.8), (0.4, 0.6))
+    other = logs((0.8, 0.2), (0.7, 0.3), (0.4, 0.6), (0.2, 0.8))[:, ::-1]  # its labels are in another order
+    others = [Opinion("A", ("x", "y"), one), Opinion("B", ("y", "x"), other, 3)]
+    found = agreement([Partition("g", ("a", "b"), np.array([0, 0, 1, 1]))], mine, ("x", "y"), others)
+    assert found.name == "A + B (weight 3)"
+    # x: (.6 + 3 * .8) / 4 = .75, (.2 + 3 * .7) / 4 = .575, (.2 + 3 * .4) / 4 = .35, (.4 + 3 * .2) / 4 = .25
+    assert found.share.value == 0.75
+    assert found.unanimous is not None
+    assert (found.unanimous.pictures, found.unanimous.share.value) == (3, pytest.approx(2 / 3))
+    assert {g.name: (g.pictures, g.correct) for g in found.unanimous.compared.groups} == {"a": (1, 1), "b": (2, 1)}
+    assert list(found.same) == [True, False, True, False]
+    told = [(c.name, c.pictures, c.error.value) for c in found.calibration]
+    # .9 is said four times, of what they give .75, .575, .65 and .25
+    assert told == [
+        ("faces", 4, pytest.approx(0.9 - 0.55625, abs=1e-6)),
+        ("a", 2, pytest.approx(0.9 - 0.6625, abs=1e-6)),
+        ("b", 2, pytest.approx(0.9 - 0.45, abs=1e-6)),
+    ]
+
+
+def test_a_soft_calibration_is_the_hard_one_where_others_are_sure() -> None:
+    rng = np.random.default_rng(0)
+    logits, truth = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 3, 60)
+    sure = np.eye(3, dtype=np.float32)[truth]
+    assert intervals.soft_calibration(logits, sure) == intervals.calibration(logits, truth)
+
+
+def test_against_several_without_groups(tmp_path: Path, model: Path, command: Command) -> None:
+    """The model says angry of 60 dark pictures of 160; one other says it of all, one of those darker than 55."""
+    always = small_bundle(tmp_path / "always", ("Surprise", "anger", "contempt"), (0, 9, 20))
+    write(tmp_path / "d", biased(), labelled=False)
+    words = ("--bundle", model, "--data", "d", "--against", always, "--against", f"{model},weight=2", "--out", "o")
+    done = command("evaluate", *words)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "o" / "metrics.json").read_text())["against"]
+    assert found["model"] == "small 1, model.onnx + small 1, model.onnx (weight 2)"
+    assert found["unanimous"]["pictures"] == 60
+    assert found["unanimous"]["agreement"]["value"] == 1
+    (group,) = found["groups"]
+    assert (group["by"], group["name"], group["pictures"]) == ("all", "faces", 160)
+    assert found["gaps"] == []
+    (soft,) = found["calibration"]
+    assert 0 < soft["error"]["low"] <= soft["error"]["value"] <= soft["error"]["high"] < 1
+    assert f"--against {model} is the measured model, which agrees with itself" in done.stderr
+    assert "60 of 160 pictures: agreement 1.000" in done.stdout
+    assert "calibration error against their probabilities" in done.stdout
+    assert "where the model is right was not measured" in done.stdout
+    assert done.stdout.splitlines()[-2].endswith(f"fer-edge evaluate --bundle {model} --data d --split test")
+
+
+def test_a_margin_is_cut_off(tmp_path: Path, model: Path) -> None:
+    """A dark face in a bright frame is angry once the frame is off; the command that is advised says so, too."""
+    data = write(tmp_path / "d", biased()[:4], labelled=False)
+    picture = np.full((48, 48, 3), 255, np.uint8)
+    picture[4:44, 4:44] = DARK
+    for path in data.glob("*.png"):
+        cv2.imwrite(str(path), picture)
+    for margin, angry in ((0.0, 0.0), (0.2, 1.0)):
+        found = measured(data, model, "gender", margin=margin)
+        assert [a["shares"]["angry"]["value"] for a in found.figures["answers"]] == [angry] * 2
+    assert "--margin 0.2 --groups gender" in found.figures["advice"]
+    with pytest.raises(UsageError, match="--margin is at least 0"):
+        measured(data, model, "gender", margin=-0.1)
 
 
 def test_with_labels_shifts_are_held_against_them(tmp_path: Path, model: Path) -> None:
@@ -190,11 +266,11 @@ def test_the_card_says_what_was_measured_and_by_what(tmp_path: Path, model: Path
     assert "angry 0.50, surprise 1.00 |" in card
     assert "- gender: equal opportunity: recall of angry differs by 0.500" in card
     assert "Figures by gender, hand stand above; none by anything else were measured." in card
-    other = small_bundle(tmp_path / "other", LABELS, ANGRY_BELOW)
+    other = (TeacherChoice(small_bundle(tmp_path / "other", LABELS, ANGRY_BELOW)),)
     measured(write(tmp_path / "u", biased(), labelled=False), model, "gender", against=other, card=True)
-    assert "agreement with another model, `small 1, model.onnx`, is no accuracy" in model_card(
-        open_bundle(model).manifest
-    )
+    card = model_card(open_bundle(model).manifest)
+    assert "agreement with another model, `small 1, model.onnx`, is no accuracy" in card
+    assert "Calibration error against their probabilities: 0.000 (0.000 to 0.000)." in card
 
 
 @pytest.mark.parametrize(
@@ -202,7 +278,10 @@ def test_the_card_says_what_was_measured_and_by_what(tmp_path: Path, model: Path
     [
         ({"card": True, "bundle": None}, "which --bundle has to name"),
         ({"card": True}, "give no figures by group for a model card"),
-        ({"against": Path("x"), "groups": None}, "--against is about figures by group"),
+        ({"against": (TeacherChoice(Path("x"), 0.0),)}, "--against x: a weight must be above 0"),
+        ({"against": (TeacherChoice(Path("x.onnx")),)}, "--against takes a bundle, and x.onnx is a bare graph"),
+        ({"against": (TeacherChoice(Path("x")),), "resting": "gender"}, "which face is at rest is not known"),
+        ({"card": True, "groups": None}, "--card is about figures by group or with a resting face"),
         ({"split": "valid"}, "no picture in the split 'valid'"),
     ],
 )

@@ -15,10 +15,10 @@ from fer_edge.bundle import LABELS
 from fer_edge.bundle.dataset import Sample, read_face
 from fer_edge.cli.main import main
 from fer_edge.errors import DatasetError, UsageError
-from fer_edge.train.data.mixture import describe_sets, first_set, read_sets
+from fer_edge.train.data.mixture import describe_sets, first_set, read_sets, without_labels
 from fer_edge.train.data.sampling import draw_weights, rebalance
 from fer_edge.train.data.targets import training_targets
-from fer_edge.train.evaluation.predict import MIN_PART, parts_of
+from fer_edge.train.evaluation.predict import MIN_PART, agreement, parts_of
 from fer_edge.train.fit import fit
 from fer_edge.train.options import NO_LABELS, TrainingSet
 from fer_edge.train.recipe import load_recipe, parse_recipe
@@ -125,6 +125,39 @@ def test_the_command_refuses_what_cannot_be_meant(
     assert says in capsys.readouterr().err
 
 
+def test_labels_that_are_only_some_are_said_at_the_start(
+    plain: Path, weak: Path, colour: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The third set, which this recipe cannot use, ends the command before it trains."""
+    pytest.importorskip("torch", reason="needs the train extra")
+    monkeypatch.chdir(plain.parent)
+    told = "weak has only 1 of the 7 labels (happy)"
+    for given, said in (("weak", True), ("weak,labels=none", False)):
+        assert (
+            main(["train", "--data", "plain", "--data", given, "--data", "colour", "--recipe", "tiny", "--out", "b"])
+            == 2
+        )
+        assert (told in capsys.readouterr().out) == said
+
+
+def test_a_share_of_what_has_no_labels_is_held_out(plain: Path, weak: Path, tmp_path: Path) -> None:
+    colour = manifest(tmp_path / "many", [{"gender": "M"} for _ in range(40)])
+    own = manifest(tmp_path / "own", [{"split": split} for split in ("train", "train", "valid")])
+    given = (TrainingSet(plain), TrainingSet(colour), TrainingSet(own), TrainingSet(weak))
+    plainly, again, data = (read_sets(given, replace(ONCE, hold_out=share)) for share in (0.0, 0.05, 0.05))
+    assert [s.collection for s in without_labels(plainly.split("valid"))] == ["own"]
+    assert [s.collection for s in without_labels(data.split("valid"))] == ["many", "many", "own"]
+    assert data == again
+    assert [s for s in data.samples if s.collection in ("plain", "weak")] == [
+        s for s in plainly.samples if s.collection in ("plain", "weak")
+    ]
+    assert "many: no labels and no split for validation: 2 pictures (5% by seed 42) are held out" in " ".join(
+        data.notices
+    )
+    with pytest.raises(UsageError, match=r"hold_out is a share of at most 0\.5, and wants teachers"):
+        parse_recipe("x", {"hold_out": 0.05}, "x.toml")
+
+
 def face(label: int | None, votes: tuple[float, ...] = ()) -> Sample:
     return Sample(Path("x.png"), "train", label, votes=votes)
 
@@ -193,6 +226,10 @@ def test_draws_follow_labels_groups_sources_and_shares() -> None:
     assert by_source[:3].sum() == pytest.approx(0.5)
     half = rebalance(np.array([0.8, 0.2]), ["x", "y"], 0.5, ["", ""])
     assert half[0] / half[1] == pytest.approx(2)
+    unknown = draw_weights([*faces, of("a", "", "s"), of("a", "", "s")], np.eye(7, dtype=np.float32)[[0] * 10], recipe)
+    assert unknown is not None
+    assert unknown[8:] == pytest.approx([0.1, 0.1])  # as if nothing was balanced
+    assert (unknown[:3].sum(), unknown[3]) == pytest.approx((0.2, 0.2))
 
 
 def test_parts_are_sources_and_groups_that_are_large_enough(tmp_path: Path) -> None:
@@ -222,3 +259,50 @@ def test_a_mixture_is_learnt_from_answers(plain: Path, colour: Path, weak: Path,
     fitted = fit(replace(recipe, select="worst_group"), read_sets(many, recipe), tmp_path / "work", teachers=twice)
     row = fitted.history[-1]
     assert row["worst_group"] == min(row["accuracy of source many"], row["accuracy of source more"])
+
+
+@pytest.mark.train
+def test_agreement_with_the_teachers_is_told_by_epoch(plain: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the train extra")
+    many = manifest(tmp_path / "many", [{"gender": "MF"[i % 2]} for i in range(140)])
+    recipe = replace(ONCE, backbone="mobilenetv3_small_100", size=32, batch=64, groups=("gender",), hold_out=0.5)
+    recipe = replace(recipe, epochs=1)
+    data = read_sets((TrainingSet(plain), TrainingSet(many)), recipe)
+    asked: list[int] = []
+
+    def ask(crops: np.ndarray) -> np.ndarray:
+        asked.append(len(crops))
+        return np.eye(7, dtype=np.float32)[[0] * len(crops)]
+
+    said: list[str] = []
+    teacher = Member("t", ask, 56, sha256="t")
+    (row,) = fit(recipe, data, tmp_path / "work", teachers=[teacher], say=said.append).history
+    shares = [row[f"agreement of {name}"] for name in ("all", "gender F", "gender M")]
+    count = {g: sum(s.groups == (g,) for s in data.split("valid")) for g in "FM"}
+    assert shares[0] == pytest.approx((shares[1] * count["F"] + shares[2] * count["M"]) / 70)
+    assert any("agreement with the teachers on held-out faces without labels: all " in line for line in said)
+    assert sum(asked) == 2 * (140 + len(data.split("train")) - 70)
+    fit(recipe, data, tmp_path / "work", teachers=[teacher], resume=True)
+    assert sum(asked) == 2 * (140 + len(data.split("train")) - 70)
+
+
+@pytest.mark.train
+def test_agreement_of_all_by_set_and_by_group(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+
+    class Bright(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.somewhere = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, faces: Any) -> Any:
+            return torch.eye(7)[(faces.float().mean((1, 2, 3)) > 100).long()]
+
+    flat = []
+    for i, brightness in enumerate((50, 150, 150, 50)):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((8, 8, 3), brightness, np.uint8))
+        flat.append(Sample(tmp_path / f"{i}.png", "valid", None, collection="a" if i < 2 else "b", groups=("M",)))
+    answers = np.eye(7, dtype=np.float32)[[0, 1, 1, 1]]
+    assert agreement(Bright(), flat, answers, 32, ["gender"]) == {"all": 0.75}  # too few by set and group
+    found = agreement(Bright(), flat * 15, np.tile(answers, (15, 1)), 32, ["gender"])
+    assert found == {"all": 0.75, "source a": 1.0, "source b": 0.5, "gender M": 0.75}

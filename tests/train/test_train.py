@@ -366,11 +366,17 @@ class TestFit:
         for a, b in zip(again.network.state_dict().values(), whole.network.state_dict().values(), strict=True):
             assert torch.equal(a, b)
 
-    def test_resume_refuses_another_recipe_and_damage(self, some_faces: Dataset, tmp_path: Path) -> None:
+    def test_resume_refuses_another_recipe_and_damage(self, torch: Any, some_faces: Dataset, tmp_path: Path) -> None:
         small = Dataset(balanced_part(some_faces, 40), (), "")
-        fit(replace(TINY, epochs=1), small, tmp_path)
-        with pytest.raises(UsageError, match="made with another recipe"):
-            fit(TINY, small, tmp_path, resume=True)
+        once = replace(TINY, epochs=1)
+        fit(once, small, tmp_path)
+        older = torch.load(tmp_path / "last.pt", weights_only=True)
+        del older["recipe"]["hold_out"]  # a key that came later had its default then
+        torch.save(older, tmp_path / "last.pt")
+        assert len(fit(once, small, tmp_path, resume=True).history) == 1
+        for other in (TINY, replace(once, hold_out=0.05)):
+            with pytest.raises(UsageError, match="made with another recipe"):
+                fit(other, small, tmp_path, resume=True)
         (tmp_path / "last.pt").write_bytes(b"cut")
         with pytest.raises(UsageError, match="cannot be read"):
             fit(TINY, small, tmp_path, resume=True)

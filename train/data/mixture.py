@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...bundle.dataset import SPLITS, Dataset, Sample, Watch, read_dataset, unwatched
+from ...bundle.dataset import SPLITS, Dataset, Sample, Watch, counts, read_dataset, stratified_split, unwatched
 from ...bundle.tables import read_table
 from ...errors import DatasetError, UsageError
+from ...words import counted
 from ..options import NO_LABELS, TrainingSet
 from ..recipe import Recipe
 
@@ -37,7 +38,8 @@ def read_sets(
         own = second if len(sets) == 1 or second in _columns(one, (second,)) else ""
         chosen = None if one.labels == NO_LABELS else one.labels or label_map
         part = read_dataset(one.folder, own, recipe.seed, watch, label_map=chosen, groups=columns, margin=one.margin)
-        parts.append(replace(part, samples=tuple(_of_set(s, one, len(sets) > 1) for s in part.samples)))
+        part = replace(part, samples=tuple(_of_set(s, one, len(sets) > 1) for s in part.samples))
+        parts.append(_held_out(part, recipe) if recipe.hold_out else part)
     return Dataset(
         tuple(s for part in parts for s in part.samples),
         tuple(s for part in parts for s in part.unreadable),
@@ -65,6 +67,26 @@ def describe_sets(dataset: Dataset) -> list[str]:
     return lines
 
 
+def weak_labels(dataset: Dataset) -> list[str]:
+    """One line for each set of a mixture whose training labels are only some of LABELS."""
+    lines = []
+    for name in dict.fromkeys(s.collection for s in dataset.samples if s.collection):
+        tally = counts([s for s in dataset.split("train") if s.collection == name])
+        known = [label for label, count in tally.items() if count]
+        if 0 < len(known) < len(tally):
+            lines.append(
+                f"{name} has only {len(known)} of the {len(tally)} labels ({', '.join(known)}): whatever else its "
+                f"faces show is taught as one of these. Where that may be, --data {name},labels=none leaves its labels "
+                "out, and teachers alone say what its faces show"
+            )
+    return lines
+
+
+def without_labels(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples that say nothing of what they show, in no column and by no vote."""
+    return [s for s in samples if s.label is None and s.second is None and not s.votes]
+
+
 def first_set(dataset: Dataset) -> Dataset:
     """A mixture's first set alone, on which its bundle is measured: figures of two sets at once compare to nothing."""
     first = dataset.samples[0].collection
@@ -76,6 +98,19 @@ def _of_set(sample: Sample, one: TrainingSet, mixed: bool) -> Sample:
     if one.labels == NO_LABELS:
         sample = replace(sample, label=None, second=None, votes=())
     return replace(sample, source=sample.source or one.called, collection=one.called if mixed else "")
+
+
+def _held_out(part: Dataset, recipe: Recipe) -> Dataset:
+    """A set without labels with its own validation pictures, where it has none; others as they are."""
+    if part.split("valid") or len(without_labels(part.samples)) < len(part.samples):
+        return part
+    samples = stratified_split(part.samples, recipe.seed, recipe.hold_out)
+    count = sum(s.split == "valid" for s in samples)
+    said = (
+        f"no labels and no split for validation: {counted(count, 'picture')} ({recipe.hold_out:.0%} by seed "
+        f"{recipe.seed}) are held out, to see how the network agrees with its teachers"
+    )
+    return replace(part, samples=tuple(samples), notices=(*part.notices, said))
 
 
 def _columns(one: TrainingSet, wanted: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ def draw_weights(
     """Probability of drawing each sample, or None where each is to be seen once an epoch.
 
     Labels are balanced first, then groups within their set, then sources, and last the sets get their shares: what
-    comes later holds exactly.
+    comes later holds exactly. A face of which a group is not known stays as it is when groups are balanced.
 
     Args:
         samples, targets (N, classes): that belong together.
@@ -35,7 +35,8 @@ def draw_weights(
     weights = by_label(targets, recipe.balance)
     sets = [s.collection for s in samples]
     if recipe.group_balance:
-        weights = rebalance(weights, [s.groups for s in samples], recipe.group_balance, sets)
+        groups = [s.groups if all(s.groups) else None for s in samples]
+        weights = rebalance(weights, groups, recipe.group_balance, sets)
     if recipe.source_balance:
         weights = rebalance(weights, [s.source for s in samples], recipe.source_balance, [""] * len(samples))
     for name, share in shares:
@@ -53,11 +54,14 @@ def by_label(targets: NDArray[np.float32], balance: float) -> Weights:
     return np.asarray(weights / weights.sum())
 
 
-def rebalance(weights: Weights, keys: Sequence[Hashable], power: float, within: Sequence[str]) -> Weights:
-    """The same weights with every key's share p made p**(1 - power): 1 makes all equal. Each `within` keeps its sum."""
+def rebalance(weights: Weights, keys: Sequence[Hashable | None], power: float, within: Sequence[str]) -> Weights:
+    """The same weights with every key's share p made p**(1 - power): 1 makes all equal. Each `within` keeps its sum.
+
+    What has no key (None) keeps its weight.
+    """
     result = weights.copy()
-    for whole in set(within):
-        inside = np.array([w == whole for w in within])
+    for whole in {w for w, key in zip(within, keys, strict=True) if key is not None}:
+        inside = np.array([w == whole and key is not None for w, key in zip(within, keys, strict=True)])
         total = weights[inside].sum()
         for key in {k for k, own in zip(keys, inside, strict=True) if own}:
             chosen = inside & np.array([k == key for k in keys])

@@ -15,7 +15,7 @@ from ..fit import fit
 from ..recipe import load_recipe
 from . import evaluation
 from .predict import predict
-from .run import read_labelled, truth_of
+from .truth import read_labelled, truth_of
 
 FIGURES = ("accuracy", "mean_recall", "macro_f1", "calibration_error")
 

@@ -67,9 +67,19 @@ def calibration(logits: Logits, truth: Classes) -> Estimate:
 
     It is a mean of absolute values, so few pictures make it larger, and their resamples larger still.
     """
-    probabilities = softmax(logits)
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    off = confidence - (probabilities.argmax(axis=1) == truth)
+    return _calibration(logits, np.asarray(logits.argmax(axis=1) == truth, np.float64))
+
+
+def soft_calibration(logits: Logits, wanted: NDArray[np.float32]) -> Estimate:
+    """The same where probabilities (N, classes) stand for the truth: an answer is as right as they find it likely."""
+    said = wanted[np.arange(len(wanted)), logits.argmax(axis=1)]
+    return _calibration(logits, said.astype(np.float64))
+
+
+def _calibration(logits: Logits, right: Floats) -> Estimate:
+    """right: of each answer, 0..1 (N,)."""
+    confidence = softmax(logits).max(axis=1).astype(np.float64)
+    off = confidence - right
     which = np.minimum((confidence * BINS).astype(int), BINS - 1)
     by_bin = np.where(which[:, None] == np.arange(BINS), off[:, None], 0.0)
     found = np.concatenate([np.abs(weights @ by_bin).sum(axis=1) for weights in _weights(len(off))])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...bundle import LABELS, Logits, softmax, whole_image
 from ...bundle.dataset import Sample, Watch, read_face, unwatched
@@ -14,7 +16,7 @@ from ...export.metrics import Classes, report
 from ..torch_import import import_torch
 
 MIN_PART = 30
-"""Fewer pictures of a source or group say too little; fairness.py draws the line there too."""
+"""Fewer pictures of a source or group say too little; groups/fairness.py draws the line there too."""
 
 
 def predict(network: Any, samples: Sequence[Sample], size: int, batch: int = 64, watch: Watch = unwatched) -> Logits:
@@ -49,6 +51,19 @@ def parts_of(samples: Sequence[Sample], columns: Sequence[str] = ()) -> dict[str
         for name in [*([f"source {sample.source}"] if several else []), *named]:
             found.setdefault(name, []).append(place)
     return {name: places for name, places in found.items() if len(places) >= MIN_PART}
+
+
+def agreement(
+    network: Any, samples: Sequence[Sample], answers: NDArray[np.float32], size: int, columns: Sequence[str] = ()
+) -> dict[str, float]:
+    """On which share of the faces network and teachers name the same label: of all, by set as source, and by group.
+
+    Args:
+        answers: the teachers' distributions (N, classes); columns: what the samples' groups are values of.
+    """
+    same = predict(network, samples, size).argmax(axis=1) == answers.argmax(axis=1)
+    by_set = parts_of([replace(s, source=s.collection) for s in samples], columns)
+    return {"all": float(same.mean()), **{name: float(same[places].mean()) for name, places in by_set.items()}}
 
 
 def validate(network: Any, samples: Sequence[Sample], size: int, columns: Sequence[str] = ()) -> dict[str, Any]:

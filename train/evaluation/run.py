@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...bundle import LABELS, Logits, add_artifacts, write_text
-from ...bundle.dataset import Dataset, Sample, Watch, read_dataset, unwatched
-from ...bundle.manifest import MANIFEST
+from ...bundle.dataset import Dataset, Sample, Watch, unwatched
 from ...bundle.scoring import shared_labels
 from ...devices.cpu import limit_threads
 from ...errors import DatasetError, UsageError
@@ -22,42 +21,15 @@ from ...export.labelled import held_out
 from ...export.metrics import Classes, report
 from ...words import counted
 from ..data.corruptions import CORRUPTIONS, SHIFTS
-from . import evaluation, group_report
-from .answers import Agreement, agreement, what_to_label
-from .group_report import GroupReport
-from .grouping import Partition, partitions
+from . import evaluation, resting
+from .groups import report as group_report
+from .groups.agreement import Agreement, Opinion, agreement
+from .groups.answers import what_to_label
+from .groups.grouping import Partition, partitions
+from .groups.report import GroupReport
 from .measured import Model, open_model
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What to measure on what.
-
-    Attributes:
-        data: class folders, or a CSV manifest.
-        bundle, precision: the model; the bundle inside fer-edge when None.
-        checkpoint: a .pt file of a training instead of a bundle.
-        split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
-        label_map: what folders that are no usual label mean; see `read_label_map`.
-        groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.
-        against: a second model's bundle, to say by group where the two agree.
-        corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
-        card: write the figures by group into the bundle's manifest and model card.
-        threads: processor threads for a bundle.
-    """
-
-    data: Path
-    bundle: Path | None = None
-    precision: str = "auto"
-    checkpoint: Path | None = None
-    split: str | None = None
-    label: str = "label"
-    label_map: str | None = None
-    groups: str | None = None
-    against: Path | None = None
-    corrupt: bool = False
-    card: bool = False
-    threads: int = 1
+from .options import EvaluateOptions, check
+from .truth import read_labelled, truth_of
 
 
 @dataclass(frozen=True)
@@ -85,12 +57,25 @@ def evaluate(
         on_notice: told how the data was read, what could not be, and how many pictures are in no group.
         watch: shows how far reading and measuring are.
     """
-    _check(options)
+    check(options)
     if not options.checkpoint:
         limit_threads(options.threads)
-    dataset = read_labelled(options.data, options.label, label_map=options.label_map, watch=watch, any_label=True)
-    if options.groups and not any(s.label is not None or s.second is not None for s in dataset.samples):
+    dataset = read_labelled(
+        options.data,
+        options.label,
+        label_map=options.label_map,
+        watch=watch,
+        any_label=True,
+        margin=options.margin,
+    )
+    anyhow = options.groups or options.against
+    if anyhow and not any(s.label is not None or s.second is not None for s in dataset.samples):
         return _unlabelled(options, dataset, on_notice, watch)
+    return _labelled(options, dataset, on_notice, watch)
+
+
+def _labelled(options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch) -> Evaluation:
+    """All the figures; pictures without a label are left out."""
     options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
     found, asked = truth_of(dataset, str(options.split), options.label, options.data)
     model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
@@ -100,39 +85,28 @@ def evaluate(
     samples = [s for s, label in zip(found, asked, strict=True) if shared.place(int(label)) >= 0]
     truth = shared.truth([label for label in asked.tolist() if shared.place(label) >= 0])
     parts = partitions(str(options.groups), options.data, samples, on_notice) if options.groups else []
+    rests = resting.find(options, dataset, samples, model.labels) if options.resting else None
     began = perf_counter()
-    logits = shared.pick(model.logits(samples, watch))
+    seen = model.logits(samples, watch)
     each = 1000 * (perf_counter() - began) / len(samples)
+    logits = shared.pick(seen)
     left_out = {"unreadable": len(dataset.unreadable_in(str(options.split))), **shared.facts()}
     figures = {**_about(options, model, each), **left_out, **evaluation.evaluate(logits, truth, shared.names)}
+    if rests:
+        figures["resting"] = rests.measure(seen, model.logits(rests.further, watch), truth, shared)
     altered: dict[str, Logits] = {}
     if options.corrupt:
         wanted = CORRUPTIONS | (SHIFTS if parts else {})
         altered = {name: shared.pick(model.altered(alter, samples, watch)) for name, alter in wanted.items()}
         figures["corrupted"] = {name: _brief(altered[name], truth, shared.names) for name in CORRUPTIONS}
     groups = None
-    if parts:
-        shifted = {name: altered[name] for name in SHIFTS if altered}
-        against = _against(options, parts, samples, logits, shared.names, watch)
+    if options.groups or options.against:
+        shifted = {name: altered[name] for name in SHIFTS if name in altered and parts}
+        against = _against(options, model, parts, samples, logits, shared.names, on_notice, watch)
         groups = group_report.labelled(parts, logits, truth, shared.names, against, shifted)
-        _write_card(options, groups, figures)
         figures |= groups.facts()
+    _write_card(options, groups, figures)
     return Evaluation(figures, groups, samples, logits, truth, shared.names)
-
-
-def _check(options: EvaluateOptions) -> None:
-    """Raises UsageError where the options do not go together."""
-    if (options.against or options.card) and not options.groups:
-        raise UsageError(
-            f"--{'against' if options.against else 'card'} is about figures by group",
-            hint="the same command with --groups gender,age",
-        )
-    if options.card and (options.checkpoint or not options.bundle or not (options.bundle / MANIFEST).is_file()):
-        raise UsageError(
-            "--card writes into a bundle's folder, which --bundle has to name",
-            cause="what ships with fer-edge, a .zip and a checkpoint stay as they are",
-            hint="the same command with --bundle my-bundle",
-        )
 
 
 def _about(options: EvaluateOptions, model: Model, each: float) -> dict[str, Any]:
@@ -143,7 +117,12 @@ def _about(options: EvaluateOptions, model: Model, each: float) -> dict[str, Any
 def _unlabelled(
     options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch
 ) -> Evaluation:
-    """Answers by group of pictures that nobody labelled; those of no group are left out."""
+    """Answers to pictures that nobody labelled, by group where asked for; those of no group are left out."""
+    if options.resting:
+        raise DatasetError(
+            f"nobody labelled the pictures of {options.data}, so which face is at rest is not known",
+            hint="the same command without --resting",
+        )
     if options.card and not options.against:
         raise UsageError(
             "pictures without labels give no figures by group for a model card",
@@ -154,19 +133,21 @@ def _unlabelled(
     samples = [s for s in dataset.samples if split in ("", s.split)]
     if not samples:
         raise DatasetError(f"{options.data} has no picture in the split {split!r}", hint="the same command without it")
-    parts = partitions(str(options.groups), options.data, samples, on_notice)
-    grouped = np.any([part.members >= 0 for part in parts], axis=0)
-    parts = [part.of(grouped) for part in parts]
-    samples = [s for s, is_in in zip(samples, grouped, strict=True) if is_in]
+    parts = partitions(str(options.groups), options.data, samples, on_notice) if options.groups else []
+    if parts:
+        grouped = np.any([part.members >= 0 for part in parts], axis=0)
+        parts = [part.of(grouped) for part in parts]
+        samples = [s for s, is_in in zip(samples, grouped, strict=True) if is_in]
     model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
     options = replace(options, split=split or "all")
-    on_notice(f"nobody labelled an expression: answers to {counted(len(samples), 'picture')} are compared by group")
+    by = "by group" if parts else "with other models'"
+    on_notice(f"nobody labelled an expression: answers to {counted(len(samples), 'picture')} are compared {by}")
     for line in [*dataset.notes(split), *model.notices]:
         on_notice(line)
     began = perf_counter()
     logits = model.logits(samples, watch)
     figures = _about(options, model, 1000 * (perf_counter() - began) / len(samples))
-    against = _against(options, parts, samples, logits, model.labels, watch)
+    against = _against(options, model, parts, samples, logits, model.labels, on_notice, watch)
     altered = {n: model.altered(alter, samples, watch) for n, alter in SHIFTS.items()} if options.corrupt else {}
     advice = what_to_label(parts, model.labels, options.data, _command(options, split or samples[0].split))
     groups = group_report.unlabelled(parts, logits, model.labels, against, altered, advice)
@@ -179,29 +160,38 @@ def _unlabelled(
 def _command(options: EvaluateOptions, split: str) -> str:
     """What measures the same again once there are labels, in a split that has pictures."""
     model = ["--bundle", str(options.bundle)] if options.bundle else []
-    words = ["--data", str(options.data), "--split", split, "--groups", str(options.groups)]
+    words = ["--data", str(options.data), "--split", split]
+    words += ["--margin", f"{options.margin:g}"] if options.margin else []
+    words += ["--groups", options.groups] if options.groups else []
     return shlex.join(["fer-edge", "evaluate", *model, *words])
 
 
 def _against(
     options: EvaluateOptions,
+    model: Model,
     parts: Sequence[Partition],
     samples: list[Sample],
     logits: Logits,
     labels: Sequence[str],
+    on_notice: Callable[[str], None],
     watch: Watch,
 ) -> Agreement | None:
-    """Where a second model agrees, if one was named."""
-    if not options.against:
-        return None
-    other = open_model(options.against, threads=options.threads)
-    return agreement(parts, logits, labels, other.name, other.labels, other.logits(samples, watch))
+    """Where other models agree, if any were named."""
+    others = []
+    for choice in options.against:
+        other = open_model(choice.bundle, threads=options.threads)
+        if other.name == model.name:
+            on_notice(f"--against {choice.bundle} is the measured model, which agrees with itself")
+        others.append(Opinion(other.name, other.labels, other.logits(samples, watch), choice.weight))
+    return agreement(parts, logits, labels, others) if others else None
 
 
-def _write_card(options: EvaluateOptions, groups: GroupReport, figures: Mapping[str, Any]) -> None:
+def _write_card(options: EvaluateOptions, groups: GroupReport | None, figures: Mapping[str, Any]) -> None:
     if options.card and options.bundle:
         about = {"set": f"{options.data.name}/{options.split}", "images": figures["images"], "model": figures["model"]}
-        add_artifacts(options.bundle, (), {}, metrics={"groups": groups.card(about)})
+        found = {"groups": groups.card(about)} if groups and options.groups else {}
+        found |= {"resting": {**about, **figures["resting"]}} if "resting" in figures else {}
+        add_artifacts(options.bundle, (), {}, metrics=found)
 
 
 def write_evaluation(found: Evaluation, out: Path) -> None:
@@ -214,36 +204,6 @@ def write_evaluation(found: Evaluation, out: Path) -> None:
     sheet = evaluation.contact_sheet(found.samples, found.logits, found.truth, found.labels)
     if sheet is not None:
         evaluation.write_sheet(sheet, out / "mistakes.png")
-
-
-def read_labelled(
-    data: Path,
-    label: str,
-    mixed_in: str = "",
-    watch: Watch = unwatched,
-    label_map: str | None = None,
-    any_label: bool = False,
-) -> Dataset:
-    """The data with the asked label column, or with the second column that a recipe mixes in; raises UsageError."""
-    second = mixed_in if label == "label" else label
-    if mixed_in and second != mixed_in:
-        raise UsageError(f"the recipe mixes in {mixed_in!r}, so --label cannot be {label!r}", hint="leave --label out")
-    return read_dataset(data, second, watch=watch, label_map=label_map, any_label=any_label)
-
-
-def truth_of(dataset: Dataset, split: str, label: str, data: Path) -> tuple[list[Sample], Classes]:
-    """The split's pictures that have the asked label, and those labels; raises DatasetError when there are none."""
-    pairs = [(s, s.label if label == "label" else s.second) for s in dataset.split(split)]
-    kept = [(s, found) for s, found in pairs if found is not None]
-    if not kept:
-        raise DatasetError(
-            f"{data} has no labelled picture in the split {split!r}",
-            cause=f"{counted(len(bad), 'picture')} of it cannot be read, {bad[0].path} first"
-            if (bad := dataset.unreadable_in(split))
-            else "class folders without split folders have train and valid only",
-            hint="the same command with --split valid",
-        )
-    return [s for s, _ in kept], np.array([found for _, found in kept], np.int64)
 
 
 def _brief(logits: Logits, truth: Classes, labels: tuple[str, ...]) -> dict[str, float]:

@@ -92,6 +92,8 @@ class Progress:
         row |= {k: figures[k] for k in ("accuracy", "mean_recall", "calibration_error")}
         row |= {k: figures[k] for k in ("worst_group",) if k in figures}
         row |= {f"accuracy of {part}": share for part, share in figures["parts"].items()}
+        agreement = figures.get("agreement", {})
+        row |= {f"agreement of {part}": share for part, share in agreement.items()}
         self.epoch, self.step, self.loss_sum, self.hit_sum = self.epoch + 1, 0, 0.0, 0.0
         self.history.append(row)
         # The first epoch at full size is better than any before it: their figures belong to smaller pictures.
@@ -103,6 +105,9 @@ class Progress:
             f"epoch {self.epoch}: loss {row['train_loss']:.3f}, validation accuracy {row['accuracy']:.3f}, "
             f"mean recall {row['mean_recall']:.3f}" + (" (best so far)" if better else "") + to_go
         )
+        if agreement:
+            told = ", ".join(f"{part} {share:.3f}" for part, share in agreement.items())
+            say(f"epoch {self.epoch}: agreement with the teachers on held-out faces without labels: {told}")
         return row
 
     def _keep(self, torch: Any, better: bool) -> None:

@@ -37,9 +37,23 @@ class Member:
 
 def open_members(choices: Sequence[TeacherChoice], threads: int | None = None) -> list[Member]:
     """The teachers' graphs, run as a device would run them; raises UsageError, BundleError, DatasetError."""
-    if any(not choice.weight > 0 for choice in choices):
-        raise UsageError("a teacher's weight must be above 0", hint="leave out the teacher that is not to count")
+    check_choices(choices, "--teacher")
     return [_open(choice, threads or usable_cores()) for choice in choices]
+
+
+def check_choices(choices: Sequence[TeacherChoice], option: str) -> None:
+    """Raises UsageError where one of what an option names cannot count beside others."""
+    for choice in choices:
+        if not choice.weight > 0:
+            raise UsageError(
+                f"{option} {choice.bundle}: a weight must be above 0", hint="leave out the model that is not to count"
+            )
+        if choice.bundle.suffix == ".onnx":
+            raise UsageError(
+                f"{option} takes a bundle, and {choice.bundle.name} is a bare graph that does not say what its outputs "
+                "mean",
+                hint=f"fer-edge bundle import {choice.bundle} --labels angry,disgust,fear,happy,neutral,sad,surprise",
+            )
 
 
 def at_every_step(members: Sequence[Member], size: int, temperature: float) -> Teacher:
@@ -81,11 +95,6 @@ def mean_probabilities(logits: Sequence[Logits], weights: Sequence[float], tempe
 
 
 def _open(choice: TeacherChoice, threads: int) -> Member:
-    if choice.bundle.suffix == ".onnx":
-        raise UsageError(
-            f"a teacher is a bundle, and {choice.bundle.name} is a bare graph that does not say what its outputs mean",
-            hint=f"fer-edge bundle import {choice.bundle} --labels angry,disgust,fear,happy,neutral,sad,surprise",
-        )
     bundle: Bundle = open_bundle(choice.bundle)
     order = in_our_order(bundle.labels, f"the teacher {bundle.manifest.name}")
     artifact = choose_artifact(bundle)

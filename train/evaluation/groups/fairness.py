@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ...bundle import Logits
-from ...export.metrics import Classes
+from ....bundle import Logits
+from ....export.metrics import Classes
+from ..intervals import Estimate, calibration, mean_confidence, share, wilson
 from .grouping import Partition
-from .intervals import Estimate, calibration, mean_confidence, share, wilson
 
 SMALL = 30
 """Fewer pictures than this: the figures are given, and the group is called too small to speak of."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ...bundle import Logits
-from ...export.metrics import Classes
-from . import answers, fairness, gaps
-from .answers import Agreement, Answers
+from ....bundle import Logits
+from ....export.metrics import Classes
+from . import answers, gap_text, gaps
+from .agreement import Agreement
+from .answers import Answers
 from .grouping import CROSS, Partition
 
 
@@ -23,9 +24,9 @@ class GroupReport:
     Attributes:
         answers: by group, whatever the truth is.
         labelled: against people's labels, where there are any.
-        against: a second model.
+        against: how other models agree.
         shifts: light or skin -> the answers under it, against the labels, or else against the model's own answers to
-            the unaltered pictures, of which only those count on which both models agree, where there are two.
+            the unaltered pictures, of which only those count on which all models agree, where there are several.
         advice: what people must do to know more; empty where there are labels.
     """
 
@@ -40,15 +41,13 @@ class GroupReport:
         facts: dict[str, Any] = {"answers": [asdict(a) for a in self.answers]}
         facts |= self.labelled.facts() if self.labelled else {}
         if self.against:
-            agreed = [asdict(a) for a in self.against.agreed]
-            about = {"model": self.against.model, "agreement": asdict(self.against.share), "agreed": agreed}
-            facts["against"] = {**about, **self.against.compared.facts()}
+            facts["against"] = self.against.facts()
         if self.shifts:
             facts["shifts"] = {name: shift.facts() for name, shift in self.shifts.items()}
         return facts | ({"advice": self.advice} if self.advice else {})
 
     def card(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """What a bundle's manifest keeps of it: of the labels, or else of the second model.
+        """What a bundle's manifest keeps of it: of the labels, or else of the other models.
 
         Args:
             about: what was measured on what, as the manifest is to have it: set, images, model.
@@ -69,27 +68,27 @@ class GroupReport:
         ]
         return {
             **about,
-            "against": self.against.model if self.against and not self.labelled else "",
+            **(self._other() if self.against and not self.labelled else {"against": ""}),
             "columns": list(dict.fromkeys(column for g in compared.gaps for column in g.by.split(CROSS))),
             "rows": rows,
-            "gaps": {gap.by: gaps.sentences(gap, what) for gap in compared.gaps},
+            "gaps": {gap.by: gap_text.sentences(gap, what) for gap in compared.gaps},
         }
+
+    def _other(self) -> dict[str, Any]:
+        """What a manifest says of the models that stand for the truth."""
+        assert self.against
+        error = self.against.calibration[0].error
+        return {"against": self.against.name, "soft_calibration_error": [error.value, error.low, error.high]}
 
     def text(self) -> str:
         """For people."""
         parts = []
         if self.labelled:
-            parts += [fairness.table(self.labelled.groups), gaps.text(self.labelled.gaps)]
+            parts += gap_text.tables(self.labelled)
         else:
             parts.append(answers.table(self.answers))
         if self.against:
-            parts += [
-                f"agreement with {self.against.model}: {self.against.share}; its answers stand for the truth below",
-                fairness.table(self.against.compared.groups, "agreement"),
-                gaps.text(self.against.compared.gaps, "agreement"),
-                "where both agree:",
-                answers.table(self.against.agreed),
-            ]
+            parts += self.against.text()
         if self.shifts:
             parts.append(self._shifts())
         return "\n\n".join([*parts, *([self.advice] if self.advice else [])])
@@ -108,7 +107,8 @@ class GroupReport:
             lines.append(f"{row[0].label:{width}}{cells}")
         for name, shift in self.shifts.items():
             told = "; ".join(f"by {gap.by} p = {gap.p:.4f}, corrected {gap.p_holm:.4f}" for gap in shift.gaps)
-            lines.append(f"that the group does not matter under {name}: {told}")
+            if told:
+                lines.append(f"that the group does not matter under {name}: {told}")
         return "\n".join(lines)
 
 
@@ -124,7 +124,7 @@ def labelled(
 
     Args:
         logits: (N, labels), and those of the altered pictures in `shifted`; truth: (N,).
-        against: how a second model agrees.
+        against: how other models agree.
     """
     found = answers.answers_by_group(parts, logits, labels)
     compared = gaps.compare(parts, logits, truth, labels)
