@@ -74,7 +74,9 @@ class Round:
 
 def published() -> Pipeline:
     """The published pipeline."""
-    return pipeline_around(TorchEager(), PipelineOptions(detector="haar", detect_width=0, smoother="majority"))
+    return pipeline_around(
+        TorchEager(), PipelineOptions(detector="haar", detect_width=0, smoother="majority", detect_every=1)
+    )
 
 
 def default() -> Pipeline:
