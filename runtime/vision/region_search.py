@@ -49,15 +49,15 @@ class RegionSearch:
         """Faces in a BGR uint8 picture of that second, best score first.
 
         The whole picture is looked at when its turn comes, at once when a known face is no longer where it was, and in
-        pictures of another size, much later, or earlier than the last one.
+        pictures of another size, or not within a second after the last one.
         """
-        if image.shape != self._shape or not 0 <= time_s - self._last_s <= KEPT_S:
+        if image.shape != self._shape or not 0 < time_s - self._last_s <= KEPT_S:
             self._places, self._shape, self._since = [], image.shape, 0
         self._places = [p for p in self._places if time_s - p.seen_s <= KEPT_S]
         self._last_s = time_s
         if self._turn(time_s) or not self._look_near(image, time_s):
             self._look_at_all(image, time_s)
-        return sorted((p.face for p in self._places if p.told), key=lambda f: (-f.score, f.box))[: self.most]
+        return sorted((p.face for p in self._places if p.told), key=lambda face: -face.score)[: self.most]
 
     def _turn(self, time_s: float) -> bool:
         """Whether the whole picture is to be looked at now."""
