@@ -7,6 +7,7 @@ that would go to a BLAS, which rounds in its own order and splits a face over ev
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -18,13 +19,14 @@ Image = NDArray[np.uint8]
 """A picture, uint8, height x width x 3."""
 
 
-def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -> Image:
+def face_crop(image: Image, box: tuple[float, float, float, float], size: int, roll: int = 0) -> Image:
     """Cut a box out of a picture and scale it to a square, averaging when it shrinks and interpolating when it grows.
 
     Args:
         image: uint8, H x W x 3, RGB.
         box: left, top, width, height in pixels; may reach outside the picture, whose border pixels are then repeated.
         size: side of the result in pixels.
+        roll: whole degrees by which the face leans clockwise; the box is turned with it about its middle.
 
     Returns:
         uint8, size x size x 3, RGB.
@@ -37,6 +39,8 @@ def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -
     left, top, width, height = (float(v) for v in box)
     if not (width > 0 and height > 0 and np.isfinite([left, top, width, height]).all()):
         raise InputError(f"a face box must have a positive, finite size; this one is {width:g} x {height:g}")
+    if roll:
+        return _turned(image, (left, top, width, height), size, roll)
     rows, row_weights = _taps(top, height, image.shape[0], size)
     columns, column_weights = _taps(left, width, image.shape[1], size)
     y, x = int(rows.min()), int(columns.min())
@@ -51,6 +55,41 @@ def face_crop(image: Image, box: tuple[float, float, float, float], size: int) -
 def whole_image(image: Image, size: int) -> Image:
     """Scale a picture that already is a face crop, such as a training image, to `size` x `size` (uint8 RGB)."""
     return face_crop(image, (0, 0, image.shape[1], image.shape[0]), size)
+
+
+def _turned(image: Image, box: tuple[float, float, float, float], size: int, roll: int) -> Image:
+    """A leaning face: the upright square around its turned box, scaled first, then turned back."""
+    around, corner, weights = _turn(size, roll)
+    left, top, width, height = box
+    more = (around / size - 1) / 2
+    outer = (left - more * width, top - more * height, width * around / size, height * around / size)
+    upright = face_crop(image, outer, around).reshape(-1, 3).astype(np.float32)
+    total = np.zeros((size * size, 3), np.float32)
+    one = np.empty_like(total)
+    for offset, weight in zip((0, 1, around, around + 1), weights, strict=True):
+        np.take(upright[offset:], corner, axis=0, out=one, mode="clip")
+        one *= weight[:, None]
+        total += one
+    return np.asarray(total + np.float32(0.5), np.float32).astype(np.uint8).reshape(size, size, 3)
+
+
+@lru_cache(maxsize=8)
+def _turn(size: int, roll: int) -> tuple[int, NDArray[np.intp], NDArray[np.float32]]:
+    """Side of the square that holds a turned one of `size` pixels, and bilinear sampling in it.
+
+    Returns:
+        the side; the index of each result's upper left neighbour (size²,); the weights of it, its right, its lower and
+        its lower right neighbour (4, size²).
+    """
+    cosine, sine = (round(f(math.radians(roll)), 6) for f in (math.cos, math.sin))  # the same on every board's libm
+    around = math.ceil(size * (abs(cosine) + abs(sine))) + 2
+    step = np.arange(size) - (size - 1) / 2
+    columns = (step * cosine - step[:, None] * sine + (around - 1) / 2).ravel()
+    rows = (step * sine + step[:, None] * cosine + (around - 1) / 2).ravel()
+    x, y = columns.astype(np.intp), rows.astype(np.intp)
+    across, down = columns - x, rows - y
+    weights = [(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across]
+    return around, y * around + x, np.stack(weights).astype(np.float32)
 
 
 def _weighted(lines: NDArray[np.float32], taps: NDArray[np.intp], weights: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detect-width", type=int, metavar="PX", help="detect at this width; 0: full size (default: 320)"
     )
     parser.add_argument("--smoother", choices=("exponential", "majority"), help="(default: exponential)")
+    parser.add_argument(
+        "--quality-gate",
+        choices=("on", "off"),
+        help="off: read faces, too, that are too small, cut off, turned away, dark, bright or blurred (default: on)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: up to four)")
     parser.add_argument("--resting", metavar="FACE", help=_RESTING)
     parser.add_argument(
@@ -149,12 +154,14 @@ def _options(
     replace: bool,
     seconds: float | None,
     resting_save: str | None,
+    quality_gate: str | None,
     **pipeline: Any,
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
     from ..runtime.build import PipelineOptions
     from ..runtime.run import RunOptions
 
+    pipeline["quality_gate"] = quality_gate != "off"
     given = PipelineOptions(**{name: value for name, value in pipeline.items() if value is not None})
     if set:
         raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + set[0])
@@ -172,10 +179,12 @@ def _options(
 
 def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> str:
     """The live line: place in the source, speed, and what each face shows."""
+    from ..runtime.report.annotate import told
+
     total, rate = analysis.source.frames, analysis.pipeline.tally.frames / max(analysis.elapsed_s, 1e-6)
     count = f"{frame.index + 1}/{total}" if total else f"{frame.index + 1}"
     place = f"picture {count}  {frame.name}" if frame.name else f"{frame.time_s:6.1f} s  frame {count}"
-    faces = "  ".join(f"{o.track}: {o.label} {o.confidence:.0%}" for o in seen[:4]) or "no face"
+    faces = "  ".join(f"{o.track}: {told(o)}" for o in seen[:4]) or "no face"
     more = f"  +{len(seen) - 4} more" if len(seen) > 4 else ""
     return f"{place}  {rate:5.1f} frames/s  {faces}{more}"
 
@@ -188,6 +197,7 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "frames": summary.frames,
         "faces": summary.faces,
         "not_finite": summary.not_finite,
+        "unsuitable": dict(summary.unsuitable),
         "people": None if summary.still else summary.shares.people,
         "faces_at_once": summary.shares.at_once,
         "seconds": round(summary.seconds, 3),
@@ -273,6 +283,10 @@ def as_text(summary: SessionSummary, name: str) -> str:
         lines.append(
             f"{name + ':':12} {now}; {counted(device['restarts'], 'restart')}; last fault: {device['last_fault']}"
         )
+    if summary.unsuitable:
+        reasons = ", ".join(f"{why} {n}" for why, n in sorted(summary.unsuitable.items(), key=lambda kv: -kv[1]))
+        faces = counted(sum(summary.unsuitable.values()), "time")
+        lines.append(f"unsuitable:  a face was not read {faces} ({reasons}); --quality-gate off reads every one")
     if summary.not_finite:
         lines.append(
             f"left out:    {counted(summary.not_finite, 'face')}, the model's answer was no finite number (NaN)"

@@ -34,6 +34,7 @@ class PipelineOptions:
             0: as often as it takes to find a new face within 0.3 s.
         infer_every_s: least seconds between two inferences of a face; 0: in every frame.
         max_faces: in one frame, the best first; 0: all.
+        quality_gate: faces too small, cut off, turned away, dark, bright or blurred to be read are `unsuitable`.
         resting: whose resting face is taken off: a profile, or what `fer-edge run --resting` takes; None: nobody's.
     """
 
@@ -48,6 +49,7 @@ class PipelineOptions:
     detect_every: int = 0
     infer_every_s: float = 0.0
     max_faces: int = 0
+    quality_gate: bool = True
     resting: RestingProfile | Path | str | None = None
 
 
@@ -117,4 +119,5 @@ def _row(
         infer_every_s=options.infer_every_s,
         max_faces=options.max_faces,
         resting=resting,
+        quality_gate=options.quality_gate,
     )

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bundle import Bundle, Image
 from ..bundle.resting import RestingProfile
 from ..errors import InputError, UsageError
 from .build import PipelineOptions, build_pipeline
-from .types import Box
+from .types import Box, Face
+from .vision.quality_gate import UNSUITABLE, unsuitable
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,11 @@ class FaceExpression:
 
     Attributes:
         image: index of its picture in what was given.
-        label: the most probable expression.
+        label: the most probable expression, or `unsuitable` of a face that was not read.
         confidence: its probability, 0..1.
-        probabilities: of every label of the bundle, summing to 1.
+        probabilities: of every label of the bundle, summing to 1; empty where it is `unsuitable`.
         box: left, top, width, height in pixels; of the whole picture where no face was looked for.
+        reason: why it is `unsuitable`; else empty.
     """
 
     image: int
@@ -32,6 +35,7 @@ class FaceExpression:
     confidence: float
     probabilities: dict[str, float]
     box: Box
+    reason: str = ""
 
 
 def classify(
@@ -42,6 +46,7 @@ def classify(
     detect: bool = False,
     color: str = "bgr",
     resting: RestingProfile | Path | str | None = None,
+    quality_gate: bool = True,
 ) -> list[FaceExpression]:
     """Expressions in pictures, without tracking or smoothing.
 
@@ -53,6 +58,7 @@ def classify(
         color: bgr, as OpenCV reads them, or rgb, as PIL does.
         resting: the person's face at rest, which is taken off: a picture or a folder of them, a session, a profile or
             its name.
+        quality_gate: faces that cannot be read are `unsuitable`; False reads every one.
 
     Raises:
         InputError: a picture of another kind; UsageError: `resting` needs a film; other kinds as `build_pipeline`.
@@ -65,18 +71,29 @@ def classify(
             raise UsageError(f"resting={resting!r} needs a film: pictures have no first seconds")
         found: list[FaceExpression] = []
         for number, picture in enumerate(pictures):
-            boxes = [f.box for f in detector.detect(picture)] if detect else [_whole(picture)]
-            if not boxes:
-                continue
-            rows = classifier.probabilities(np.stack([classifier.crop(picture, box) for box in boxes]))
-            for box, row in zip(boxes, rows, strict=True):
-                row = rest.take_off(0, 0.0, row) if rest else row
-                top = int(row.argmax())
-                named = dict(zip(classifier.labels, map(float, row), strict=True))
-                found.append(FaceExpression(number, classifier.labels[top], float(row[top]), named, box))
+            faces = detector.detect(picture) if detect else [_whole(picture)]
+            crops = [classifier.crop(picture, face) for face in faces]
+            size = (picture.shape[1], picture.shape[0])
+            why = [unsuitable(f, crop, size) if quality_gate else "" for f, crop in zip(faces, crops, strict=True)]
+            fit = [crop for crop, reason in zip(crops, why, strict=True) if not reason]
+            rows = iter(classifier.probabilities(np.stack(fit)) if fit else ())
+            for face, reason in zip(faces, why, strict=True):
+                row = None if reason else next(rows)
+                row = rest.take_off(0, 0.0, row) if rest and row is not None else row
+                found.append(_expression(number, face, classifier.labels, row, reason))
         return found
     finally:
         classifier.close()
+
+
+def _expression(
+    number: int, face: Face, labels: Sequence[str], row: NDArray[np.float32] | None, reason: str
+) -> FaceExpression:
+    if row is None:
+        return FaceExpression(number, UNSUITABLE, 0.0, {}, face.box, reason)
+    top = int(row.argmax())
+    named = dict(zip(labels, map(float, row), strict=True))
+    return FaceExpression(number, labels[top], float(row[top]), named, face.box)
 
 
 def as_bgr(image: Image, color: str) -> Image:
@@ -95,5 +112,5 @@ def as_bgr(image: Image, color: str) -> Image:
     return image if color == "bgr" else image[:, :, ::-1]
 
 
-def _whole(picture: Image) -> Box:
-    return 0.0, 0.0, float(picture.shape[1]), float(picture.shape[0])
+def _whole(picture: Image) -> Face:
+    return Face((0.0, 0.0, float(picture.shape[1]), float(picture.shape[0])), 1.0)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..bundle import Image, softmax
 from ..errors import NotFinite
-from .types import Box, Frame, Observation, Track
+from .types import Face, Frame, Observation, Track
 from .vision.detectors import Detector
+from .vision.quality_gate import UNSUITABLE, unsuitable
 from .vision.region_search import RegionSearch
 from .vision.resting_face import RestingFace
 from .vision.smoothing import Smoother
@@ -27,7 +28,7 @@ class FaceClassifier(Protocol):
 
     labels: tuple[str, ...]
 
-    def crop(self, bgr: Image, box: Box) -> Image:
+    def crop(self, bgr: Image, face: Face) -> Image:
         """The uint8 RGB crop that `probabilities` takes."""
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -57,6 +58,7 @@ class Tally:
     Attributes:
         frames, faces: counts.
         not_finite: faces whose answer was NaN or infinite; they are not observed, and nothing averages over them.
+        unsuitable: how many faces were not read, by the reason.
         seconds: time spent in each stage.
         labels: how many observations showed each label.
     """
@@ -66,6 +68,7 @@ class Tally:
     not_finite: int = 0
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     labels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    unsuitable: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -89,6 +92,7 @@ class Pipeline:
         infer_every_s: float = 0.0,
         max_faces: int = 0,
         resting: RestingFace | None = None,
+        quality_gate: bool = True,
     ) -> None:
         """Put the parts in a row.
 
@@ -98,11 +102,12 @@ class Pipeline:
                 view are in one frame, so that it shows who was there together; a new face is at once, beside that.
             max_faces: in one frame, the best first; 0: all.
             resting: takes the resting face off each answer, before anything else sees it.
+            quality_gate: faces that cannot be read are observed as `unsuitable`, and not guessed.
         """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
         self.tracker, self.search = IouTracker(), RegionSearch(detector, detect_every, max_faces)
         self.tally = Tally()
-        self.infer_every_s, self.resting = infer_every_s, resting
+        self.infer_every_s, self.resting, self._gate = infer_every_s, resting, quality_gate
         self._inferred_s, self._newest = float("-inf"), 0
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
@@ -117,21 +122,33 @@ class Pipeline:
             self.classifier.idle()
             return ()
         with tally.timing("crop"):
-            crops = np.stack([self.classifier.crop(frame.image, t.face.box) for t in tracks])
+            crops = [self.classifier.crop(frame.image, t.face) for t in tracks]
+            reasons = [self._reason(frame, track, crop) for track, crop in zip(tracks, crops, strict=True)]
         with tally.timing("infer"):
-            rows = self._probabilities(crops)
+            rows = iter(self._probabilities([crop for crop, why in zip(crops, reasons, strict=True) if not why]))
         with tally.timing("smooth"):
-            told = zip(tracks, rows, strict=True)
-            seen = tuple(self._observe(frame, track, row) for track, row in told if row is not None)
+            told = zip(tracks, reasons, strict=True)
+            made = [_unread(frame, t, why) if why else self._observe(frame, t, next(rows)) for t, why in told]
+        seen = tuple(observation for observation in made if observation is not None)
         tally.not_finite += len(tracks) - len(seen)
         for observation in seen:
             tally.labels[observation.label] += 1
+            if observation.reason:
+                tally.unsuitable[observation.reason] += 1
         return seen
 
-    def _probabilities(self, crops: NDArray[np.uint8]) -> Sequence[NDArray[np.float32] | None]:
+    def _reason(self, frame: Frame, track: Track, crop: Image) -> str:
+        """Why a face is not to be read, or nothing."""
+        height, width = frame.image.shape[:2]
+        return unsuitable(track.face, crop, (width, height)) if self._gate else ""
+
+    def _probabilities(self, crops: Sequence[Image]) -> Sequence[NDArray[np.float32] | None]:
         """One row a face; None where the device's answer was no finite number."""
+        if not crops:
+            self.classifier.idle()
+            return []
         try:
-            return list(self.classifier.probabilities(crops))
+            return list(self.classifier.probabilities(np.stack(crops)))
         except NotFinite as error:
             return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
 
@@ -149,9 +166,10 @@ class Pipeline:
             self._inferred_s = time_s
         return found
 
-    def _observe(
-        self, frame: Frame, track: Track, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]]
-    ) -> Observation:
+    def _observe(self, frame: Frame, track: Track, probabilities: NDArray[np.float32] | None) -> Observation | None:
+        """What one face shows; None where the device's answer was no finite number."""
+        if probabilities is None:
+            return None
         if self.resting:
             probabilities = self.resting.take_off(track.number, frame.time_s, probabilities)
         smoothed = self.smoother.update(track.number, frame.time_s, probabilities)
@@ -165,6 +183,11 @@ class Pipeline:
             probabilities=tuple(float(p) for p in probabilities),
             box=track.face.box,
         )
+
+
+def _unread(frame: Frame, track: Track, reason: str) -> Observation:
+    """A face that is there and was not read."""
+    return Observation(frame.index, frame.time_s, track.number, UNSUITABLE, 0.0, UNSUITABLE, (), track.face.box, reason)
 
 
 def stream(

@@ -20,6 +20,7 @@ from .storage import store_path
 from .storage.session import open_session
 from .types import Observation
 from .vision.detectors import Detector
+from .vision.quality_gate import unsuitable
 from .vision.resting_face import FirstSeconds, KnownRest, OwnRest, RestingFace
 
 LONGEST_S = 60.0
@@ -135,7 +136,7 @@ def _read_profile(path: Path) -> RestingProfile:
 
 
 def _of_pictures(path: Path, bundle: Bundle, detector: Detector, classifier: Classifier) -> RestingProfile:
-    """The largest face of each picture; those without one are left out."""
+    """The largest face of each picture; those without one that can be read are left out."""
     source = open_source(str(path))
     try:
         if not source.still:
@@ -146,16 +147,18 @@ def _of_pictures(path: Path, bundle: Bundle, detector: Detector, classifier: Cla
             )
         rows = []
         for frame in source:
-            boxes = [face.box for face in detector.detect(frame.image)]
-            if boxes:
-                crop = classifier.crop(frame.image, max(boxes, key=lambda box: box[2] * box[3]))
-                rows.append(classifier.probabilities(crop[None])[0])
+            faces = detector.detect(frame.image)
+            if faces:
+                largest = max(faces, key=lambda face: face.box[2] * face.box[3])
+                crop = classifier.crop(frame.image, largest)
+                if not unsuitable(largest, crop, (frame.image.shape[1], frame.image.shape[0])):
+                    rows.append(classifier.probabilities(crop[None])[0])
     finally:
         source.close()
     if not rows:
         raise InputError(
-            f"no face was found in {path}, which --resting says is of somebody at rest",
-            cause="there is none, or it is too small, turned away or hidden",
+            f"no face that can be read was found in {path}, which --resting says is of somebody at rest",
+            cause="there is none, or it is too small, turned away, blurred or hidden",
             hint=f"fer-edge run {shlex.quote(str(path))} --detector yunet --detect-width 0",
         )
     return RestingProfile.of(logs(np.stack(rows)), bundle.labels, bundle.reference.sha256)
@@ -178,7 +181,7 @@ def _of_session(folder: Path, bundle: Bundle) -> RestingProfile:
             cause=f"it says {facts.get('bundle', 'nothing of its model')}",
             hint="fer-edge run SOURCE --out DIR --replace  # the same source, with this model",
         )
-    seen = _of_one_face(list(session.observations()), session.still)
+    seen = _of_one_face([o for o in session.observations() if o.probabilities], session.still)
     if not seen:
         raise InputError(f"the session {folder} has no face in it", hint=f"fer-edge report {folder}")
     rows = np.maximum([o.probabilities for o in seen], STORED_LEAST).astype(np.float32)

@@ -61,6 +61,7 @@ class SessionSummary:
         interrupted: a person ended it.
         frames, faces: counts; the same face counts in every frame.
         not_finite: faces left out because the model's answer was NaN or infinite.
+        unsuitable: how often a face was not read, by the reason.
         shares: how long each expression was shown, by each face and together, and how many people there were.
         still: it was pictures, which have no time.
         seconds: that it took.
@@ -82,6 +83,7 @@ class SessionSummary:
     frames: int
     faces: int
     not_finite: int
+    unsuitable: dict[str, int]
     seconds: float
     stage_seconds: dict[str, float]
     expressions: dict[str, float]
@@ -220,6 +222,7 @@ class Analysis:
             frames=tally.frames,
             faces=tally.faces,
             not_finite=tally.not_finite,
+            unsuitable=dict(tally.unsuitable),
             seconds=elapsed_s,
             stage_seconds=dict(tally.seconds),
             expressions=dict(shares.expressions),

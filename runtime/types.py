@@ -8,6 +8,8 @@ from ..bundle import Image
 
 Box = tuple[float, float, float, float]
 """Left, top, width, height in pixels of the full frame; may reach outside it."""
+Landmarks = tuple[tuple[float, float], ...]
+"""x, y in pixels of five points: the eye on the picture's left, the other eye, the nose's tip, the mouth's corners."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,11 @@ class Stamped:
 
 @dataclass(frozen=True)
 class Face:
-    """A detected face: a square box framed like the training pictures, and the detector's score."""
+    """A detected face: a square box framed like the training pictures, the detector's score, and perhaps landmarks."""
 
     box: Box
     score: float
+    landmarks: Landmarks | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,12 @@ class Observation:
         frame: index of the frame.
         time_s: seconds since the source began.
         track: number of the track.
-        label: smoothed expression, or `uncertain`.
+        label: smoothed expression, `uncertain`, or `unsuitable` of a face that was not read.
         confidence: of the smoothed label, 0..1.
-        raw_label: most probable expression in this frame alone.
-        probabilities: of this frame alone, in the bundle's label order, summing to 1.
+        raw_label: most probable expression in this frame alone; `unsuitable` likewise.
+        probabilities: of this frame alone, in the bundle's label order, summing to 1; empty where it is `unsuitable`.
         box: of the face.
+        reason: why the face is `unsuitable`; else empty.
     """
 
     frame: int
@@ -82,3 +86,4 @@ class Observation:
     raw_label: str
     probabilities: tuple[float, ...]
     box: Box
+    reason: str = ""

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from ..bundle.extras import load
 from ..errors import UsageError
-from .distillation import imitation
-from .losses import make_loss
+from .first_weights.unfold import bundle_named, unfold
+from .losses import imitation, make_loss
 from .network import build_network
 from .recipe import Recipe
 from .teachers.ensemble import Teacher
 from .torch_import import import_torch
-from .unfold import bundle_named, unfold
 
 
 class Learner:

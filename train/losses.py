@@ -62,3 +62,13 @@ def mix(pictures: Any, targets: Any, alpha: float, seed: tuple[int, ...]) -> tup
     other = torch.from_numpy(rng.permutation(len(pictures))).to(pictures.device)
     values = pictures.float()
     return keep * values + (1 - keep) * values[other], keep * targets + (1 - keep) * targets[other]
+
+
+def imitation(logits: Any, wanted: Any, temperature: float) -> Any:
+    """Distance of a student's logits to its teacher's, both (N, classes): KL divergence at a temperature, times T².
+
+    Hinton, Vinyals and Dean 2015; T² keeps the size of the gradients the same at every temperature.
+    """
+    f = import_torch().nn.functional
+    logs, target = f.log_softmax(logits / temperature, dim=1), f.log_softmax(wanted / temperature, dim=1)
+    return f.kl_div(logs, target, reduction="batchmean", log_target=True) * temperature**2

@@ -21,7 +21,7 @@ from ...bundle import LABELS, Image, default_bundle, open_bundle, softmax
 from ...runtime.build import PipelineOptions, build_pipeline, pipeline_around
 from ...runtime.pipeline import Pipeline
 from ...runtime.sources.video import VideoSource
-from ...runtime.types import Box, Frame
+from ...runtime.types import Face, Frame
 
 STAGES = ("capture", "detect", "crop", "infer", "smooth")
 WIDTH, HEIGHT = 640, 480
@@ -50,13 +50,13 @@ class TorchEager:
     def idle(self) -> None:
         """See Classifier; nothing to look after."""
 
-    def crop(self, bgr: Image, box: Box) -> Image:
+    def crop(self, bgr: Image, face: Face) -> Image:
         """The box, cut at the border and scaled by OpenCV, as the published script did."""
         import cv2
 
-        left, top, width, height = (round(v) for v in box)
-        face = bgr[max(0, top) : top + height, max(0, left) : left + width, ::-1]
-        return np.asarray(cv2.resize(face, (SIDE, SIDE)), np.uint8)
+        left, top, width, height = (round(v) for v in face.box)
+        part = bgr[max(0, top) : top + height, max(0, left) : left + width, ::-1]
+        return np.asarray(cv2.resize(part, (SIDE, SIDE)), np.uint8)
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See Classifier."""
@@ -75,7 +75,8 @@ class Round:
 def published() -> Pipeline:
     """The published pipeline."""
     return pipeline_around(
-        TorchEager(), PipelineOptions(detector="haar", detect_width=0, smoother="majority", detect_every=1)
+        TorchEager(),
+        PipelineOptions(detector="haar", detect_width=0, smoother="majority", detect_every=1, quality_gate=False),
     )
 
 

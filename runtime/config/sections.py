@@ -64,6 +64,7 @@ class Model:
         "frames",
         high=100,
     )
+    quality_gate: bool = key(True, "faces that cannot be read are told as unsuitable, and not guessed")
     smoother: str = key(
         "exponential", "how a face's labels are steadied over time", choices=("exponential", "majority")
     )

@@ -11,7 +11,8 @@ from ...bundle import Artifact, Bundle, Image, Logits, face_crop, softmax
 from ...bundle.logits import MEANING, logits_from, outputs_of
 from ...errors import DeviceFailed, FerEdgeError, NotFinite, UsageError
 from ..backends import RUNS, Backend, open_backend
-from ..types import Box
+from ..types import Face
+from ..vision.landmarks import upright
 from .supervisor import Watched
 
 INT8_TOLERANCE = 0.005
@@ -102,9 +103,9 @@ class Classifier:
         degraded = self._stand_in is not None and self.backend.describe().get("degraded")
         return self._stand_in if degraded and self._stand_in else self._artifact
 
-    def crop(self, bgr: Image, box: Box) -> Image:
-        """The uint8 RGB crop the graph takes, from a frame in OpenCV's BGR order."""
-        return face_crop(bgr[:, :, ::-1], box, self.size)
+    def crop(self, bgr: Image, face: Face) -> Image:
+        """The uint8 RGB crop the graph takes, its eyes level, from a frame in OpenCV's BGR order."""
+        return face_crop(bgr[:, :, ::-1], face.box, self.size, upright(face))
 
     def logits(self, crops: NDArray[np.uint8]) -> Logits:
         """Logits float32 (N, classes) of crops uint8 (N, S, S, 3) RGB, all finite; raises DeviceFailed, NotFinite."""

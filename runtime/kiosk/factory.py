@@ -25,6 +25,7 @@ from ..storage import queue_path
 from ..storage.history import History
 from ..storage.lock import Claim
 from ..storage.retention import RetentionLimits
+from ..vision.quality_gate import UNSUITABLE
 from ..vision.smoothing import UNCERTAIN
 from .commands import commands_of
 
@@ -105,7 +106,7 @@ def open_broker(
         mqtt,
         queue,
         on_command,
-        labels=(*labels, UNCERTAIN),
+        labels=(*labels, UNCERTAIN, UNSUITABLE),
         title=config.web.title,
         about={"version": __version__, "model": device},
         offered=commands_of(config),

@@ -20,6 +20,7 @@ from ..sources.source import Phase, State
 from ..status.prometheus import metrics_text
 from ..status.snapshot import Aggregate, Condition, Snapshot
 from ..storage.clock import clock_synchronised
+from ..vision.quality_gate import UNSUITABLE
 from ..vision.smoothing import UNCERTAIN
 from ..web.server import WebServer
 from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests, read_again
@@ -195,7 +196,7 @@ class Kiosk:
         more = [*machine_metrics(self.capture, self.classifier), *broker_metrics(self.broker)]
         if not self.aggregate.withholds:
             more += [*load_metrics(self.rate_limit), *history_metrics(self.history)]
-        return metrics_text(self._newest, more, (*self.classifier.labels, UNCERTAIN))
+        return metrics_text(self._newest, more, (*self.classifier.labels, UNCERTAIN, UNSUITABLE))
 
     def _log_source(self, state: State) -> None:
         """Called by the capture's thread at each change."""

@@ -51,7 +51,7 @@ class MqttPublisher:
         queue_path: Path,
         on_command: Callable[[str, bool], None] = lambda name, on: None,
         *,
-        labels: Sequence[str] = (*LABELS, "uncertain"),
+        labels: Sequence[str] = (*LABELS, "uncertain", "unsuitable"),
         title: str = "fer-edge",
         about: Mapping[str, str] | None = None,
         offered: Sequence[str] = COMMANDS,

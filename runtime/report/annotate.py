@@ -25,7 +25,7 @@ def annotate(image: Image, observations: Sequence[Observation]) -> Image:
         left, top, width, height = (round(v) for v in o.box)
         cv2.rectangle(drawn, (left, top), (left + width, top + height), _bgr(o.label), max(1, round(2 * scale)))
     for o in observations:
-        text = f"{o.track} {o.label}" + ("" if o.label == UNCERTAIN else f" {o.confidence:.0%}")
+        text = f"{o.track} {told(o)}"
         (wide, high), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, line)
         x, y, right, bottom = place = free_place(o.box, (wide, high + 2 * base), image.shape[:2], taken)
         taken.append(place)
@@ -34,6 +34,13 @@ def annotate(image: Image, observations: Sequence[Observation]) -> Image:
         ink = (0, 0, 0) if red * 0.3 + green * 0.59 + blue * 0.11 > 110 else (255, 255, 255)
         cv2.putText(drawn, text, (x, bottom - base), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, line, cv2.LINE_AA)
     return drawn
+
+
+def told(o: Observation) -> str:
+    """What a face shows and how sure that is, or why it was not read."""
+    if o.reason:
+        return f"{o.label}: {o.reason}"
+    return o.label if o.label == UNCERTAIN else f"{o.label} {o.confidence:.0%}"
 
 
 def free_place(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..vision.quality_gate import UNSUITABLE
+
 COLORS: dict[str, tuple[int, int, int]] = {
     "angry": (213, 94, 0),
     "disgust": (0, 158, 115),
@@ -12,12 +14,12 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "surprise": (86, 180, 233),
 }
 """R, G, B, 0..255; after Okabe and Ito's palette, which people with colour blindness can tell apart."""
-OTHER = (210, 210, 210)
+OTHER, UNREAD = (210, 210, 210), (238, 238, 238)
 
 
 def color_of(label: str) -> tuple[int, int, int]:
-    """R, G, B of a label; light grey for `uncertain` and labels of other bundles."""
-    return COLORS.get(label, OTHER)
+    """R, G, B of a label; light grey for `uncertain` and labels of other bundles, lighter for `unsuitable`."""
+    return UNREAD if label == UNSUITABLE else COLORS.get(label, OTHER)
 
 
 def hex_of(label: str) -> str:

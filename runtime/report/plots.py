@@ -15,6 +15,7 @@ from ...errors import MissingExtra
 from ..storage.session import Session
 from ..storage.session_tables import session_shares
 from ..types import Observation
+from ..vision.quality_gate import UNSUITABLE
 from ..vision.smoothing import UNCERTAIN
 from .colors import hex_of
 
@@ -40,8 +41,9 @@ def plot_timeline(session: Session, path: Path) -> None:
     ribbons, curves = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.6])
     gap_s = longest_gap([time_s for _, time_s, _ in session.frames()])
     _draw_ribbons(ribbons, seen, gap_s)
-    _draw_curves(curves, seen, session.labels, gap_s)
-    handles = [_patch(label) for label in [*session.labels, UNCERTAIN]]
+    _draw_curves(curves, [o for o in seen if not o.reason], session.labels, gap_s)
+    unread = [UNSUITABLE] if any(o.reason for o in seen) else []
+    handles = [_patch(label) for label in [*session.labels, UNCERTAIN, *unread]]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     _save(figure, path)
 

@@ -101,7 +101,7 @@ class History:
         if now.jump_ms:
             self._waiting.add_event(Event(now.wall_ms, "clock", now.jump_ms, "the wall clock was set"))
         for o in observations:
-            row = struct.pack(f"<{len(o.probabilities)}f", *o.probabilities) if self._keep else None
+            row = struct.pack(f"<{len(o.probabilities)}f", *o.probabilities) if self._keep and o.probabilities else None
             self._waiting.add((now.wall_ms, o.label, int(now.ok), o.track, round(o.confidence, 4), row))
 
     def state(self) -> HistoryState:

@@ -25,11 +25,12 @@ def write_csv(session: Session, path: Path) -> None:
     names = _names(session)
     with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([*COLUMNS, *BOX, *(f"p_{label}" for label in session.labels), "picture"])
+        table.writerow([*COLUMNS, *BOX, *(f"p_{label}" for label in session.labels), "picture", "reason"])
         for o in session.observations():
             name = names.get(o.frame, "")
             shown = [o.frame, "" if name else f"{o.time_s:.3f}", o.track, o.label, f"{o.confidence:.4f}", o.raw_label]
-            table.writerow([*shown, *(f"{v:.1f}" for v in o.box), *(f"{p:.4f}" for p in o.probabilities), name])
+            told = [f"{p:.4f}" for p in o.probabilities] or [""] * len(session.labels)
+            table.writerow([*shown, *(f"{v:.1f}" for v in o.box), *told, name, o.reason])
 
 
 def write_jsonl(session: Session, path: Path) -> None:
@@ -38,7 +39,7 @@ def write_jsonl(session: Session, path: Path) -> None:
     with writing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for o in session.observations():
             row = asdict(o)
-            row["probabilities"] = dict(zip(session.labels, o.probabilities, strict=True))
+            row["probabilities"] = dict(zip(session.labels, o.probabilities, strict=bool(o.probabilities)))
             if name := names.get(o.frame):
                 row.update(picture=name, time_s=None)
             row["box"] = dict(zip(BOX, o.box, strict=True))

@@ -570,8 +570,8 @@ def test_a_snapshot_names_no_face() -> None:
 def test_home_assistant_learns_of_us_and_understands_our_state(listen: Make, publisher: Make) -> None:
     listener = listen(topic="homeassistant/#")
     publisher()
-    until(lambda: len(listener.heard) == 13)
-    known = (*LABELS, "uncertain", "faces", "health", "device")
+    until(lambda: len(listener.heard) == 14)
+    known = (*LABELS, "uncertain", "unsuitable", "faces", "health", "device")
     topics = {topic for topic, _, _ in listener.heard}
     assert topics == {
         *(f"homeassistant/sensor/kiosk/{key}/config" for key in known),

@@ -107,7 +107,7 @@ def test_int8_agrees_with_float_on_real_crops(bundle: Bundle, clip: Path) -> Non
     big = Classifier(bundle, bundle.artifact("onnx", "float16"))
     small = Classifier(bundle, bundle.artifact("onnx", "int8"))
     detector, _ = open_detector("haar")
-    crops = [big.crop(f.image, face.box) for f in open_source(str(clip)) for face in detector.detect(f.image)]
+    crops = [big.crop(f.image, face) for f in open_source(str(clip)) for face in detector.detect(f.image)]
     stack = np.stack(crops)
     same = big.logits(stack).argmax(axis=1) == small.logits(stack).argmax(axis=1)
     assert same.mean() >= 0.9

@@ -104,7 +104,7 @@ def test_a_smile_given_for_rest_is_told(here: Path, capsys: pytest.CaptureFixtur
     [
         (("film.avi", "--resting", ""), "no such picture"),
         (("film.avi", "--resting", "nobody"), "no such picture, folder, session or kept resting face"),
-        (("film.avi", "--resting", "rest/empty.png"), "no face was found in rest/empty.png"),
+        (("film.avi", "--resting", "rest/empty.png"), "no face that can be read was found in rest/empty.png"),
         (("film.avi", "--resting", "film.avi"), "is a film, and --resting takes pictures"),
         (("film.avi", "--resting", "first:0s"), "as in first:2s, of at most 60 s"),
         (("film.avi", "--resting", "own:1 minute"), "as in own:2s"),

@@ -15,9 +15,9 @@ from fer_edge.bundle import LABELS, Bundle, default_bundle, open_bundle
 from fer_edge.bundle.dataset import Dataset, balanced, read_dataset
 from fer_edge.errors import UsageError
 from fer_edge.runtime.inference.classifier import Classifier
-from fer_edge.train.distillation import imitation
 from fer_edge.train.evaluation.predict import predict
 from fer_edge.train.fit import fit
+from fer_edge.train.losses import imitation
 from fer_edge.train.network import build_network, open_checkpoint
 from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe

@@ -10,9 +10,9 @@ import pytest
 from fer_edge.bundle import open_bundle
 from fer_edge.errors import UsageError
 from fer_edge.runtime.inference.classifier import Classifier
+from fer_edge.train.first_weights.unfold import bundle_named, unfold
 from fer_edge.train.network import build_network
 from fer_edge.train.recipe import load_recipe
-from fer_edge.train.unfold import bundle_named, unfold
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytestmark = pytest.mark.train

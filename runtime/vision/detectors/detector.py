@@ -83,4 +83,5 @@ def region(image: Image, box: Box, side: int, scale: float, step: int = 1) -> Re
 def moved(face: Face, right: float, down: float) -> Face:
     """A face of a part as a face of the picture, which that part begins so far to the right and down in."""
     left, top, width, height = face.box
-    return replace(face, box=(left + right, top + down, width, height))
+    points = tuple((x + right, y + down) for x, y in face.landmarks) if face.landmarks else None
+    return replace(face, box=(left + right, top + down, width, height), landmarks=points)

@@ -93,8 +93,9 @@ def _sound(rows: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
 
 
 def _face(row: NDArray[np.float32], scale: float) -> Face:
-    """A row as a face of the picture at its own size."""
-    return Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14]))
+    """One of OpenCV's rows: box, five landmarks, score, in pixels of a picture that is `scale` of the whole."""
+    points = tuple((float(x) / scale, float(y) / scale) for x, y in row[4:14].reshape(5, 2))
+    return Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14]), points)
 
 
 def frame_face(left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:

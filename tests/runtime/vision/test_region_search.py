@@ -20,7 +20,7 @@ from fer_edge.runtime.vision.detectors import Detector, open_detector
 from fer_edge.runtime.vision.detectors.detector import DOUBTFUL, SCORE, region
 from fer_edge.runtime.vision.region_search import MOST_PLACES, WHOLE_S, RegionSearch
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother
-from fer_edge.runtime.vision.tracker import IouTracker, overlap
+from fer_edge.runtime.vision.tracker import overlap
 
 Portrait = tuple[int, int, int]
 """Which of the two, and its left and top: 112 pixels high, with a face of 40 in the middle of its upper half."""
@@ -87,8 +87,11 @@ def test_a_face_that_moves_is_found_at_every_step(
     film = [shown((0, left + 9 * n, 40 + 3 * n)) for n in range(14)]
     found, whole = follow(film, detector=detector)
     assert whole == [0, 9]
-    assert all(map(same, found, follow(film, every=1, detector=detector)[0]))
-    assert IouTracker().update(found[0], 0)[0].number == 1
+    plain, _ = follow(film, every=1, detector=detector)
+    assert all(map(same, found, plain))
+    if detector == "yunet":
+        apart = [np.subtract(f[0].landmarks, p[0].landmarks) for f, p in zip(found, plain, strict=True)]
+        assert np.abs(apart).max() < 5
     assert follow(film, detector=detector)[0] == found
 
 

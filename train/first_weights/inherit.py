@@ -1,21 +1,11 @@
-"""A smaller network taught by a bigger one: which channels it inherits, and the loss that makes it imitate."""
+"""A narrow network that begins with a wide one's weights: which channels it inherits."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UsageError
-from .torch_import import import_torch
-
-
-def imitation(logits: Any, wanted: Any, temperature: float) -> Any:
-    """Distance of a student's logits to its teacher's, both (N, classes): KL divergence at a temperature, times T².
-
-    Hinton, Vinyals and Dean 2015; T² keeps the size of the gradients the same at every temperature.
-    """
-    f = import_torch().nn.functional
-    logs, target = f.log_softmax(logits / temperature, dim=1), f.log_softmax(wanted / temperature, dim=1)
-    return f.kl_div(logs, target, reduction="batchmean", log_target=True) * temperature**2
+from ...errors import UsageError
+from ..torch_import import import_torch
 
 
 def inherit(body: Any, parent: Any) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle, find_bundle, open_bundle
-from ..bundle.manifest import MANIFEST
-from ..bundle.scoring import in_our_order
-from ..errors import UsageError
-from ..export.graph import load_float32
-from ..runtime.inference.classifier import Classifier
-from .torch_import import import_torch
+from ...bundle import Bundle, find_bundle, open_bundle
+from ...bundle.manifest import MANIFEST
+from ...bundle.scoring import in_our_order
+from ...errors import UsageError
+from ...export.graph import load_float32
+from ...runtime.inference.classifier import Classifier
+from ..torch_import import import_torch
 
 TOLERANCE = 0.05
 """By how much logits may differ from the bundle's own, whose weights are rounded to float16."""
