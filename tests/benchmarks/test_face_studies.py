@@ -1,9 +1,14 @@
-"""The study behind the gate's limits: faults grow with their strength, and what the gate keeps is read better."""
+"""The studies behind what is done with a face before it is read: the gate's limits, and turning it upright."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 from fer_edge.benchmarks.studies.quality_gate import FAULTS, SIDE, curves, mixed, spoil
+from fer_edge.benchmarks.studies.upright_crops import study, table
 from fer_edge.bundle import LABELS, Bundle
 from fer_edge.bundle.portraits import smiles
 from fer_edge.runtime.vision.quality_gate import unsuitable
@@ -31,3 +36,19 @@ def test_the_tables(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     without, kept = mixed(bundle, faces).splitlines()[1:3]
     assert float(kept.split()[3]) >= float(without.split()[3])
     assert int(kept.split()[2]) < int(without.split()[2]) == len(faces)
+
+
+def test_what_upright_crops_put_right_and_wrong() -> None:
+    guesses = np.array([[0, 1, 0, 1], [1, 1, 0, 1], [1, 0, 1, 1]])
+    lines = table(guesses, np.array([1, 1, 1])).splitlines()
+    assert [line.split()[-2:] for line in lines[1:]] == [["0", "0"], ["1", "1"], ["0", "1"], ["1", "0"]]
+
+
+def test_faces_are_found_and_read_both_ways(bundle: Bundle, yunet: Path, tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        (tmp_path / split / "happy").mkdir(parents=True)
+        for number, picture in enumerate(smiles(SIDE)[:3]):
+            cv2.imwrite(str(tmp_path / split / "happy" / f"{number}.png"), picture[:, :, ::-1])
+    told = study("default", tmp_path, "valid", 3).splitlines()
+    assert told[0].startswith("3 faces found")
+    assert [float(line.split()[-4]) for line in told[2:]] == [1.0] * 4
