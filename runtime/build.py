@@ -31,7 +31,8 @@ class PipelineOptions:
         detector: yunet, haar, or auto: YuNet, fetched once where it is not in the cache; Haar where that fails.
         detect_width: frames are scaled down to this many pixels for detection; 0: full size.
         smoother: exponential or majority.
-        detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
+        detect_every: the detector sees the whole of every n-th frame, and between only where faces are; 1: of each one;
+            0: as often as it takes to find a new face within 0.3 s.
         infer_every_s: least seconds between two inferences of a face; 0: in every frame.
         max_faces: in one frame, the best first; 0: all.
         quality_gate: faces too small, cut off, turned away, dark, bright or blurred to be read are `unsuitable`.
@@ -47,7 +48,7 @@ class PipelineOptions:
     detector: str = "auto"
     detect_width: int = 320
     smoother: str = "exponential"
-    detect_every: int = 1
+    detect_every: int = 0
     infer_every_s: float = 0.0
     max_faces: int = 0
     quality_gate: bool = True

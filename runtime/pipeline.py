@@ -16,8 +16,8 @@ from ..bundle import Image, softmax
 from ..errors import NotFinite
 from .types import Face, Frame, Observation, Track
 from .vision.detectors import Detector
-from .vision.optical_flow import OpticalFlow
 from .vision.quality_gate import UNSUITABLE, unsuitable
+from .vision.region_search import RegionSearch
 from .vision.resting_face import RestingFace
 from .vision.smoothing import Smoother
 from .vision.tracker import IouTracker
@@ -88,7 +88,7 @@ class Pipeline:
         detector: Detector,
         classifier: FaceClassifier,
         smoother: Smoother,
-        detect_every: int = 1,
+        detect_every: int = 0,
         infer_every_s: float = 0.0,
         max_faces: int = 0,
         resting: RestingFace | None = None,
@@ -97,7 +97,7 @@ class Pipeline:
         """Put the parts in a row.
 
         Args:
-            detect_every: the detector sees every n-th frame; between, faces are followed by optical flow.
+            detect_every: as RegionSearch.
             infer_every_s: faces are classified, and observed, this often at most; the smoother is aware of time. All in
                 view are in one frame, so that it shows who was there together; a new face is at once, beside that.
             max_faces: in one frame, the best first; 0: all.
@@ -105,11 +105,9 @@ class Pipeline:
             quality_gate: faces that cannot be read are observed as `unsuitable`, and not guessed.
         """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
-        self.tracker, self.flow = IouTracker(), OpticalFlow()
+        self.tracker, self.search = IouTracker(), RegionSearch(detector, detect_every, max_faces)
         self.tally = Tally()
         self.infer_every_s, self.resting, self._gate = infer_every_s, resting, quality_gate
-        self._detect_every, self._most = detect_every, max_faces or None
-        self._since_detection = detect_every
         self._inferred_s, self._newest = float("-inf"), 0
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
@@ -155,22 +153,7 @@ class Pipeline:
             return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
 
     def _find(self, frame: Frame) -> list[Track]:
-        """Detected faces; between two detections, and as long as none is lost, the same faces followed."""
-        if self._detect_every == 1:
-            return self._detect(frame)
-        self._since_detection += 1
-        if self._since_detection < self._detect_every:
-            followed = self.flow.step(frame.image)
-            if followed is not None:
-                self.tracker.keep(followed, frame.time_s)
-                return followed
-        self._since_detection = 0
-        tracks = self._detect(frame)
-        self.flow.seed(frame.image, tracks)
-        return tracks
-
-    def _detect(self, frame: Frame) -> list[Track]:
-        return self.tracker.update(self.detector.detect(frame.image)[: self._most], frame.time_s)
+        return self.tracker.update(self.search.find(frame.image, frame.time_s), frame.time_s)
 
     def _due(self, found: list[Track], time_s: float) -> list[Track]:
         """The faces to be classified now: all of them together, or new ones."""

@@ -75,7 +75,8 @@ class Round:
 def published() -> Pipeline:
     """The published pipeline."""
     return pipeline_around(
-        TorchEager(), PipelineOptions(detector="haar", detect_width=0, smoother="majority", quality_gate=False)
+        TorchEager(),
+        PipelineOptions(detector="haar", detect_width=0, smoother="majority", detect_every=1, quality_gate=False),
     )
 
 

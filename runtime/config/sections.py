@@ -58,7 +58,11 @@ class Model:
         320, "faces are sought in pictures of this width; 0: as they come, else at least 64", "pixels", high=4096
     )
     detect_every: int = key(
-        1, "the detector sees every n-th frame; between, faces are followed", "frames", low=1, high=100
+        0,
+        "the detector sees the whole of every n-th frame, and between only where faces are; 0: often enough to "
+        "find a new face within 0.3 s",
+        "frames",
+        high=100,
     )
     quality_gate: bool = key(True, "faces that cannot be read are told as unsuitable, and not guessed")
     smoother: str = key(

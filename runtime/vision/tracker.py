@@ -52,8 +52,3 @@ class IouTracker:
             self._known[number] = _Known(face.box, time_s)
             tracks.append(Track(number, face))
         return tracks
-
-    def keep(self, tracks: Sequence[Track], time_s: float) -> None:
-        """Take the places of faces that were followed by other means."""
-        for track in tracks:
-            self._known[track.number] = _Known(track.face.box, time_s)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....bundle import Image
-from ...types import Face
-from .detector import shrink
+from ...types import Box, Face
+from .detector import DOUBTFUL, SCORE, moved, region, scale_to, shrink
 
-SCORE = 0.6
 OVERLAP = 0.3
 CANDIDATES = 5000
 """Boxes that are compared, the best first, before those of one face are made one; a face gives five or ten."""
@@ -22,6 +23,12 @@ SIDE = 1.11
 """Side of a training picture over the square root of YuNet's box area: median over 572 pictures of FER2013, padded."""
 DROP = 0.02
 """How far the middle of the training picture lies below that of YuNet's box, in box heights; measured likewise."""
+REGION = 64
+"""Pixels of the square in which a known face is sought again; the network wants multiples of 32."""
+AROUND = 2.2
+"""Sides of that square over the face's, at least: room for a step of more than half a face, which is then 29 wide."""
+STRIDE = 8
+"""Pixels of the finest grid in which the network looks for faces; it gives other boxes in a picture moved by less."""
 
 
 class YuNetDetector:
@@ -31,25 +38,58 @@ class YuNetDetector:
 
     def __init__(self, model: Path, width: int = 320) -> None:
         """Load the .onnx file, whose hash the caller has checked."""
+        self.width, self._model = width, model
+        self._whole = _Net(model)
+
+    @cached_property
+    def _regions(self) -> _Net:
+        """A net of their own: one is laid out anew for pictures of another size, which takes as long as a region."""
+        return _Net(self._model)
+
+    def detect(self, image: Image, least: float = SCORE) -> list[Face]:
+        """Faces in a BGR uint8 picture, best score first, with at least this one."""
+        small, scale = shrink(image, self.width)
+        faces = [_face(row, scale) for row in _sound(self._whole.rows(small), max(small.shape))]
+        return sorted((f for f in faces if f.score >= least), key=lambda f: (-f.score, f.box))
+
+    def near(self, image: Image, boxes: Sequence[Box]) -> list[list[Face]]:
+        """Faces around each box, doubtful ones too; the regions lie side by side in one picture for the network."""
+        full, regions = scale_to(image, self.width), []
+        for box in boxes:
+            scale = REGION / (AROUND * max(box[2], 1.0))
+            regions.append(region(image, box, REGION, *((full, STRIDE) if scale >= full else (scale, 1))))
+        found: list[list[Face]] = [[] for _ in boxes]
+        for row in _sound(self._regions.rows(np.hstack([r.part for r in regions])), REGION):
+            number = min(max(int(row[0] + row[2] / 2) // REGION, 0), len(boxes) - 1)
+            there = regions[number]
+            face = moved(_face(row, there.scale), there.left - number * REGION / there.scale, there.top)
+            found[number].append(face)
+        return found
+
+
+class _Net:
+    """OpenCV's YuNet, for pictures of one size after the other."""
+
+    def __init__(self, model: Path) -> None:
         import cv2
 
-        self.width = width
-        self._net = cv2.FaceDetectorYN.create(str(model), "", (width or 320, width or 320), SCORE, OVERLAP, CANDIDATES)
-        self._size = (0, 0)
+        self._size = (REGION, REGION)
+        self._net = cv2.FaceDetectorYN.create(str(model), "", self._size, DOUBTFUL, OVERLAP, CANDIDATES)
 
-    def detect(self, image: Image) -> list[Face]:
-        """Faces in a BGR uint8 picture, best score first."""
-        small, scale = shrink(image, self.width)
-        size = (small.shape[1], small.shape[0])
+    def rows(self, picture: Image) -> NDArray[np.float32]:
+        """OpenCV's answer: a row a face with left, top, width, height, five points and the score."""
+        size = (picture.shape[1], picture.shape[0])
         if size != self._size:
             self._net.setInputSize(size)
             self._size = size
-        _, found = self._net.detect(small)
-        if found is None:
-            return []
-        sizes = found[:, 2:4]
-        sound = np.isfinite(found).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= MAX_AREA * max(size)).all(axis=1)
-        return sorted((_face(row, scale) for row in found[sound]), key=lambda f: (-f.score, f.box))
+        found = self._net.detect(picture)[1]
+        return np.empty((0, 15), np.float32) if found is None else np.asarray(found, np.float32)
+
+
+def _sound(rows: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
+    """The rows that are boxes at all, of a picture with that longest side."""
+    sizes = rows[:, 2:4]
+    return rows[np.isfinite(rows).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= MAX_AREA * longest).all(axis=1)]
 
 
 def _face(row: NDArray[np.float32], scale: float) -> Face:

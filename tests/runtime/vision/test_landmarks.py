@@ -12,9 +12,9 @@ from fer_edge.bundle import Bundle, Image, face_crop
 from fer_edge.runtime.build import PipelineOptions, build_pipeline
 from fer_edge.runtime.classify import classify
 from fer_edge.runtime.sources.demo import DemoSource
-from fer_edge.runtime.types import Box, Face, Landmarks, Track
+from fer_edge.runtime.types import Box, Face, Landmarks
+from fer_edge.runtime.vision.detectors.detector import moved
 from fer_edge.runtime.vision.landmarks import roll_of, upright, yaw_and_pitch
-from fer_edge.runtime.vision.optical_flow import OpticalFlow
 
 BOX: Box = (60.0, 50.0, 80.0, 80.0)
 FRONT: Landmarks = ((85.0, 80.0), (115.0, 80.0), (100.0, 96.5), (88.0, 110.0), (112.0, 110.0))
@@ -69,14 +69,11 @@ def test_from_the_front_and_from_the_side() -> None:
     assert all(map(math.isfinite, yaw_and_pitch(((1.0, 1.0),) * 5)))
 
 
-def test_followed_landmarks_move_with_their_box() -> None:
-    still = cv2.copyMakeBorder(soft(), 40, 40, 40, 40, cv2.BORDER_REFLECT)
-    moved = np.roll(still, (5, 12), axis=(0, 1))
-    flow = OpticalFlow()
-    flow.seed(still, [Track(1, Face(BOX, 1.0, FRONT))])
-    (track,) = flow.step(moved) or []
-    assert track.face.landmarks is not None
-    assert np.allclose(np.subtract(track.face.landmarks, FRONT), (12, 5), atol=1)
+def test_landmarks_move_with_their_box() -> None:
+    face = moved(Face(BOX, 1.0, FRONT), 12, 5)
+    assert face.box == (72, 55, 80, 80)
+    assert face.landmarks
+    assert np.allclose(np.subtract(face.landmarks, FRONT), (12, 5))
 
 
 def test_a_head_that_leans_reads_as_it_does_upright(bundle: Bundle, yunet: Path) -> None:
