@@ -149,7 +149,8 @@ def test_zero_bytes_are_no_table(tmp_path: Path) -> None:
 
 
 def test_groups_and_takes_with_a_byte_order_mark(tmp_path: Path) -> None:
-    from fer_edge.train.evaluation import grouping, live_check
+    from fer_edge.train.evaluation import live_check
+    from fer_edge.train.evaluation.groups import grouping
 
     table = tmp_path / "t.csv"
     table.write_text("path,gender,skin,age\na.png,f,F1,Adult\n", "utf-8-sig")

@@ -58,11 +58,11 @@ def test_labels_that_home_assistant_refuses(
     told = entities(heard)
     assert [topic for topic in told if not TOPIC.fullmatch(topic)] == []
     shares = {t: json.loads(text) for t, text in told.items() if json.loads(text).get("unit_of_measurement") == "%"}
-    assert len(shares) == labels + 1
-    names = [*json.loads((bundle / "bundle.json").read_text())["labels"], "uncertain"]
+    assert len(shares) == labels + 2
+    names = [*json.loads((bundle / "bundle.json").read_text())["labels"], "uncertain", "unsuitable"]
     state = {"window": {label: place / 100 for place, label in enumerate(names)}}
     shown = {environment.from_string(m["value_template"]).render(value_json=state) for m in shares.values()}
-    assert shown == {str(float(place)) for place in range(labels + 1)}
+    assert shown == {str(float(place)) for place in range(labels + 2)}
 
 
 def test_ghosts_of_another_model(shared_case: Case, start: Start, heard: Listener) -> None:
@@ -71,7 +71,7 @@ def test_ghosts_of_another_model(shared_case: Case, start: Start, heard: Listene
     until(lambda: any("/contempt/" in topic for topic in entities(heard)))
     first.stop()
     second = start("kiosk")
-    until(lambda: len(entities(heard)) == 12 and not any("/contempt/" in topic for topic in entities(heard)))
+    until(lambda: len(entities(heard)) == 13 and not any("/contempt/" in topic for topic in entities(heard)))
     second.stop()
     start("kiosk", "discovery = false")
     until(lambda: not entities(heard))

@@ -325,7 +325,7 @@ def test_prometheus_takes_its_metrics(shared: Running) -> None:
     said = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
     for name in ("expression_share", "expression_share_minute", "expressions_total"):
-        assert set(re.findall(rf'(?m)^fer_edge_{name}{{label="(\w+)"}} ', text)) == {*LABELS, "uncertain"}
+        assert set(re.findall(rf'(?m)^fer_edge_{name}{{label="(\w+)"}} ', text)) == {*LABELS, "uncertain", "unsuitable"}
 
 
 def test_page_and_sign_tell_people(shared: Running) -> None:

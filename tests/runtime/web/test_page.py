@@ -396,7 +396,7 @@ def test_the_sign_is_one_page_of_paper(told: Told, browser: Browser, text: str) 
 def test_colours_are_those_of_the_videos_and_plots(server: WebServer, browser: Browser) -> None:
     browser.open(url(server))
     colors = browser.js("COLORS")
-    assert colors == {**{label: hex_of(label) for label in COLORS}, "uncertain": hex_of("uncertain")}
+    assert colors == {label: hex_of(label) for label in (*COLORS, "uncertain", "unsuitable")}
     assert browser.js("OTHER") == hex_of("anything else")
 
 
