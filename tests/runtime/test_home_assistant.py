@@ -73,7 +73,7 @@ def home(tmp_path: Path, kept: Path, broker: Broker) -> Iterator[Home]:
     made.close()
 
 
-def test_thirteen_entities_without_a_warning_and_only_what_is_so_now(
+def test_fourteen_entities_without_a_warning_and_only_what_is_so_now(
     home: Home, broker: Broker, tmp_path: Path
 ) -> None:
     """The link to the broker is cut while Home Assistant stays connected: what was meanwhile is never shown as now."""
@@ -86,7 +86,7 @@ def test_thirteen_entities_without_a_warning_and_only_what_is_so_now(
     try:
         until(lambda: home.begun and home.newest().get("faces") == "3")
         until(lambda: not {"unknown", "unavailable"} & set(home.newest().values()))
-        assert len(home.shown) == 13
+        assert len(home.shown) == 14
         seen = home.newest()
         assert [seen[name] for name in ("happy", "sad", "neutral")] == ["75.0", "25.0", "0.0"]
         assert [seen[name] for name in ("health", "device", "pause", "record")] == ["ok", "CPU", "off", "off"]

@@ -578,7 +578,7 @@ def test_home_assistant_learns_of_us_and_understands_our_state(listen: Make, pub
         *(f"homeassistant/switch/kiosk/{key}/config" for key in ("pause", "record")),
     }
     late = listen(topic="homeassistant/#")
-    until(lambda: len(late.heard) == 13)
+    until(lambda: len(late.heard) == 14)
     assert all(retained for _, _, retained in late.heard)
 
 
