@@ -72,15 +72,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N")
 
 
+ALONE = {
+    "groups": "fer-edge evaluate --data DIR --groups gender,age",
+    "resting": "fer-edge evaluate --data DIR --resting person",
+    "against": "fer-edge evaluate --data DIR --against BUNDLE",
+}
+"""Options that go with neither --live nor --recipe -> a command that has one of them."""
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    alone = {"--groups gender,age": args.groups, "--resting person": args.resting, "--against BUNDLE": args.against}
-    asked = next((option for option, given in alone.items() if given), "")
+    asked = next((name for name in ALONE if getattr(args, name)), "")
     if asked and (args.live or args.recipe):
         raise UsageError(
-            f"{asked.split()[0]} does not go with {'--live' if args.live else '--recipe'}",
+            f"--{asked} does not go with {'--live' if args.live else '--recipe'}",
             cause="it measures one bundle or one checkpoint",
-            hint=f"fer-edge evaluate --data DIR {asked}",
+            hint=ALONE[asked],
         )
     if args.live:
         return _live(args)
