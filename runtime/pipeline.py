@@ -124,8 +124,7 @@ class Pipeline:
         with tally.timing("crop"):
             crops = [self.classifier.crop(frame.image, t.face) for t in tracks]
             reasons = [self._reason(frame, track, crop) for track, crop in zip(tracks, crops, strict=True)]
-        with tally.timing("infer"):
-            rows = iter(self._probabilities([crop for crop, why in zip(crops, reasons, strict=True) if not why]))
+        rows = iter(self._probabilities([crop for crop, why in zip(crops, reasons, strict=True) if not why]))
         with tally.timing("smooth"):
             told = zip(tracks, reasons, strict=True)
             made = [_unread(frame, t, why) if why else self._observe(frame, t, next(rows)) for t, why in told]
@@ -143,12 +142,13 @@ class Pipeline:
         return unsuitable(track.face, crop, (width, height)) if self._gate else ""
 
     def _probabilities(self, crops: Sequence[Image]) -> Sequence[NDArray[np.float32] | None]:
-        """One row a face; None where the device's answer was no finite number."""
+        """One row a face; None where the device's answer was no finite number. Of no face the device is not asked."""
         if not crops:
             self.classifier.idle()
             return []
         try:
-            return list(self.classifier.probabilities(np.stack(crops)))
+            with self.tally.timing("infer"):
+                return list(self.classifier.probabilities(np.stack(crops)))
         except NotFinite as error:
             return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
 

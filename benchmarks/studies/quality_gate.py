@@ -7,22 +7,20 @@ and without.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...bundle import Bundle, Image, open_bundle, softmax, whole_image
-from ...bundle.dataset import read_dataset, read_face
 from ...runtime.inference.classifier import Classifier, choose_artifact
 from ...runtime.types import Face
 from ...runtime.vision.quality_gate import unsuitable
 from ...train.data.corruptions import blur, light, low_resolution
 from ...train.evaluation.evaluation import risk_coverage
+from .labelled_faces import asked, labelled
 
 SIDE = 112
 """Pixels at which faces are spoilt."""
@@ -85,13 +83,6 @@ def answers(model: Classifier, faces: Sequence[tuple[Image, int]], faults: Seque
     return Spoilt(softmax(np.stack(rows)), np.array([label for _, label in faces]), np.array(reasons))
 
 
-def labelled(folder: Path, split: str, most: int) -> list[tuple[Image, int]]:
-    """At most so many labelled faces, spread over the split, uint8 (SIDE, SIDE, 3) RGB; raises DatasetError."""
-    samples = [s for s in read_dataset(folder).split(split) if s.label is not None]
-    chosen = samples[:: max(1, len(samples) // most)][:most]
-    return [(whole_image(read_face(s), SIDE), int(s.label or 0)) for s in chosen]
-
-
 def curves(bundle: Bundle, faces: Sequence[tuple[Image, int]]) -> str:
     """Table: accuracy and confidence by fault and strength, and what the gate does not read."""
     model = Classifier(bundle, choose_artifact(bundle))
@@ -124,13 +115,8 @@ def mixed(bundle: Bundle, faces: Sequence[tuple[Image, int]], seed: int = 0) -> 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("faces", type=Path, metavar="FACES")
-    parser.add_argument("--bundle", default="default", metavar="BUNDLE")
-    parser.add_argument("--split", default="valid")
-    parser.add_argument("--most", type=int, default=1200, metavar="N", help="faces (default: 1200)")
-    given = parser.parse_args(words)
-    bundle, faces = open_bundle(given.bundle), labelled(given.faces, given.split, given.most)
+    given = asked(__doc__, words, 1200)
+    bundle, faces = open_bundle(given.bundle), labelled(given.faces, given.split, given.most, SIDE)
     print(curves(bundle, faces), mixed(bundle, faces), sep="\n\n")
 
 

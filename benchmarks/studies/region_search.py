@@ -48,12 +48,16 @@ class Aside:
 
     def detect(self, image: Image, least: float = SCORE) -> list[Face]:
         """See Detector."""
-        seen = np.roll(image, (1, 1), axis=(0, 1))
-        return [moved(face, -1, -1) for face in self._detector.detect(seen, least)]
+        return [moved(face, -1, -1) for face in self._detector.detect(_aside(image), least)]
 
     def near(self, image: Image, boxes: Sequence[Box]) -> list[list[Face]]:
-        """See Detector; every-frame detection never asks."""
-        raise NotImplementedError
+        """See Detector."""
+        there = [(left + 1, top + 1, width, height) for left, top, width, height in boxes]
+        return [[moved(face, -1, -1) for face in faces] for faces in self._detector.near(_aside(image), there)]
+
+
+def _aside(image: Image) -> Image:
+    return np.roll(image, (1, 1), axis=(0, 1))
 
 
 class Way:

@@ -6,7 +6,6 @@ detector on a border of its own edge pixels, as it would stand in a picture, and
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bundle import Image, whole_image
-from ...bundle.dataset import read_dataset, read_face
+from ...bundle import Image
 from ...runtime.build import PipelineOptions, build_pipeline
 from ...runtime.inference.classifier import Classifier
 from ...runtime.types import Face
 from ...runtime.vision.landmarks import upright
+from .labelled_faces import asked, labelled
 
 SIDE, BORDER = 120, 52
 """Pixels of the face in its picture, and of what is around it."""
@@ -38,15 +37,13 @@ def answers(classifier: Classifier, picture: Image, face: Face) -> NDArray[np.in
 def study(bundle: str, folder: Path, split: str, most: int) -> str:
     """Table: accuracy, mean recall, and how many faces each way puts right and wrong; raises DatasetError."""
     built = build_pipeline(PipelineOptions(bundle=bundle, detector="yunet", threads=1))
-    samples = [s for s in read_dataset(folder).split(split) if s.label is not None]
     rows, truth, turned = [], [], 0
-    for sample in samples[:: max(1, len(samples) // most)][:most]:
-        edge = ((BORDER, BORDER), (BORDER, BORDER), (0, 0))
-        picture = np.pad(whole_image(read_face(sample), SIDE), edge, "edge")[:, :, ::-1]
+    for crop, label in labelled(folder, split, most, SIDE):
+        picture = np.pad(crop, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), "edge")[:, :, ::-1]
         faces = built.pipeline.detector.detect(np.ascontiguousarray(picture))
         if faces:
             rows.append(answers(built.classifier, picture, faces[0]))
-            truth.append(int(sample.label or 0))
+            truth.append(label)
             turned += bool(upright(faces[0]))
     built.classifier.close()
     return f"{len(truth)} faces found, {turned} of them leaning\n" + table(np.stack(rows), np.array(truth))
@@ -65,12 +62,7 @@ def table(guesses: NDArray[np.int64], truth: NDArray[np.int64]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("faces", type=Path, metavar="FACES")
-    parser.add_argument("--bundle", default="default", metavar="BUNDLE")
-    parser.add_argument("--split", default="valid")
-    parser.add_argument("--most", type=int, default=3000, metavar="N", help="faces (default: 3000)")
-    given = parser.parse_args(words)
+    given = asked(__doc__, words, 3000)
     print(study(given.bundle, given.faces, given.split, given.most))
 
 

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from ..types import Observation
+from ..vision.quality_gate import UNSUITABLE
 
 
 class Condition(str, Enum):
@@ -156,8 +157,13 @@ class Aggregate:
         return self._least > 1
 
     def update(self, now_s: float, observations: Sequence[Observation]) -> None:
-        """Take one frame's observations; times must not run backwards."""
-        if len(observations) >= self._least:
+        """Take one frame's observations; times must not run backwards.
+
+        With a least group, faces that were not read do not count towards it: what one person shows is not hidden among
+        faces of which nothing is known, and which may be none.
+        """
+        counted = sum(o.label != UNSUITABLE for o in observations) if self.withholds else len(observations)
+        if counted >= self._least:
             for o in observations:
                 self._told[o.label] += 1
                 self._seen.append((now_s, o.label))

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from ...bundle import LABELS
+from ..vision.quality_gate import UNSUITABLE
 from .query import FOREVER, HistoryRow, rows
 
 HOUR_MS = 3_600_000
@@ -83,14 +84,15 @@ def groups(
     Args:
         minutes: length of a stretch, see `Stretches`.
         least: moments with fewer faces at once do not count; a stretch without any other is withheld. One person who
-            comes three times has three tracks, but is never three at once.
+            comes three times has three tracks, but is never three at once. From 2 on, faces that were not read do not
+            count towards it.
     """
     found: defaultdict[tuple[int, int, bool], _Counts] = defaultdict(_Counts)
     stretches = Stretches(minutes, span, _first_ms(database, span))
     for moment in _moments(database, span):
         begin, end = stretches.of(moment[0].wall_ms)
         counts = found[begin, end, moment[0].clock_ok]
-        if len({row.track for row in moment}) >= least:
+        if len({row.track for row in moment if least == 1 or row.label != UNSUITABLE}) >= least:
             counts.tracks.update((row.run, row.track) for row in moment)
             counts.labels.update(row.label for row in moment)
     kept = [_group(key, counts) for key, counts in sorted(found.items(), key=lambda item: item[0]) if counts.labels]

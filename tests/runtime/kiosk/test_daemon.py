@@ -24,6 +24,7 @@ from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.status.snapshot import HERE_S, Aggregate, Condition, Snapshot
 from fer_edge.runtime.types import Frame, Observation, Stamped
 from fer_edge.runtime.vision.detectors import open_detector
+from fer_edge.runtime.vision.quality_gate import UNSUITABLE
 from fer_edge.runtime.vision.resting_face import OwnRest
 from fer_edge.runtime.vision.smoothing import ExponentialSmoother
 from support.waiting import until
@@ -384,6 +385,19 @@ def test_what_was_told_is_counted_and_nothing_else() -> None:
     a.least_group = 3
     assert a.told() is None
     assert Aggregate().told() == {}
+
+
+def test_faces_that_were_not_read_hide_nobody() -> None:
+    """Beside two posters out of focus, one person's smile is still one person's."""
+    alone = [observation(1, "happy"), observation(2, UNSUITABLE), observation(3, UNSUITABLE)]
+    a = Aggregate(least_group=3)
+    a.update(0.0, alone)
+    assert (a.faces(), a.shares(), a.window(), a.told()) == (None, {}, {}, None)
+    a.update(0.1, [*alone, observation(4, "sad"), observation(5, "sad")])
+    assert a.shares() == {UNSUITABLE: 0.4, "sad": 0.4, "happy": 0.2}
+    everything = Aggregate(least_group=1)
+    everything.update(0.0, alone[1:])
+    assert everything.shares() == {UNSUITABLE: 1.0}
 
 
 def test_one_person_who_returns_is_no_group() -> None:

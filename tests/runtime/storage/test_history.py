@@ -34,6 +34,7 @@ from fer_edge.runtime.storage.query import HistoryRow, reading, rows, summary
 from fer_edge.runtime.storage.retention import RetentionLimits
 from fer_edge.runtime.storage.schema import APPLICATION, VERSION
 from fer_edge.runtime.storage.wipe import traces, wipe
+from fer_edge.runtime.vision.quality_gate import UNSUITABLE
 from support.front_door import run_verb
 from support.histories import DAY, FRAME, NOON, Time, put, seen, store
 from support.waiting import until
@@ -615,6 +616,16 @@ def test_aggregates_withhold_small_groups(folder: Path, tmp_path: Path) -> None:
     assert list(table[0]) == ["from", "to", "clock_ok", "faces", "observations", "share_happy", "share_sad"]
     assert table[1]["share_sad"] == "0.25"
     assert table[0]["to"] < table[1]["from"]
+
+
+def test_faces_that_were_not_read_make_no_group(folder: Path) -> None:
+    sink = store(folder, Time())
+    sink.write(FRAME, [seen(1, "happy"), seen(2, UNSUITABLE), seen(3, UNSUITABLE)])
+    sink.close()
+    with reading(folder) as database:
+        assert groups(database, 15, 2) == ([], 1)
+        (told,), _ = groups(database, 15, 1)
+    assert told.shares == pytest.approx({UNSUITABLE: 2 / 3, "happy": 1 / 3})
 
 
 def test_one_person_who_returns_is_never_exported(folder: Path, tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from fer_edge.bundle import Bundle, Image
 from fer_edge.bundle.portraits import portraits
+from fer_edge.runtime.build import PipelineOptions, build_pipeline
 from fer_edge.runtime.classify import classify
 from fer_edge.runtime.report.report import write_report
 from fer_edge.runtime.run import RunOptions, run_session
 from fer_edge.runtime.storage.session import open_session
-from fer_edge.runtime.types import Face, Landmarks
+from fer_edge.runtime.types import Face, Frame, Landmarks
 from fer_edge.runtime.vision.quality_gate import REASONS, SIDE, UNSUITABLE, unsuitable
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -112,6 +113,18 @@ def test_the_api_tells_it(bundle: Bundle, pictures: Path, yunet: Path) -> None:
     (read,) = classify(soft, detect=True, quality_gate=False)
     assert read.label in bundle.labels
     assert read.reason == ""
+
+
+def test_a_device_that_is_not_asked_has_not_answered(bundle: Bundle, pictures: Path, yunet: Path) -> None:
+    """A kiosk's watchdog goes by the time of inference: a face that is not read says nothing of the device."""
+    pipeline = build_pipeline(PipelineOptions(detector="yunet")).pipeline
+    looked_after: list[int] = []
+    pipeline.classifier.idle = lambda: looked_after.append(1)
+    (told,) = pipeline.process(Frame(0, 0.0, cv2.imread(str(pictures / "soft.png"))))
+    assert (told.label, pipeline.tally.seconds["infer"], looked_after) == (UNSUITABLE, 0.0, [1])
+    (told,) = pipeline.process(Frame(1, 0.1, cv2.imread(str(pictures / "sharp.png"))))
+    assert told.label == "happy"
+    assert pipeline.tally.seconds["infer"] > 0
 
 
 def test_only_faces_that_were_not_read(bundle: Bundle, pictures: Path, yunet: Path) -> None:
