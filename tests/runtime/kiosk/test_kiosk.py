@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -73,6 +74,26 @@ def test_from_start_to_end(kiosk: Make) -> None:
     assert f"the page is at http://127.0.0.1:{running.port}/" in running.log()
     assert running.log().count("\n") < 10  # a log that grows with every frame wears the card out
     assert "Traceback" not in running.log()
+
+
+def test_a_camera_out_of_focus(kiosk: Make, tmp_path: Path, command: Callable[..., Any]) -> None:
+    """Its faces are told as unsuitable and nothing else; that nobody is read makes the device no less well."""
+    film = tmp_path / "soft.mp4"
+    video = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 480))
+    for frame in islice(open_source("demo:3"), 0, None, 3):
+        video.write(cv2.GaussianBlur(frame.image, (0, 0), 14))
+    video.release()
+    running = kiosk(film).start().ready()
+    state = until(lambda: (s := running.state())["health"]["condition"] == "ok" and s["shares"] and s)
+    assert state["shares"] == state["window"] == {"unsuitable": 1.0}
+    assert re.search(r'(?m)^fer_edge_expressions_total{label="unsuitable"} [1-9]', running.ask("/metrics"))
+    beats = running.told().count("WATCHDOG=1")
+    until(lambda: running.told().count("WATCHDOG=1") > beats)
+    until(running.stored)
+    assert running.stop() == 0
+    out = tmp_path / "rows.csv"
+    assert command("data", "export", running.folder / "state" / "store", out).returncode == 0
+    assert {row["label"] for row in csv.DictReader(out.read_text().splitlines())} == {"unsuitable"}
 
 
 def test_ctrl_c_ends_it_well(kiosk: Make) -> None:
