@@ -373,7 +373,10 @@ class TestFit:
         older = torch.load(tmp_path / "last.pt", weights_only=True)
         del older["recipe"]["hold_out"]  # a key that came later had its default then
         torch.save(older, tmp_path / "last.pt")
-        assert len(fit(once, small, tmp_path, resume=True).history) == 1
+        plain = fit(once, small, tmp_path, resume=True)
+        assert len(plain.history) == 1
+        shifted = fit(replace(once, prior_shift=0.5), small, tmp_path, resume=True)  # read after the last epoch only
+        assert not torch.equal(shifted.network.body.get_classifier().bias, plain.network.body.get_classifier().bias)
         for other in (TINY, replace(once, hold_out=0.05)):
             with pytest.raises(UsageError, match="made with another recipe"):
                 fit(other, small, tmp_path, resume=True)

@@ -14,6 +14,9 @@ from ...errors import UsageError
 from ..recipe import Recipe
 from .interruption import StopRequest
 
+AFTER_THE_LAST_EPOCH = ("prior_shift", "calibrate")
+"""Keys of a recipe that `finish` alone reads: another choice, made on the validation split, needs no new training."""
+
 
 class Progress:
     """What a resumed run needs, and where it is kept."""
@@ -59,7 +62,7 @@ class Progress:
         except Exception as error:  # torch raises half a dozen kinds for a damaged file
             raise UsageError(f"{path} cannot be read ({type(error).__name__})", hint=f"rm {path}") from error
         known = asdict(Recipe(self.recipe.name)) | data["recipe"]  # keys that came later had their defaults then
-        if known != asdict(self.recipe):
+        if any(known[key] != value for key, value in asdict(self.recipe).items() if key not in AFTER_THE_LAST_EPOCH):
             raise UsageError(f"{path} was made with another recipe", hint="choose another --work")
         for name, part in self.parts.items():
             part.load_state_dict(data[name])
