@@ -60,11 +60,28 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
             cause=f"no network, or the hub refused ({type(error).__name__})",
             hint="the same command with --init FILE.safetensors",
         ) from error
+    if recipe.stages and hasattr(body.layer1[0], "conv2") and not hasattr(body.layer1[0], "conv3"):
+        _narrow_stem(body, recipe.stages[0])
     if init and init.endswith(".pt"):
         _inherit(body, recipe, Path(init))
     elif init not in (None, "timm"):
         load_backbone(body, Path(str(init)))
     return _wrap(body, recipe.color)
+
+
+def _narrow_stem(body: Any, width: int) -> None:
+    """Make a ResNet's first convolution as wide as its first stage, which then needs no shortcut of its own.
+
+    timm keeps 64 channels there whatever the stages have: more work than the first stage of 32.
+    """
+    nn = import_torch().nn
+    if body.conv1.out_channels == width:
+        return
+    body.conv1 = nn.Conv2d(body.conv1.in_channels, width, 7, stride=2, padding=3, bias=False)
+    body.bn1 = nn.BatchNorm2d(width)
+    first = body.layer1[0]
+    first.conv1 = nn.Conv2d(width, first.conv1.out_channels, 3, padding=1, bias=False)
+    first.downsample = None
 
 
 def _inherit(body: Any, recipe: Recipe, path: Path) -> None:
@@ -119,22 +136,30 @@ def _wrap(body: Any, color: str) -> Any:
     return FaceNetwork()
 
 
-def fold_luma(network: Any) -> Any:
-    """Turn a one-channel network into an equal three-channel one whose first convolution weighs R, G and B itself.
+def fold_luma(network: Any, layer: bool = False) -> Any:
+    """Turn a one-channel network into an equal three-channel one, for export.
 
-    Grey is a linear mix of R, G and B and both sides are normalised alike, so the mix moves into the weights exactly;
-    the exported graph then starts like any other ResNet.
+    Grey is a linear mix of R, G and B and both sides are normalised alike, so the mix moves exactly into the weights of
+    the first convolution; the graph then starts like any other ResNet.
+
+    Args:
+        layer: leave the mix as a convolution of one pixel in front instead; see Recipe.luma_layer.
     """
     if network.color != "luma":
         return network
     torch = import_torch()
     import copy
 
-    folded = copy.deepcopy(network.body)
-    first = next(m for m in folded.modules() if isinstance(m, torch.nn.Conv2d))
-    with torch.no_grad():  # in place, because the first layer may be of a class of its own, such as timm's Conv2dSame
-        first.weight = torch.nn.Parameter(first.weight * torch.tensor(LUMA).view(1, 3, 1, 1))
-    first.in_channels = 3
+    folded, mix = copy.deepcopy(network.body), torch.tensor(LUMA).view(1, 3, 1, 1)
+    if layer:
+        grey = torch.nn.Conv2d(3, 1, 1, bias=False)
+        grey.weight = torch.nn.Parameter(mix)
+        folded = torch.nn.Sequential(grey, folded)
+    else:
+        first = next(m for m in folded.modules() if isinstance(m, torch.nn.Conv2d))
+        with torch.no_grad():  # in place: the first layer may be of a class of its own, such as timm's Conv2dSame
+            first.weight = torch.nn.Parameter(first.weight * mix)
+        first.in_channels = 3
     result = _wrap(folded, "rgb")
     result.mean.fill_(GREY_MEAN * 255)
     result.std.fill_(GREY_STD * 255)

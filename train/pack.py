@@ -33,7 +33,7 @@ def pack(options: TrainOptions, recipe: Recipe, dataset: Dataset, fitted: Fitted
     chosen = balanced(dataset.split("train"), CALIBRATION_PICTURES, recipe.seed)
     digest = dataset.digest()
     return package(
-        fold_luma(fitted.network),
+        fold_luma(fitted.network, recipe.luma_layer),
         options.out,
         name=options.name or recipe.name,
         version=options.release,

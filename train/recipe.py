@@ -22,9 +22,12 @@ class Recipe:
     backbone: str = "resnet18"
     """A timm model name."""
     stages: tuple[int, ...] = ()
-    """Channels of a ResNet's four stages, where they are not the usual ones."""
+    """Channels of a ResNet's four stages, where they are not the usual ones; the first convolution has the first's."""
     color: str = key("rgb", choices=("rgb", "luma"))
     """rgb, or luma: the graph turns colour into grey itself, for models trained on grey pictures."""
+    luma_layer: bool = False
+    """In the exported graph R, G and B are mixed by a layer of its own, not by the first convolution, which then has a
+    third of the work: worth it where that one is a large part of a small network."""
     size: int = 256
     """Side of the face crop the graph takes."""
     warm_size: int = 0

@@ -51,7 +51,8 @@ def make_untrained(
         )
     if given:
         network, recipe = open_checkpoint(Path(init))
-        return pack_untrained(fold_luma(network), out, recipe.backbone, recipe.size, Path(init).name, {})
+        network = fold_luma(network, recipe.luma_layer)
+        return pack_untrained(network, out, recipe.backbone, recipe.size, Path(init).name, {})
     name = str(options.backbone)
     recipe = parse_recipe(name, {"backbone": name, "size": options.size}, "bundle make")
     import_torch().manual_seed(recipe.seed)  # the same random weights every time

@@ -18,7 +18,7 @@ from fer_edge.runtime.inference.classifier import Classifier
 from fer_edge.train.evaluation.predict import predict
 from fer_edge.train.fit import fit
 from fer_edge.train.losses import imitation
-from fer_edge.train.network import build_network, open_checkpoint
+from fer_edge.train.network import build_network, fold_luma, open_checkpoint
 from fer_edge.train.progress.checkpoint import write_checkpoint
 from fer_edge.train.recipe import load_recipe, parse_recipe
 from fer_edge.train.teachers.ensemble import Member
@@ -60,6 +60,36 @@ def test_a_narrow_one_keeps_what_matters_most(parent: Path) -> None:
     assert torch.equal(narrow.body.layer3[1].conv2.weight, wide.body.layer3[1].conv2.weight)
     kept = {tuple(row) for row in narrow.body.layer4[0].bn1.weight.unsqueeze(1).tolist()}
     assert kept <= {tuple(row) for row in wide.body.layer4[0].bn1.weight.unsqueeze(1).tolist()}
+
+
+def test_a_narrow_first_stage_narrows_what_comes_before_it(parent: Path) -> None:
+    """Its blocks add to what the first convolution gives, so both have the same channels of the parent."""
+    narrow = build_network(replace(TINY, stages=(32, 64, 128, 96)), str(parent)).eval()
+    wide, _ = open_checkpoint(parent)
+    assert narrow.body.layer1[0].downsample is None
+    own, theirs = (
+        list(zip(norm.running_var.tolist(), norm.running_mean.tolist(), norm.bias.tolist(), strict=True))
+        for norm in (narrow.body.layer1[1].bn2, wide.body.layer1[1].bn2)
+    )
+    kept = [theirs.index(channel) for channel in own]
+    assert len(set(kept)) == 32
+    assert torch.equal(narrow.body.conv1.weight, wide.body.conv1.weight[kept])
+    with torch.inference_mode():
+        assert narrow(some()).shape == (3, len(LABELS))
+
+
+def test_pico_stays_within_its_budget() -> None:
+    """60 million multiply-adds and 1.5 MB of int8 weights, a byte each."""
+    pico = load_recipe("pico")
+    network = fold_luma(build_network(pico), pico.luma_layer).eval()
+    steps = []
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda one, _, out: steps.append(one.weight.numel() * out[0, 0].numel()))
+    with torch.inference_mode():
+        network(torch.zeros(1, pico.size, pico.size, 3, dtype=torch.uint8))
+    assert 40e6 < sum(steps) <= 60e6
+    assert sum(p.numel() for p in network.parameters()) <= 1.5 * MB
 
 
 def test_inheriting_refuses_what_does_not_fit(parent: Path, tmp_path: Path) -> None:

@@ -250,11 +250,12 @@ class TestNetwork:
     def torch(self) -> Any:
         return pytest.importorskip("torch", reason="needs the train extra")
 
-    def test_folding_luma_changes_nothing(self, torch: Any) -> None:
+    @pytest.mark.parametrize("layer", [False, True])
+    def test_folding_luma_changes_nothing(self, torch: Any, layer: bool) -> None:
         network = build_network(replace(TINY, color="luma")).eval()
         pictures = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
         with torch.no_grad():
-            assert torch.allclose(network(pictures), fold_luma(network)(pictures), atol=1e-4)
+            assert torch.allclose(network(pictures), fold_luma(network, layer)(pictures), atol=1e-4)
         assert network.body.conv1.in_channels == 1
 
     def test_first_weights_are_really_taken(self, torch: Any, backbone: Path) -> None:

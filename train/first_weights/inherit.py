@@ -12,7 +12,8 @@ def inherit(body: Any, parent: Any) -> None:
     """Fill a narrow ResNet with the weights of a wide one of the same depth, keeping the channels that matter most.
 
     Args:
-        body, parent: timm ResNets of basic blocks (18, 34 …); no stage of `body` may be wider than in `parent`.
+        body, parent: timm ResNets of basic blocks (18, 34 …); no stage of `body` may be wider than in `parent`, and its
+            first convolution is as wide as its first stage.
 
     Raises:
         UsageError: the two are not of that kind.
@@ -27,7 +28,8 @@ def inherit(body: Any, parent: Any) -> None:
             hint="use the recipe's backbone for both, or leave --init out",
         )
     with torch.no_grad():
-        stream = _every(theirs["conv1"])
+        # The first stage adds to what the first convolution gives, so both keep the same channels.
+        stream = _chosen_stream(own["layer1.0"], theirs, [b for b in blocks if b.startswith("layer1")], "layer1")
         _copy(own["conv1"], theirs["conv1"], stream, _every(theirs["conv1"], side=1))
         _copy_norm(own["bn1"], theirs["bn1"], stream)
         for stage in ("layer1", "layer2", "layer3", "layer4"):
