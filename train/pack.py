@@ -17,6 +17,7 @@ from ..export.labelled import measure
 from ..export.package import package
 from .data import duplicates
 from .data.mixture import describe_sets, first_set
+from .first_weights.unfold import bundle_named
 from .fit import Fitted
 from .network import fold_luma
 from .options import TeacherChoice, TrainOptions
@@ -53,7 +54,9 @@ def _provenance(
 ) -> Mapping[str, Any]:
     """How the network was made, for the manifest: names and hashes, and no path of this machine."""
     init = options.init or "random"
-    if options.init and options.init != "timm":
+    if bundle := bundle_named(options.init):
+        init = _bundle_name(bundle)
+    elif options.init and options.init != "timm":
         init = f"{Path(options.init).name} (sha256 {sha256_of(Path(options.init))[:16]})"
     return {
         "made": date.today().isoformat(),
@@ -90,7 +93,11 @@ def _data_facts(options: TrainOptions, recipe: Recipe, dataset: Dataset, digest:
 
 
 def _named(teacher: TeacherChoice) -> str:
-    """A bundle's name, version, the hash of its first graph, and its weight beside others."""
-    m = open_bundle(teacher.bundle).manifest
-    weight = f", weight {teacher.weight:g}" * (teacher.weight != 1)
-    return f"{m.name} {m.version} (sha256 {m.artifacts[0].sha256[:16]}{weight})"
+    """A teacher's bundle, and its weight beside others."""
+    return _bundle_name(open_bundle(teacher.bundle)) + f", weight {teacher.weight:g}" * (teacher.weight != 1)
+
+
+def _bundle_name(bundle: Bundle) -> str:
+    """A bundle's name, version and the hash of its first graph."""
+    m = bundle.manifest
+    return f"{m.name} {m.version} (sha256 {m.artifacts[0].sha256[:16]})"
