@@ -80,6 +80,33 @@ def test_from_folders_to_a_running_bundle(data: Path, backbone: Path, tmp_path: 
     assert "Traceback" not in ran.stderr
 
 
+def test_a_finished_model_learns_on(data: Path, tmp_path: Path, command: Command) -> None:
+    """First weights and teacher by a bundle's name; the new bundle says whose they were."""
+    few = tmp_path / "few"
+    for label in LABELS:
+        (few / label).mkdir(parents=True)
+        for picture in sorted(p for p in (data / label).glob("*.png") if p.name != "broken.png")[:8]:
+            shutil.copy(picture, few / label)
+    recipe = tmp_path / "on.toml"
+    lines = [
+        'backbone = "resnet18"',
+        'color = "luma"',
+        "size = 112",
+        "batch = 16",
+        "epochs = 1",
+        "learning_rate = 1e-5",
+    ]
+    recipe.write_text("\n".join([*lines, "distill = 0.5", 'distill_answers = "once"']))
+    words = ["--data", few, "--recipe", recipe, "--init", "default", "--teacher", "default,weight=2", "--out", "b"]
+    done = command("train", *words, timeout=400)
+    assert done.returncode == 0, done.stderr
+    ours, made = open_bundle("default").manifest, open_bundle(tmp_path / "b").manifest.provenance
+    whose = f"{ours.name} {ours.version} (sha256 {ours.artifacts[0].sha256[:16]})"
+    assert made["init"] == whose
+    assert made["teacher"].startswith(f"{ours.name} {ours.version} (sha256 ")
+    assert made["teacher"].endswith(", weight 2")
+
+
 def test_killed_for_good_and_resumed(data: Path, tmp_path: Path, command: Command) -> None:
     """SIGKILL after the first epoch; resuming gives the history of an unbroken run."""
     words = ["train", "--data", str(data), "--recipe", str(quick(tmp_path)), "--threads", "1"]
