@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..bundle.extras import load
 from ..errors import UsageError
-from .first_weights.unfold import bundle_named, unfold
+from .first_weights.unfold import bundle_named, take_up
 from .losses import imitation, make_loss
 from .network import build_network
 from .recipe import Recipe
@@ -36,7 +36,7 @@ class Learner:
         steps: int,
         init: str | None = None,
         teacher: Teacher | None = None,
-        faces: Callable[[], NDArray[np.uint8]] | None = None,
+        faces: Callable[[int], NDArray[np.uint8]] | None = None,
     ) -> None:
         """Build the network, with random numbers by the recipe's seed.
 
@@ -45,7 +45,7 @@ class Learner:
             steps: in all; the rate falls until then.
             init: where the backbone's weights come from; see build_network.
             teacher: whom to imitate, for a recipe with `distill`.
-            faces: gives training crops uint8 (N, S, S, 3), on which a bundle's weights settle.
+            faces: gives training crops of a size S, uint8 (N, S, S, 3), on which a bundle's weights settle.
         """
         torch = self.torch = import_torch()
         torch.manual_seed(recipe.seed)
@@ -53,7 +53,7 @@ class Learner:
         bundle = bundle_named(init)
         network = build_network(recipe, None if bundle else init)
         if bundle and faces:
-            unfold(network, bundle, faces())
+            take_up(network, recipe, bundle, faces(bundle.manifest.input.size))
         self.plain = network.to(self.crew.device, memory_format=torch.channels_last)
         self._frozen = _freeze(self.plain, recipe)
         self._network, self.optimizer = self.crew.prepare(self.plain, _optimizer(torch, self.plain, recipe))

@@ -10,7 +10,8 @@ import pytest
 from fer_edge.bundle import open_bundle
 from fer_edge.errors import UsageError
 from fer_edge.runtime.inference.classifier import Classifier
-from fer_edge.train.first_weights.unfold import bundle_named, unfold
+from fer_edge.train.first_weights.unfold import bundle_named, take_up, unfold
+from fer_edge.train.learner import Learner
 from fer_edge.train.network import build_network
 from fer_edge.train.recipe import load_recipe
 
@@ -59,6 +60,33 @@ def test_in_training_it_is_nearly_the_same_network() -> None:
 def test_another_network_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--init default does not fit the recipe's network"):
         unfold(build_network(replace(DEFAULT, **changes)), open_bundle("default"), crops())
+
+
+def test_a_narrower_network_inherits_from_a_bundle() -> None:
+    """By the command's own way, whose pictures are smaller than the bundle's: the student is the parent's child."""
+    sizes: list[int] = []
+
+    def faces(size: int) -> np.ndarray:
+        sizes.append(size)
+        return crops()
+
+    recipe = replace(load_recipe("pico"), stages=(64, 128, 256, 160), distill=0.0, hold_out=0.0)
+    learner = Learner(recipe, np.full(7, 1 / 7), 10, "default", faces=faces)
+    parent = build_network(DEFAULT)
+    unfold(parent, open_bundle("default"), crops())
+    own, theirs = learner.plain.body.state_dict(), parent.body.state_dict()
+    assert sizes == [112]
+    assert all(torch.equal(own[name], theirs[name]) for name in own if name.startswith(("conv1", "layer1", "layer3")))
+    assert own["fc.weight"].shape == (7, 160)
+
+
+def test_a_narrow_bundle_goes_on_as_it_is() -> None:
+    student = load_recipe("edgetpu")
+    network, bundle, faces = build_network(student), open_bundle("edgetpu"), crops()
+    take_up(network, student, bundle, faces)
+    with torch.no_grad():
+        said = network(torch.from_numpy(faces)).numpy()
+    assert np.abs(said - Classifier(bundle, bundle.reference).logits(faces)).max() < 0.02
 
 
 def test_what_init_names() -> None:

@@ -58,10 +58,10 @@ class EpochLoader:
             rest, batch_size=batch, num_workers=workers, generator=own, worker_init_fn=leave_signals_to_the_parent
         )
 
-    def some(self, count: int = 256) -> NDArray[np.uint8]:
-        """At most `count` of the pictures, spread over all of them and not altered, uint8 (N, S, S, 3)."""
+    def some(self, size: int, count: int = 256) -> NDArray[np.uint8]:
+        """At most `count` of the pictures, spread over all of them and not altered, uint8 (N, size, size, 3)."""
         chosen = self.samples[:: max(1, len(self.samples) // count)][:count]
-        return np.stack([whole_image(read_face(one), self.recipe.size) for one in chosen])
+        return np.stack([whole_image(read_face(one), size) for one in chosen])
 
     def picture(self, index: int, epoch: int, position: int) -> Image:
         """One training picture, altered; the same for the same epoch and position."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,17 @@ from ...bundle.scoring import in_our_order
 from ...errors import UsageError
 from ...export.graph import load_float32
 from ...runtime.inference.classifier import Classifier
+from ..network import build_network
+from ..recipe import Recipe
 from ..torch_import import import_torch
+from .inherit import inherit
 
 TOLERANCE = 0.05
 """By how much logits may differ from the bundle's own, whose weights are rounded to float16."""
 Layers = list[tuple[Any, Any]]
 """Convolutions and classifier in the order in which they run, each with the batch norm that follows it, or None."""
+Weights = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Their weight and bias in a bundle's graph."""
 
 
 def bundle_named(init: str | None) -> Bundle | None:
@@ -27,6 +33,23 @@ def bundle_named(init: str | None) -> Bundle | None:
         return None
     path = find_bundle(init)
     return open_bundle(path) if path.suffix == ".zip" or (path / MANIFEST).is_file() else None
+
+
+def take_up(network: Any, recipe: Recipe, bundle: Bundle, crops: NDArray[np.uint8]) -> None:
+    """Give a recipe's network a bundle's weights; one that is narrower inherits the channels that matter most.
+
+    Args:
+        network: uint8 (N, S, S, 3) RGB -> logits in the order of LABELS.
+        crops: uint8 (N, S, S, 3) RGB of the bundle's size; see unfold.
+
+    Raises:
+        UsageError: the bundle is of another network.
+    """
+    if not recipe.stages or _alike(_layers(network.eval(), crops[:1]), _weights(bundle)):
+        return unfold(network, bundle, crops)
+    parent = build_network(replace(recipe, stages=()))
+    unfold(parent, bundle, crops)
+    inherit(network.body, parent.body)
 
 
 def unfold(network: Any, bundle: Bundle, crops: NDArray[np.uint8]) -> None:
@@ -48,7 +71,7 @@ def unfold(network: Any, bundle: Bundle, crops: NDArray[np.uint8]) -> None:
     network.eval()
     layers = _layers(network, crops[:1])
     weights = _weights(bundle)
-    if len(layers) != len(weights) or any(not _fits(own[0], w) for own, (w, _) in zip(layers, weights, strict=True)):
+    if not _alike(layers, weights):
         raise _foreign(
             bundle, f"its graph has {len(weights)} layers, the recipe's network {len(layers)}, of their own shapes"
         )
@@ -82,7 +105,7 @@ def _layers(network: Any, crop: NDArray[np.uint8]) -> Layers:
     return run
 
 
-def _weights(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _weights(bundle: Bundle) -> Weights:
     """Weight and bias of each convolution and matrix product, in the order of the graph; raises UnsupportedGraph."""
     from onnx import numpy_helper
 
@@ -95,6 +118,11 @@ def _weights(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.float
             bias = held[node.input[2]].copy() if len(node.input) > 2 else np.zeros(len(weight), np.float32)
             found.append((weight, bias))
     return found
+
+
+def _alike(layers: Layers, weights: Weights) -> bool:
+    """Whether these weights are of these layers."""
+    return len(layers) == len(weights) and all(_fits(o[0], w) for o, (w, _) in zip(layers, weights, strict=True))
 
 
 def _fits(layer: Any, weight: NDArray[np.float32]) -> bool:
