@@ -46,10 +46,11 @@ def take_up(network: Any, recipe: Recipe, bundle: Bundle, crops: NDArray[np.uint
         UsageError: the bundle is of another network.
     """
     if not recipe.stages or _alike(_layers(network.eval(), crops[:1]), _weights(bundle)):
-        return unfold(network, bundle, crops)
-    parent = build_network(replace(recipe, stages=()))
-    unfold(parent, bundle, crops)
-    inherit(network.body, parent.body)
+        unfold(network, bundle, crops)
+    else:
+        parent = build_network(replace(recipe, stages=()))
+        unfold(parent, bundle, crops)
+        inherit(network.body, parent.body)
 
 
 def unfold(network: Any, bundle: Bundle, crops: NDArray[np.uint8]) -> None:
