@@ -31,7 +31,7 @@ Recognises {_number(manifest)} facial **expressions** ({names}) in one cropped f
 {recipe.get("backbone", "?")}, {manifest.input.size} x {manifest.input.size} uint8 RGB in, logits out; normalisation
 ({manifest.input.normalise}) is inside the graph. Recipe `{recipe.get("name", "?")}`; initial weights:
 {history.get("init", "random")}; {_some(history.get("epochs_run"), "epoch")}, best {history.get("best_epoch", "?")}.
-{_files(manifest)}
+{_made_on(history)}{_files(manifest)}
 ## Data and terms
 {data.get("name", "?")}: {data.get("train", "?")} training, {data.get("valid", "?")} validation and
 {data.get("test", "?")} test pictures; digest `{str(data.get("digest", "?"))[:16]}`.
@@ -97,6 +97,15 @@ def _number(manifest: Manifest) -> str:
 def _some(number: int | None, noun: str) -> str:
     """A count that may not be known."""
     return f"? {noun}s" if number is None else counted(number, noun)
+
+
+def _made_on(history: Mapping[str, Any]) -> str:
+    """How long the training took and on what, where the manifest says it: older ones do not."""
+    minutes, on = history.get("minutes"), history.get("hardware")
+    if minutes is None or not on:
+        return ""
+    where = " and ".join([f"{on.get('processor', 'unknown')}, {counted(on['cores'], 'core')}", *on.get("gpus", [])])
+    return f"Trained in {minutes:.0f} minutes of wall clock on {where}.\n"
 
 
 def _outside(manifest: Manifest) -> str:

@@ -27,7 +27,10 @@ EXAMPLES = {
         "fer-edge evaluate --data faces --groups gender,age,gender+age --against other-bundle",
         "fer-edge evaluate --data faces --resting person",
     ),
-    "sweep": ("fer-edge sweep --data faces --out sweep --trials 4",),
+    "sweep": (
+        "fer-edge sweep --data faces --out sweep --trials 4",
+        "fer-edge sweep --data faces --grid final14 --init timm --out sweep --track runs",
+    ),
     "bundle": (
         "fer-edge bundle show",
         "fer-edge bundle check my-bundle",

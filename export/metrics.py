@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,9 @@ def calibration_error(probabilities: Logits, truth: Classes, bins: int = BINS) -
 
 
 def report(logits: Logits, truth: Classes, labels: Sequence[str]) -> dict[str, Any]:
-    """Accuracy, mean recall, macro F1, calibration error, per-label precision/recall/F1/support, confusion matrix.
+    """Accuracy, error rate, mean recall, calibration error, averages, figures of each label, confusion matrix.
 
+    `averages` has precision, recall and F1 over the labels: `macro`, each label alike, and `weighted` by its pictures.
     A label that does not occur in `truth` has recall None and stays out of the means.
     """
     table = confusion(truth, logits.argmax(axis=1), len(labels))
@@ -50,15 +51,30 @@ def report(logits: Logits, truth: Classes, labels: Sequence[str]) -> dict[str, A
         both = precision + (recall or 0.0)
         f1 = 2 * precision * (recall or 0.0) / both if both else 0.0
         per_label[name] = {"precision": precision, "recall": recall, "f1": f1, "support": int(support[i])}
-    present = [v for v in per_label.values() if v["support"]]
+    averages = _averages([v for v in per_label.values() if v["support"]])
+    accuracy = float(hits.sum() / max(truth.size, 1))
     return {
         "images": int(truth.size),
-        "accuracy": float(hits.sum() / max(truth.size, 1)),
-        "mean_recall": float(np.mean([v["recall"] for v in present])) if present else 0.0,
-        "macro_f1": float(np.mean([v["f1"] for v in present])) if present else 0.0,
+        "accuracy": accuracy,
+        "error_rate": 1 - accuracy,
+        "mean_recall": averages["macro"]["recall"],
+        "macro_f1": averages["macro"]["f1"],
         "calibration_error": calibration_error(softmax(logits), truth),
+        "averages": averages,
         "per_label": per_label,
         "confusion": table.tolist(),
+    }
+
+
+def _averages(present: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Means over the labels that occur, macro and weighted by support; 0 where none does."""
+    support = [float(v["support"]) for v in present]
+    return {
+        kind: {
+            key: float(np.average([v[key] for v in present], weights=weights)) if present else 0.0
+            for key in ("precision", "recall", "f1")
+        }
+        for kind, weights in (("macro", None), ("weighted", support))
     }
 
 

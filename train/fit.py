@@ -40,12 +40,21 @@ OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network and how it got there."""
+    """A trained network and how it got there.
+
+    Attributes:
+        network: of the best epoch, in evaluation mode, on the processor.
+        history: one row of figures an epoch.
+        best_epoch: counted from 1.
+        temperature: folded into the classifier; 1 without `calibrate`.
+        minutes: of wall clock, steps and validations; None where the run began before they were kept.
+    """
 
     network: Any
     history: list[dict[str, float]]
     best_epoch: int
     temperature: float
+    minutes: float | None = None
 
 
 def fit(
@@ -120,10 +129,11 @@ def fit(
             _close_epoch(learner, state, dataset, held, pace, say, on_epoch)
             state.stop_if_asked(stop, torch, say)
 
+    minutes = None if state.seconds is None else state.seconds / 60
     best = torch.load(work / "best.pt", map_location=learner.crew.device, weights_only=True)["network"]
     learner.kept.load_state_dict(best)
     network = learner.kept.cpu().eval()
-    return Fitted(network, state.history, state.best_epoch, finish(network, dataset, recipe, share))
+    return Fitted(network, state.history, state.best_epoch, finish(network, dataset, recipe, share), minutes)
 
 
 def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.float64]) -> float:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..bundle import LABELS, Bundle, open_bundle, sha256_of, whole_image
 from ..bundle.dataset import Dataset, Watch, balanced, picture_facts, read_face
 from ..export.labelled import measure
@@ -19,6 +17,7 @@ from .data import duplicates
 from .data.mixture import describe_sets, first_set
 from .first_weights.unfold import bundle_named
 from .fit import Fitted
+from .made_on import hardware, versions
 from .network import fold_luma
 from .options import TeacherChoice, TrainOptions
 from .recipe import Recipe
@@ -60,7 +59,9 @@ def _provenance(
         init = f"{Path(options.init).name} (sha256 {sha256_of(Path(options.init))[:16]})"
     return {
         "made": date.today().isoformat(),
-        "versions": {"fer_edge": __version__, **{p: version(p) for p in ("torch", "timm", "albumentations")}},
+        "versions": versions(),
+        "hardware": hardware(),
+        "minutes": fitted.minutes,
         "command": f"fer-edge train --data {options.data_name} --recipe {options.recipe}"
         + " --init FILE" * bool(options.init)
         + " --label-map FILE" * bool(options.label_map)

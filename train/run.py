@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import LABELS, Bundle, write_text
+from ..bundle import LABELS, Bundle
 from ..bundle.dataset import Dataset, Watch, counts, unwatched
 from ..errors import UsageError
 from ..words import counted
@@ -16,10 +16,10 @@ from .evaluation.evaluation import plot_confusion, plot_history
 from .fit import Fitted, fit, is_main_process
 from .options import TrainOptions
 from .pack import pack
-from .recipe import Recipe, load_recipe
+from .recipe import load_recipe
 from .teachers.ensemble import open_members
 from .torch_import import import_torch
-from .tracking import MlflowTracker, Tracker
+from .tracking import open_tracker
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def train(
             hint="add rows or a folder named valid",
         )
     work = options.work or options.out.with_name(options.out.name + ".work")
-    tracker = _tracker(options, recipe, work)
+    track = options.track if is_main_process() else None
+    tracker = open_tracker(track, options.name or recipe.name, recipe, work, options.resume)
     try:
         fitted = fit(
             recipe,
@@ -102,17 +103,6 @@ def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) ->
     unique = duplicates.dedupe(dataset)
     say(f"copies left out of train and valid: {len(dataset.samples) - len(unique.samples)} ({found or 'none'})")
     return unique
-
-
-def _tracker(options: TrainOptions, recipe: Recipe, work: Path) -> Tracker:
-    """The tracker asked for; a resumed run goes on in the MLflow run that it began."""
-    if not options.track or not is_main_process():
-        return Tracker()
-    note = work / "mlflow_run"
-    known = note.read_text() if options.resume and note.is_file() else ""
-    tracker = MlflowTracker(options.track, options.name or recipe.name, recipe, known)
-    write_text(note, tracker.run_id)
-    return tracker
 
 
 def _plots(work: Path, fitted: Fitted, bundle: Bundle) -> list[Path]:

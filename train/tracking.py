@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..bundle import write_text
 from ..bundle.extras import load
 from .recipe import Recipe
 
@@ -74,3 +75,14 @@ class MlflowTracker(Tracker):
     def fail(self) -> None:
         """See Tracker."""
         self._client.set_terminated(self.run_id, status="FAILED")
+
+
+def open_tracker(uri: str | None, name: str, recipe: Recipe, work: Path, resume: bool) -> Tracker:
+    """The tracker asked for, by `uri`; a resumed run goes on in the MLflow run that it began, noted in `work`."""
+    if not uri:
+        return Tracker()
+    note = work / "mlflow_run"
+    known = note.read_text() if resume and note.is_file() else ""
+    tracker = MlflowTracker(uri, name, recipe, known)
+    write_text(note, tracker.run_id)
+    return tracker

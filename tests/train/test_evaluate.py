@@ -15,7 +15,6 @@ import pytest
 from fer_edge.bundle import LABELS, Bundle
 from fer_edge.bundle.dataset import Dataset, Sample, read_dataset
 from fer_edge.errors import DatasetError, UsageError
-from fer_edge.train import sweep
 from fer_edge.train.data import duplicates
 from fer_edge.train.data.corruptions import CORRUPTIONS
 from fer_edge.train.evaluation import cross_validation, evaluation, intervals, live_check
@@ -249,50 +248,6 @@ class TestLosses:
         assert torch.allclose(mixed, expected, atol=1e-3)
         assert torch.equal(mix(pictures, targets, 0.4, (1, 2, 3))[0], mixed)
         assert mix(pictures, targets, 0.0, (1,))[0] is pictures
-
-
-class TestSweep:
-    """The grid, with a stand-in for the training that only this test needs."""
-
-    @pytest.fixture(autouse=True)
-    def optuna(self) -> object:
-        return pytest.importorskip("optuna", reason="needs the train extra")
-
-    def test_published_names(self) -> None:
-        recipe = replace(load_recipe("published"), augment="none", learning_rate=1e-3)
-        assert sweep.run_name(recipe) == "resnet18_bs32lr0.001noaug"
-        assert sweep.run_name(load_recipe("published")) == "resnet18_bs32lr5e-05aug"
-
-    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-    def test_grid_is_run_once_and_goes_on_after_a_break(self, tmp_path: Path) -> None:
-        grid = {"learning_rate": (1e-3, 1e-4), "augment": ("v2", "v1"), "dropout": (0.0,)}
-        ran: list[str] = []
-
-        def train(recipe: object, name: str) -> float:
-            ran.append(name)
-            if len(ran) == 3:
-                raise KeyboardInterrupt
-            return 0.5 + 0.1 * ("v2" in name)
-
-        options = {"study": "s", "storage": f"sqlite:///{tmp_path / 's.db'}", "say": lambda line: None}
-        with pytest.raises(KeyboardInterrupt):
-            sweep.sweep(TINY, grid, train, **options)  # type: ignore[arg-type]
-        rows = sweep.sweep(TINY, grid, train, **options)  # type: ignore[arg-type]
-        assert len(rows) == 4
-        assert len(ran) == 5
-        assert len(set(ran)) == 4
-        assert len(sweep.sweep(TINY, grid, train, **options)) == 4  # type: ignore[arg-type]
-        assert len(ran) == 5
-        table = sweep.summarise(rows, sweep.by_augmentation)
-        assert [(r["group"], r["runs"]) for r in table] == [("with augmentation", 4)]
-        assert (table[0]["mean"], table[0]["min"], table[0]["max"]) == pytest.approx((0.55, 0.5, 0.6))
-        assert sweep.by_augmentation({"augment": "none"}) == "without augmentation"
-        with pytest.raises(UsageError, match="has another grid"):
-            sweep.sweep(TINY, {"dropout": (0.1,)}, train, **options)  # type: ignore[arg-type]
-
-    def test_unknown_key(self) -> None:
-        with pytest.raises(UsageError, match="no key momentum"):
-            sweep.sweep(TINY, {"momentum": (1,)}, lambda r, n: 0.0, study="s", storage="sqlite://")
 
 
 def test_labels_are_the_papers() -> None:

@@ -177,6 +177,12 @@ def test_report_against_counting_by_hand() -> None:
     assert figures["mean_recall"] == pytest.approx((0.5 + 1 + 0) / 3)
     assert figures["per_label"]["a"]["precision"] == 0.5
     assert figures["confusion"] == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert figures["error_rate"] == 0.5
+    assert figures["averages"]["macro"] == pytest.approx(
+        {"precision": (0.5 + 0.5 + 0) / 3, "recall": 0.5, "f1": 7 / 18}
+    )
+    weighted = {"precision": (2 * 0.5 + 0.5) / 4, "recall": 0.5, "f1": (2 * 0.5 + 2 / 3) / 4}
+    assert figures["averages"]["weighted"] == pytest.approx(weighted)
     assert figures["calibration_error"] == pytest.approx(0.3, abs=1e-5)
 
 

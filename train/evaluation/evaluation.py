@@ -35,7 +35,7 @@ def risk_coverage(probabilities: NDArray[np.float32], truth: Classes) -> tuple[N
 
 def text(figures: dict[str, Any], labels: Sequence[str]) -> str:
     """The figures as lines for a terminal."""
-    head = ("accuracy", "mean_recall", "macro_f1", "calibration_error")
+    head = ("accuracy", "error_rate", "mean_recall", "macro_f1", "calibration_error")
     lines = [f"{counted(figures['images'], 'picture')}", *(f"{k.replace('_', ' '):18} {figures[k]:.4f}" for k in head)]
     lines.append("wrong among the surest " + ", ".join(f"{k}: {v:.3f}" for k, v in figures["risk_at_coverage"].items()))
     lines += [
@@ -47,6 +47,9 @@ def text(figures: dict[str, Any], labels: Sequence[str]) -> str:
         recall = "      -" if v["recall"] is None else f"{v['recall']:7.3f}"
         cells = " ".join(f"{n:{len(label)}d}" for n, label in zip(row, labels, strict=True))
         lines.append(f"{name:10} {v['precision']:9.3f} {recall} {v['f1']:7.3f} {v['support']:8}                {cells}")
+    for kind, v in figures["averages"].items():
+        row = f"{v['precision']:9.3f} {v['recall']:7.3f} {v['f1']:7.3f} {figures['images']:8}"
+        lines.append(f"{kind:10} {row}")
     return "\n".join(lines)
 
 
@@ -82,7 +85,7 @@ def write_sheet(sheet: Image, path: Path) -> None:
 
 def plot_confusion(figures: dict[str, Any], labels: Sequence[str], path: Path) -> None:
     """PNG of the confusion matrix: shares of each row's truth, counts in the cells."""
-    figure = _figure((6.4, 5.6))
+    figure = new_figure((6.4, 5.6))
     axes = figure.subplots()
     counts = np.array(figures["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -93,7 +96,7 @@ def plot_confusion(figures: dict[str, Any], labels: Sequence[str], path: Path) -
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="predicted", ylabel="truth", title=f"accuracy {figures['accuracy']:.3f}")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confidence(logits: Logits, truth: Classes, path: Path) -> None:
@@ -102,19 +105,19 @@ def plot_confidence(logits: Logits, truth: Classes, path: Path) -> None:
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     which = np.minimum((confidence * 15).astype(int), 14)
     bins = [b for b in range(15) if (which == b).any()]
-    figure = _figure((9, 4))
+    figure = new_figure((9, 4))
     left, other = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color="#bbbbbb")
     left.plot([confidence[which == b].mean() for b in bins], [right[which == b].mean() for b in bins], marker="o")
     left.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title="Calibration")
     other.plot(*risk_coverage(probabilities, truth))
     other.set(xlabel="share of pictures answered", ylabel="share wrong", xlim=(0, 1), ylim=(0, None), title="Risk")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_history(history: Sequence[dict[str, float]], path: Path) -> None:
     """PNG of losses and accuracies by epoch."""
-    figure = _figure((9, 4))
+    figure = new_figure((9, 4))
     left, other = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
     for axes, names in ((left, ("train_loss", "valid_loss")), (other, ("train_accuracy", "accuracy", "mean_recall"))):
@@ -122,13 +125,15 @@ def plot_history(history: Sequence[dict[str, float]], path: Path) -> None:
             axes.plot(epochs, [row[name] for row in history], marker=".", label=name.replace("_", " "))
         axes.legend()
         axes.set(xlabel="epoch")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(size: tuple[float, float]) -> Any:
+def new_figure(size: tuple[float, float]) -> Any:
+    """An empty figure of that size in inches; raises MissingExtra."""
     return load("matplotlib.figure", "train").Figure(figsize=size, layout="constrained")
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure as PNG; raises OutputError."""
     with writing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

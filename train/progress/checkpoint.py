@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from ...bundle import write_text, writing
@@ -33,6 +34,16 @@ class Progress:
         self.loss_sum = self.hit_sum = 0.0
         self.best = -1.0
         self.history: list[dict[str, float]] = []
+        self._seconds: float | None = 0.0
+        self._began = perf_counter()
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock time of the steps and validations that the run is made of, over every time it went on.
+
+        None where it began before fer-edge kept times: a part of them would be taken for the whole.
+        """
+        return None if self._seconds is None else self._seconds + perf_counter() - self._began
 
     def add(self, loss: float, hits: float) -> None:
         """Count a step: its loss and the share of its pictures whose likeliest label was right."""
@@ -49,6 +60,7 @@ class Progress:
             "counters": [self.epoch, self.step, self.best_epoch],
             "sums": [self.loss_sum, self.hit_sum, self.best],
             "history": self.history,
+            "seconds": self.seconds,
             "random": torch.get_rng_state(),
             "recipe": asdict(self.recipe),
         }
@@ -69,6 +81,7 @@ class Progress:
         self.epoch, self.step, self.best_epoch = data["counters"]
         self.loss_sum, self.hit_sum, self.best = data["sums"]
         self.history = data["history"]
+        self._seconds, self._began = data.get("seconds"), perf_counter()
         torch.set_rng_state(data["random"])
 
     def stop_if_asked(self, stop: StopRequest, torch: Any, say: Callable[[str], None]) -> None:
