@@ -14,7 +14,7 @@ from ..words import counted
 from .output import LABEL_MAP, chosen, options_of, watch
 
 if TYPE_CHECKING:
-    from ..train.evaluation.live_check import Take
+    from ..train.evaluation.live_ratings import Take
     from ..train.evaluation.run import Evaluation
 
 
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the column that names the person: also with that person's resting face taken off, as in `run`",
     )
     on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
+    on.add_argument("--people", type=int, default=1, metavar="N", help="who show it to --live camera:N in turn")
     on.add_argument(
         "--corrupt",
         action="store_true",
@@ -91,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.live:
         return _live(args)
+    if args.people != 1:
+        raise UsageError("--people is about --live", hint="fer-edge evaluate --live camera:0 --people 3")
     if args.data is None:
         raise UsageError("evaluate needs --data DIR, or --live", hint="fer-edge evaluate --data DIR")
     if bool(args.recipe) != bool(args.seeds or args.folds):
@@ -153,19 +156,22 @@ def _cross_validate(args: argparse.Namespace) -> int:
 
 def _live(args: argparse.Namespace) -> int:
     from ..bundle import write_text
-    from ..train.evaluation.live_check import LiveCheckOptions, live_check, table
+    from ..train.evaluation.live_check import LiveCheckOptions, live_check
+    from ..train.evaluation.live_ratings import table
 
-    rows = live_check(LiveCheckOptions(args.live, args.bundle, args.precision, args.threads), _ask)
+    options = options_of(LiveCheckOptions, vars(args), source=args.live)
+    rows = live_check(options, partial(_ask, people=args.people))
     if args.out:
         write_text(args.out / "live.json", json.dumps(rows, indent=1) + "\n")
     print(json.dumps(rows) if args.json else table(rows))
     return 0
 
 
-def _ask(take: Take) -> None:
+def _ask(take: Take, people: int) -> None:
     from ..train.evaluation.live_check import TAKE_S
 
-    input(f"Show {take.label}, {take.level}; hold it for {TAKE_S:.0f} s. Press Enter to begin: ")
+    who = f"Person {take.subject}: show" if people > 1 else "Show"
+    input(f"{who} {take.label}, {take.level}; hold it for {TAKE_S:.0f} s. Press Enter to begin: ")
 
 
 def _seeds(text: str | None) -> tuple[int, ...]:

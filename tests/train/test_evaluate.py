@@ -17,7 +17,7 @@ from fer_edge.bundle.dataset import Dataset, Sample, read_dataset
 from fer_edge.errors import DatasetError, UsageError
 from fer_edge.train.data import duplicates
 from fer_edge.train.data.corruptions import CORRUPTIONS
-from fer_edge.train.evaluation import cross_validation, evaluation, intervals, live_check
+from fer_edge.train.evaluation import cross_validation, evaluation, intervals, live_check, live_ratings
 from fer_edge.train.losses import class_weights, make_loss, mix
 from fer_edge.train.network import adjust_classifier, build_network
 from fer_edge.train.recipe import load_recipe
@@ -86,16 +86,51 @@ def test_real_data_has_copies_across_splits(faces: Path) -> None:
     assert "test in train" not in duplicates.counts(duplicates.dedupe(read_dataset(faces)))
 
 
-def test_live_rating_and_table() -> None:
-    rated = (("angry", "subtle", 10, 1), ("angry", "peak", 10, 9), ("happy", "peak", 0, 0))
-    results = [live_check.Result(live_check.Take(label, level), *counts, "yunet") for label, level, *counts in rated]
-    rows = live_check.summarise(results)
-    assert [(r["expression"], r["rating"]) for r in rows] == [("angry", "Moderate"), ("happy", "Poor")]
-    assert rows[0]["published"] == 0.07
-    assert rows[1]["subtle"] is None
-    assert "Faces found by yunet.\nGood from 70%" in live_check.table(rows)
-    assert [live_check.rating(s) for s in (0.7, 0.69, 0.4, 0.39)] == ["Good", "Moderate", "Moderate", "Poor"]
+def result(label: str, level: str, share: float, subject: str = "1") -> live_ratings.Result:
+    return live_ratings.Result(live_ratings.Take(label, level, None, subject), 100, round(100 * share), "yunet")
+
+
+def test_live_ratings_are_the_published_rule() -> None:
+    rate = live_ratings.rating
+    assert rate({"subtle": 0.7, "peak": 0.7}) == "Good"
+    assert rate({"subtle": 0.1, "peak": 0.9}) == "Moderate"  # in the clearer one only
+    assert rate({"subtle": 0.5, "peak": 0.6}) == "Moderate"  # wavers
+    assert rate({"subtle": 0.39, "peak": 0.39}) == "Poor"
+    assert rate({"peak": 1.0}) is None
+
+
+def test_live_people_are_counted_beside_the_whole_published_table() -> None:
+    people = {"a": (0.9, 0.9), "b": (0.2, 0.9), "c": (0.1, 0.2), "d": (1.0, 1.0)}
+    results = [result("angry", "subtle", subtle, who) for who, (subtle, _) in people.items()]
+    results += [result("angry", "peak", peak, who) for who, (_, peak) in people.items()]
+    results += [result("happy", "peak", 1.0)]
+    angry, happy = live_ratings.summarise(results)
+    assert [angry[k] for k in ("good", "moderate", "poor", "not_rated")] == [2, 1, 1, 0]
+    assert (angry["accuracy"], angry["subtle"]) == (0.5, pytest.approx(0.55))
+    assert (happy["not_rated"], happy["accuracy"], happy["subtle"]) == (1, None, None)
+    assert angry["published"] == {"good": 1, "moderate": 1, "poor": 12, "accuracy": pytest.approx(1 / 14)}
+    text = live_ratings.table([angry, happy])
+    assert "2/1/1" in text
+    assert "1/1/12" in text
+    assert "one of the two levels was not shown: 1 person" in text
+    assert "Faces found by yunet.\nGood: " in text
     assert len(live_check.all_takes()) == 14
+    assert len({(t.subject, t.label, t.level) for t in live_check.all_takes(people=3)}) == 42
+
+
+def test_the_published_table_adds_up() -> None:
+    """As printed, to a tenth of a per cent, and fourteen people in every row."""
+    printed = {
+        "happy": 92.9,
+        "sad": 71.4,
+        "neutral": 85.7,
+        "surprise": 71.4,
+        "fear": 42.9,
+        "disgust": 28.6,
+        "angry": 7.1,
+    }
+    assert {k: round(100 * v.accuracy, 1) for k, v in live_ratings.PUBLISHED.items()} == printed
+    assert {v.good + v.moderate + v.poor for v in live_ratings.PUBLISHED.values()} == {14}
 
 
 def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
@@ -104,6 +139,7 @@ def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
         ("file,expression\n", "has no column level"),
         ("file,expression,level\na.mp4,bored,peak\n", "line 2: unknown label 'bored'"),
         ("file,expression,level\na.mp4,happy,huge\n", r"line 2: the level is 'huge'"),
+        ("file,expression,level,subject\na.mp4,happy,peak,\n", "line 2: the subject is empty"),
     ):
         table.write_text(text)
         with pytest.raises(DatasetError, match=says):
@@ -111,14 +147,19 @@ def test_live_label_files_that_are_wrong(tmp_path: Path) -> None:
 
 
 def test_live_check_on_a_real_clip(clip: Path, command: Command, tmp_path: Path) -> None:
-    (tmp_path / "takes.csv").write_text(f"file,expression,level\n{clip},happy,peak\n{clip},angry,peak\n")
+    takes = [f"{clip},{label},{level},anna" for label in ("happy", "angry") for level in ("subtle", "peak")]
+    (tmp_path / "takes.csv").write_text("\n".join(["file,expression,level,subject", *takes, f"{clip},happy,peak,ben"]))
     done = command("evaluate", "--live", "takes.csv", "--json", "--out", "o")
     assert done.returncode == 0, done.stderr
     rows = {r["expression"]: r for r in json.loads(done.stdout)}
-    assert rows["happy"]["rating"] == "Good"
-    assert rows["angry"]["rating"] == "Poor"
+    assert [rows["happy"][k] for k in ("good", "moderate", "poor", "not_rated")] == [1, 0, 0, 1]
+    assert (rows["happy"]["accuracy"], rows["angry"]["poor"], rows["angry"]["accuracy"]) == (1, 1, 0)
+    assert rows["angry"]["published"]["poor"] == 12
     assert rows["angry"]["detector"] in ("yunet", "haar")
     assert json.loads((tmp_path / "o" / "live.json").read_text()) == list(rows.values())
+    refused = command("evaluate", "--live", "takes.csv", "--people", "2")
+    assert refused.returncode == 2
+    assert "--people is about a camera" in refused.stderr
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
