@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from ..devices.profile import find_profile, load_profiles
     from ..runtime.engine.cache import check_memory, engine_for, engines_folder
     from ..runtime.engine.tools import find_tool, gpu_capability
-    from ..runtime.inference.open_device import bundle_for, telling_what_was_looked_for
+    from ..runtime.inference.open_device import bundle_for, check_readable, telling_what_was_looked_for
 
     say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
     jetsons = [p for p in load_profiles().values() if p.target == "tensorrt"]
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         capability = gpu_capability()
     tool = find_tool(args.python, args.trtexec)
     artifact = bundle.artifact(profile.target, args.precision or profile.precision)
+    check_readable(profile, artifact)
     workspace = args.workspace or int(artifact.report["recipe"]["workspace_mib"])
     if not args.no_memory_check:
         check_memory(workspace)

@@ -1,4 +1,4 @@
-"""The canonical graph: ONNX, opset 13, static batch 1, uint8 NHWC in, logits out."""
+"""The canonical graph: ONNX, opset 13 or where it must be 17, static batch 1, uint8 NHWC in, logits out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..bundle.extras import load
+from ..errors import UnsupportedGraph
 
 OPSET = 13
 """The newest that TensorRT 8.x and OpenVINO 2021.4 both read."""
+NEWER = 17
+"""For what 13 cannot say, such as fused attention: whoever is still looked after reads it; see consumers.py."""
 SMALL = 1024
 """Tensors with fewer elements stay float32: they take no room, and biases gain precision."""
 
@@ -26,18 +29,35 @@ def import_onnx() -> Any:
 def export_network(network: Any, size: int, path: Path) -> None:
     """Write a torch module (uint8 (1, S, S, 3) -> logits) as a float32 ONNX file, batch norms folded.
 
-    Raises MissingExtra: torch or onnx is absent.
+    Raises:
+        MissingExtra: torch or onnx is absent; UnsupportedGraph: it has a layer that ONNX cannot say.
     """
     onnx, torch = import_onnx(), load("torch", "train")
     example = torch.zeros((1, size, size, 3), dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the old exporter is deprecated; the new one writes opset 18 and later
         raw = os.path.join(folder, "raw.onnx")
-        names = {"input_names": ["pictures"], "output_names": ["logits"]}
-        torch.onnx.export(network.eval(), (example,), raw, dynamo=False, opset_version=OPSET, **names)
+        _trace(torch, network.eval(), example, raw)
         model = folded(raw)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
+
+
+def _trace(torch: Any, network: Any, example: Any, path: str) -> None:
+    """Write the traced module in the oldest opset that has its layers; raises UnsupportedGraph."""
+    names = {"input_names": ["pictures"], "output_names": ["logits"]}
+    torch._C._jit_set_onnx_log_enabled(False)  # else a refusal prints the whole graph
+    for opset in (OPSET, NEWER):
+        try:
+            torch.onnx.export(network, (example,), path, dynamo=False, opset_version=opset, **names)
+            return
+        except torch.onnx.errors.OnnxExporterError as error:
+            refused = str(error).splitlines()[0]
+    raise UnsupportedGraph(
+        f"the network cannot be written as ONNX: {refused}",
+        cause="the backbone has a layer that opset 13 and 17 do not know",
+        hint="the same command with a recipe of another backbone, such as resnet18",
+    )
 
 
 def folded(path: str) -> Any:

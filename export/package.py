@@ -16,7 +16,9 @@ from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file
 from ..bundle.model_card import model_card
 from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set
+from .consumers import limits
 from .gate import Evaluate
+from .graph import load_float32
 from .onnx import export_network, store_float16
 from .quantize import quantize_int8
 
@@ -51,13 +53,10 @@ def package(
     spec = InputSpec(size=size, normalise=normalise)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        (work / "onnx").mkdir()
-        export_network(network, size, work / "float32.onnx")
-        store_float16(work / "float32.onnx", work / "model.onnx")
-        settings = quantize_int8(work / "float32.onnx", work / "onnx/model_int8.onnx", pictures)
+        settings, report = write_graphs(network, size, pictures, work)
         artifacts = (
-            _artifact(work, "model.onnx", "float16", {}),
-            _artifact(work, "onnx/model_int8.onnx", "int8", {**calibration, **settings}),
+            _artifact(work, "model.onnx", "float16", {}, report),
+            _artifact(work, "onnx/model_int8.onnx", "int8", {**calibration, **settings}, report),
         )
         manifest = Manifest(name, version, tuple(labels), spec, artifacts, {}, provenance, licence)
         manifest = _measure(Bundle(work, manifest), pictures, evaluate)
@@ -66,10 +65,26 @@ def package(
         return save_bundle(out, manifest, files)
 
 
-def _artifact(work: Path, path: str, precision: str, calibration: Mapping[str, Any]) -> Artifact:
+def write_graphs(
+    network: Any, size: int, pictures: Sequence[Image], work: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write model.onnx and onnx/model_int8.onnx; returns the settings of int8, and who cannot read them.
+
+    Raises UnsupportedGraph, MissingExtra: the network has layers that cannot be exported; onnx is absent.
+    """
+    (work / "onnx").mkdir()
+    export_network(network, size, work / "float32.onnx")
+    report = limits(load_float32(work / "float32.onnx"), "onnx")
+    store_float16(work / "float32.onnx", work / "model.onnx")
+    return quantize_int8(work / "float32.onnx", work / "onnx/model_int8.onnx", pictures), report
+
+
+def _artifact(
+    work: Path, path: str, precision: str, calibration: Mapping[str, Any], report: Mapping[str, Any]
+) -> Artifact:
     digest, size = describe_file(work / path)
     tools = {t: version(t) for t in ("onnx", "onnxruntime", "torch")}
-    return Artifact(path, "onnx", precision, digest, size, built_with=tools, calibration=calibration)
+    return Artifact(path, "onnx", precision, digest, size, built_with=tools, calibration=calibration, report=report)
 
 
 def _measure(bundle: Bundle, pictures: Sequence[Image], evaluate: Evaluate) -> Manifest:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle import LABELS, Artifact, Bundle, Image, InputSpec, Manifest, describe_file, save_bundle
-from .consumers import check_graph
+from .consumers import limits
 from .graph import load_float32
 from .job import version_of
 from .onnx import export_network
@@ -29,15 +29,15 @@ def pack_untrained(
         settled_on: the pictures that `settle` saw, for the manifest; empty for a trained checkpoint.
 
     Raises:
-        UnsupportedGraph: a layer that no device here knows; OutputError, MissingExtra: as the steps do.
+        UnsupportedGraph: an opset that nothing here exports; OutputError, MissingExtra: as the steps do.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export_network(network, size, path)
-        check_graph(load_float32(path))
+        report = limits(load_float32(path), "onnx")
         digest, length = describe_file(path)
         tools = {tool: version_of(tool) for tool in ("torch", "timm", "onnx")}
-        artifact = Artifact("model.onnx", "onnx", "float32", digest, length, "uint8", built_with=tools)
+        artifact = Artifact("model.onnx", "onnx", "float32", digest, length, "uint8", built_with=tools, report=report)
         spec = InputSpec(size=size, normalise="ImageNet mean and deviation")
         known = "random" if settled_on else "given"
         provenance = {"weights": known, "backbone": backbone, "init": init, "settled_on": dict(settled_on)}

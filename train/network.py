@@ -49,6 +49,7 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
             drop_rate=recipe.dropout,
             exportable=exportable,
             **({"channels": recipe.stages} if recipe.stages else {}),
+            **_side(timm, recipe),
         )
     except TypeError as error:
         raise UsageError(f"{recipe.backbone} takes no stages: only ResNets do", cause=str(error)) from None
@@ -67,6 +68,22 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
     elif init not in (None, "timm"):
         load_backbone(body, Path(str(init)))
     return _wrap(body, recipe.color)
+
+
+def _side(timm: Any, recipe: Recipe) -> dict[str, int]:
+    """For networks that are built for one size of picture, such as transformers with a place for each patch.
+
+    Raises UsageError: the recipe would show such a network two sizes.
+    """
+    known = timm.get_pretrained_cfg(recipe.backbone)
+    if known is None or not known.fixed_input_size:
+        return {}
+    if recipe.warm_epochs and recipe.warm_size != recipe.size:
+        raise UsageError(
+            f"{recipe.backbone} takes pictures of one size, and the recipe warms up at {recipe.warm_size} pixels",
+            hint="warm_epochs = 0 in the recipe",
+        )
+    return {"img_size": recipe.size}
 
 
 def _narrow_stem(body: Any, width: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -9,16 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..bundle import LABELS, Bundle, open_bundle, sha256_of, whole_image
 from ..bundle.dataset import Dataset, Watch, balanced, picture_facts, read_face
+from ..errors import FerEdgeError, UnsupportedGraph
 from ..export.labelled import measure
-from ..export.package import package
+from ..export.package import package, write_graphs
 from .data import duplicates
 from .data.mixture import describe_sets, first_set
 from .first_weights.unfold import bundle_named
 from .fit import Fitted
 from .made_on import hardware, versions
-from .network import fold_luma
+from .network import build_network, fold_luma
 from .options import TeacherChoice, TrainOptions
 from .recipe import Recipe
 
@@ -46,6 +50,33 @@ def pack(options: TrainOptions, recipe: Recipe, dataset: Dataset, fitted: Fitted
         provenance=_provenance(options, recipe, dataset, fitted, digest),
         licence=options.licence,
     )
+
+
+def check_exportable(recipe: Recipe) -> dict[str, str]:
+    """Go through what comes after the last epoch with untrained weights, before the first one.
+
+    Returns:
+        devices that cannot run a network of this recipe -> why.
+
+    Raises:
+        UnsupportedGraph: it cannot be exported, so that no bundle could be made of it; UsageError: as build_network.
+    """
+    size = recipe.size
+    noise = np.random.default_rng(recipe.seed).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    network = fold_luma(build_network(recipe).eval(), recipe.luma_layer)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _, report = write_graphs(network, size, list(noise), Path(folder))
+        except FerEdgeError:
+            raise
+        except Exception as error:  # torch, onnx and ONNX Runtime raise kinds of their own
+            first = str(error).strip().splitlines()[:1]
+            raise UnsupportedGraph(
+                f"a network of the recipe {recipe.name} cannot be packed: {' '.join(first) or type(error).__name__}",
+                cause="its backbone has a layer that the export does not know",
+                hint="the same command with a recipe of another backbone, such as resnet18",
+            ) from error
+    return dict(report.get("unreadable_by", {}))
 
 
 def _provenance(

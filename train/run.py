@@ -15,8 +15,8 @@ from .data.mixture import describe_sets, read_sets, weak_labels
 from .evaluation.evaluation import plot_confusion, plot_history
 from .fit import Fitted, fit, is_main_process
 from .options import TrainOptions
-from .pack import pack
-from .recipe import load_recipe
+from .pack import check_exportable, pack
+from .recipe import Recipe, load_recipe
 from .teachers.ensemble import open_members
 from .torch_import import import_torch
 from .tracking import open_tracker
@@ -43,7 +43,8 @@ def train(
         None in the helping processes of an `accelerate launch`, which neither speak nor write.
 
     Raises:
-        UsageError, DatasetError: recipe, data or weights cannot be used; and as `fit` and `pack` do.
+        UsageError, DatasetError: recipe, data or weights cannot be used; UnsupportedGraph: what the recipe trains
+        could not be exported, told before the first epoch; and as `fit` and `pack` do.
     """
     recipe = load_recipe(options.recipe)
     torch = import_torch()
@@ -57,6 +58,9 @@ def train(
             f"{options.data_name} has no labelled picture in a validation split",
             hint="add rows or a folder named valid",
         )
+    if is_main_process():
+        for device, why in check_exportable(recipe).items():
+            say(f"the bundle will not run on {device}: {why}")
     work = options.work or options.out.with_name(options.out.name + ".work")
     track = options.track if is_main_process() else None
     tracker = open_tracker(track, options.name or recipe.name, recipe, work, options.resume)
@@ -74,12 +78,29 @@ def train(
         )
         if not is_main_process():
             return None
-        bundle = pack(options, recipe, dataset, fitted, watch)
+        bundle = _packed(options, recipe, dataset, fitted, work, say, watch)
         tracker.finish(bundle.manifest.metrics, _plots(work, fitted, bundle) if options.track else [])
     except BaseException:
         tracker.fail()
         raise
     return Trained(bundle, fitted.history)
+
+
+def _packed(
+    options: TrainOptions,
+    recipe: Recipe,
+    dataset: Dataset,
+    fitted: Fitted,
+    work: Path,
+    say: Callable[[str], None],
+    watch: Watch,
+) -> Bundle:
+    """Pack; where that fails, say that the training itself is done and kept, and how to pack it again."""
+    try:
+        return pack(options, recipe, dataset, fitted, watch)
+    except BaseException:
+        say(f"the training is done and kept in {work}; the same command with --resume packs it without training again")
+        raise
 
 
 def describe_data(dataset: Dataset, dedupe: bool, say: Callable[[str], None]) -> Dataset:

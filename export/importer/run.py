@@ -100,7 +100,7 @@ def import_model(options: ImportOptions, on_notice: Callable[[str], None] = lamb
     foreign = Foreign(model, form)
     preparation, outputs, warnings = _understand(options, foreign, guess)
     if stays:
-        warnings.append(f"{stays}; ONNX Runtime runs it, an export to other devices will not take it")
+        warnings.append(f"{stays}; ONNX Runtime runs it, older devices will not, and not every export takes it")
     for line in warnings:
         on_notice(f"warning: {line}")
     entry = preparation.entry(form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from ..consumers import check_graph
+from ..consumers import limits
 from ..job import Built, Job, entry
 from ..onnx import store_float16
 from ..quantize import quantised, quantize_int8
@@ -16,8 +16,8 @@ USUAL = ("float16", "int8")
 
 
 def build(job: Job, precision: str, chip: str) -> Built:
-    """Check the graph against everyone who reads ONNX, and write it; the bundle's own graph is checked and kept."""
-    check_graph(job.graph)
+    """Write the graph, and who cannot read it; the bundle's own is kept as it is."""
+    report = limits(job.graph, "onnx")
     own = job.bundle.reference
     if precision == "int8" and job.ranges is not None:
         own = quantised(job.bundle) or own
@@ -35,4 +35,4 @@ def build(job: Job, precision: str, chip: str) -> Built:
     else:
         settings = quantize_int8(source, target, job.pictures)
     source.unlink(missing_ok=True)
-    return Built(entry(job, path, "onnx", precision, "uint8", settings, ("onnx", "onnxruntime")))
+    return Built(entry(job, path, "onnx", precision, "uint8", settings, ("onnx", "onnxruntime"), report))

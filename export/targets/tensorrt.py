@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..consumers import check_graph
+from ..consumers import limits
 from ..graph import INPUT, with_float_input
 from ..job import Built, Job, entry
 
@@ -22,7 +22,7 @@ WORKSPACE_MIB = 256
 def build(job: Job, precision: str, chip: str) -> Built:
     """Write tensorrt/model_<precision>.onnx and the recipe beside it."""
     model = with_float_input(job.graph)
-    check_graph(model)
+    limited = limits(model, "tensorrt")
     path, recipe_path = f"tensorrt/model_{precision}.onnx", f"tensorrt/build_{precision}.json"
     job.file(path).write_bytes(model.SerializeToString())
     recipe: dict[str, Any] = {
@@ -33,6 +33,6 @@ def build(job: Job, precision: str, chip: str) -> Built:
         "workspace_mib": WORKSPACE_MIB,
     }
     job.file(recipe_path).write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
-    report, beside = {"engine": "to be built on the device", "recipe": recipe}, (recipe_path,)
+    report, beside = {"engine": "to be built on the device", "recipe": recipe, **limited}, (recipe_path,)
     artifact = entry(job, path, "tensorrt", precision, "float32", {}, ("onnx",), report, beside)
     return Built(artifact, notes=("the engine is built on the device: fer-edge build-engine BUNDLE",))

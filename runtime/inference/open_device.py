@@ -106,6 +106,7 @@ def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> A
     fitting = [a for a in bundle.manifest.artifacts if a.kind == (profile.target, wanted, profile.chip)]
     compiled = not ("delegate" in profile.options and fitting and fitting[0].report.get("compiled") is False)
     if fitting and compiled:
+        check_readable(profile, fitting[0])
         return fitting[0]
     lacks = _lacking(profile, bundle, wanted) if not fitting else _uncompiled(profile, bundle, fitting[0])
     if is_here(profile):
@@ -115,6 +116,17 @@ def artifact_for(profile: Profile, bundle: Bundle, precision: str = "auto") -> A
         cause=f"it is not plugged in, or the kernel does not see it; besides, {lacks.message}",
         hint=f"fer-edge doctor --device {profile.name}",
     )
+
+
+def check_readable(profile: Profile, artifact: Artifact) -> None:
+    """Raises BundleError where the export found that the device's library cannot read the file."""
+    why = artifact.report.get("unreadable_by", {}).get(profile.name)
+    if why:
+        raise BundleError(
+            f"{artifact.path} cannot run on {profile.name}: {why}",
+            cause="the model has layers that are newer than the device's last library",
+            hint=f"fer-edge run demo --device {profile.name} --bundle default",
+        )
 
 
 def _lacking(profile: Profile, bundle: Bundle, precision: str) -> BundleError:

@@ -74,18 +74,24 @@ def graph(nodes: list[object], shape: list[object], opset: int = 13) -> object:
     return h.make_model(h.make_graph(nodes, "g", ends[:1], ends[1:]), opset_imports=[h.make_opsetid("", opset)])
 
 
-def test_consumers_name_the_layer_the_opset_and_the_shape() -> None:
-    from fer_edge.export.consumers import check_graph
+def test_a_graph_binds_only_the_devices_that_cannot_read_it() -> None:
+    from fer_edge.export.consumers import check_form, unreadable_by
 
     node = onnx.helper.make_node
-    check_graph(graph([node("Relu", ["pictures"], ["logits"], name="act")], [1, 3]))
-    with pytest.raises(UnsupportedGraph, match="does not know the operator Mish of layer act"):
-        check_graph(graph([node("Mish", ["pictures"], ["logits"], name="act")], [1, 3]))
-    with pytest.raises(UnsupportedGraph, match="opset 17"):
-        check_graph(graph([node("Relu", ["pictures"], ["logits"])], [1, 3], opset=17))
+    plain = graph([node("Relu", ["pictures"], ["logits"], name="act")], [1, 3])
+    assert unreadable_by(plain, "onnx") == unreadable_by(plain, "tensorrt") == {}
+    newer = graph([node("Relu", ["pictures"], ["logits"], name="act")], [1, 3], opset=17)
+    assert list(unreadable_by(newer, "onnx")) == ["ncs2"]
+    assert unreadable_by(newer, "tensorrt")["jetson-nano"].endswith("reads up to opset 13, and the graph uses 17")
+    odd = graph([node("Mish", ["pictures"], ["logits"], name="act")], [1, 3])
+    assert "does not know the operator Mish of layer act" in unreadable_by(odd, "onnx")["ncs2"]
+    with pytest.raises(UnsupportedGraph, match=r"TensorRT 10.* does not know the operator Mish of layer act"):
+        unreadable_by(odd, "tensorrt")
+    with pytest.raises(UnsupportedGraph, match="opset 18"):
+        check_form(graph([node("Relu", ["pictures"], ["logits"])], [1, 3], opset=18))
     for shape in (["batch", 3], [2, 3], []):
         with pytest.raises(UnsupportedGraph, match="not one picture of fixed size"):
-            check_graph(graph([node("Relu", ["pictures"], ["logits"])], shape))
+            check_form(graph([node("Relu", ["pictures"], ["logits"])], shape))
 
 
 def test_a_graph_that_is_none(tmp_path: Path) -> None:
@@ -171,7 +177,7 @@ def test_a_newer_bundle_is_refused(own: Path, calibration: Path, refused: Refuse
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("opset", "opset 17"),
+        ("opset", "opset 18"),
         ("dynamic", "is not one picture of fixed size"),
         ("operator", "does not know the operator Elu of layer odd"),
         ("stem", "does not begin with (picture - mean) / deviation"),
@@ -184,7 +190,7 @@ def test_a_foreign_graph_is_refused(
     bundle = open_bundle(own)
     model = onnx.load(own / "model.onnx")
     if change == "opset":
-        model.opset_import[0].version = 17
+        model.opset_import[0].version = 18
     elif change == "dynamic":
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
