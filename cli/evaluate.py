@@ -67,6 +67,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with --groups, under light and skin tone by group",
     )
     on.add_argument(
+        "--explain",
+        type=int,
+        nargs="?",
+        const=8,
+        default=0,
+        metavar="N",
+        help="what of a face the answers hang on, over N faces a label (default: 8): maps, their check, layers",
+    )
+    on.add_argument(
+        "--augmentations",
+        type=int,
+        nargs="?",
+        const=350,
+        default=0,
+        metavar="N",
+        help="which augmentations keep the answers, by strength, over N faces (default: 350)",
+    )
+    on.add_argument(
         "--card", action="store_true", help="with --groups or --resting: into the model card of --bundle, too"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json, plots and the mistakes here")
@@ -77,6 +95,8 @@ ALONE = {
     "groups": "fer-edge evaluate --data DIR --groups gender,age",
     "resting": "fer-edge evaluate --data DIR --resting person",
     "against": "fer-edge evaluate --data DIR --against BUNDLE",
+    "explain": "fer-edge evaluate --data DIR --explain",
+    "augmentations": "fer-edge evaluate --data DIR --augmentations",
 }
 """Options that go with neither --live nor --recipe -> a command that has one of them."""
 
@@ -125,7 +145,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _text(found: Evaluation, threads: int) -> str:
     """The figures for people."""
-    from ..train.evaluation import evaluation, resting
+    from ..train.evaluation import augmentations, evaluation, resting
+    from ..train.evaluation.explain import run as explain
 
     figures = found.figures
     lines = [
@@ -135,6 +156,8 @@ def _text(found: Evaluation, threads: int) -> str:
             f"{name:14} accuracy {row['accuracy']:.3f}  mean recall {row['mean_recall']:.3f}"
             for name, row in figures.get("corrupted", {}).items()
         ),
+        *(["", augmentations.text(figures["augmentations"])] if "augmentations" in figures else []),
+        *(["", explain.text(figures["explain"])] if "explain" in figures else []),
         *(["", resting.text(figures["resting"])] if "resting" in figures else []),
         *(["", found.groups.text()] if found.groups else []),
     ]

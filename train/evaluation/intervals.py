@@ -55,6 +55,12 @@ def percentiles(value: float, resampled: Floats) -> Estimate:
     return Estimate(value, float(low), float(high))
 
 
+def bootstrapped_mean(values: Floats) -> Estimate:
+    """The mean of N values, N at least 1, bootstrapped over them."""
+    found = np.concatenate([weights @ values for weights in _weights(len(values))])
+    return percentiles(float(values.mean()), found)
+
+
 def mean_confidence(logits: Logits) -> Estimate:
     """Mean probability of the answers, bootstrapped over pictures; logits (N, classes), N at least 1."""
     confidence = softmax(logits).max(axis=1).astype(np.float64)

@@ -27,6 +27,8 @@ class EvaluateOptions:
         resting: a column of the manifest that names the person, or a CSV of path and such a column: figures with that
             person's resting face taken off, too; see `resting.measure`.
         corrupt: also under blur, noise, darkness, low resolution …; by group, under light and skin tone.
+        explain: over so many faces of each label, what of a face the answers hang on; 0 for not.
+        augmentations: over so many faces, which augmentations keep the model's answer; 0 for not.
         card: write the figures by group, and those with a resting face, into the bundle's manifest and model card.
         threads: processor threads for a bundle.
     """
@@ -43,6 +45,8 @@ class EvaluateOptions:
     against: tuple[TeacherChoice, ...] = ()
     resting: str | None = None
     corrupt: bool = False
+    explain: int = 0
+    augmentations: int = 0
     card: bool = False
     threads: int = 1
 
@@ -52,6 +56,9 @@ def check(options: EvaluateOptions) -> None:
     check_choices(options.against, "--against")
     if not options.margin >= 0:
         raise UsageError("--margin is at least 0", hint="the same command with --margin 0.2, or without it")
+    for name in ("explain", "augmentations"):
+        if getattr(options, name) < 0:
+            raise UsageError(f"--{name} takes a number of faces", hint=f"the same command with --{name} 8")
     if options.card and not (options.groups or options.resting):
         raise UsageError(
             "--card is about figures by group or with a resting face",

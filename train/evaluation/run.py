@@ -21,7 +21,9 @@ from ...export.labelled import held_out
 from ...export.metrics import Classes, report
 from ...words import counted
 from ..data.corruptions import CORRUPTIONS, SHIFTS
-from . import evaluation, resting
+from . import augmentations, evaluation, resting
+from .explain.pictures import write_pictures
+from .explain.run import Explanation, explain_model
 from .groups import report as group_report
 from .groups.agreement import Agreement, Opinion, agreement
 from .groups.answers import what_to_label
@@ -46,6 +48,7 @@ class Evaluation:
     logits: Logits
     truth: Classes | None
     labels: tuple[str, ...] = LABELS
+    explanation: Explanation | None = None
 
 
 def evaluate(
@@ -99,6 +102,11 @@ def _labelled(options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[s
         wanted = CORRUPTIONS | (SHIFTS if parts else {})
         altered = {name: shared.pick(model.altered(alter, samples, watch)) for name, alter in wanted.items()}
         figures["corrupted"] = {name: _brief(altered[name], truth, shared.names) for name in CORRUPTIONS}
+    if options.augmentations:
+        figures["augmentations"] = augmentations.audit_model(options, samples, truth, shared.names, watch)
+    explanation = explain_model(options, samples, truth, shared.names, watch) if options.explain else None
+    if explanation:
+        figures["explain"] = explanation.figures
     groups = None
     if options.groups or options.against:
         shifted = {name: altered[name] for name in SHIFTS if name in altered and parts}
@@ -106,7 +114,7 @@ def _labelled(options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[s
         groups = group_report.labelled(parts, logits, truth, shared.names, against, shifted)
         figures |= groups.facts()
     _write_card(options, groups, figures)
-    return Evaluation(figures, groups, samples, logits, truth, shared.names)
+    return Evaluation(figures, groups, samples, logits, truth, shared.names, explanation)
 
 
 def _about(options: EvaluateOptions, model: Model, each: float) -> dict[str, Any]:
@@ -118,6 +126,11 @@ def _unlabelled(
     options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch
 ) -> Evaluation:
     """Answers to pictures that nobody labelled, by group where asked for; those of no group are left out."""
+    if options.explain or options.augmentations:
+        raise DatasetError(
+            f"nobody labelled the pictures of {options.data}, so which answers are right is not known",
+            hint="the same command without --explain and --augmentations",
+        )
     if options.resting:
         raise DatasetError(
             f"nobody labelled the pictures of {options.data}, so which face is at rest is not known",
@@ -201,6 +214,8 @@ def write_evaluation(found: Evaluation, out: Path) -> None:
         return
     evaluation.plot_confusion(found.figures, found.labels, out / "confusion.png")
     evaluation.plot_confidence(found.logits, found.truth, out / "confidence.png")
+    if found.explanation:
+        write_pictures(found.explanation, out)
     sheet = evaluation.contact_sheet(found.samples, found.logits, found.truth, found.labels)
     if sheet is not None:
         evaluation.write_sheet(sheet, out / "mistakes.png")
