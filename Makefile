@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= sessions/demo
 FACES  ?= faces
 ROUNDS ?= 10
+REPRODUCE ?= --size 64 --epochs 6 --share 0.25 --trials 2
 FRAMES ?= 200000
 CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
 WORKERS ?= 2
@@ -13,7 +14,7 @@ BESIDE  = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 QUICK   = not (slow or train or campaign or old_python or peers)
 
 .PHONY: demo quick test cases test-all test-train test-old-pythons test-peers test-boot check style types tools format faults soak \
-	wheel models-wheel lock benchmark export clean
+	wheel models-wheel lock benchmark export reproduce clean
 
 demo: $(VENV)/.demo ## run the bundled model over the demo source and report
 	$(BIN)/fer-edge models fetch || echo "no detector weights to be had: going on with the Haar detector"
@@ -99,6 +100,9 @@ export: $(VENV)/.dev ## export both models to everything, measured on FACES=fold
 		$(BIN)/fer-edge export $$name --target rknn --calibration $(FACES) --labelled $(FACES) --out build/export/$$name || exit 1; \
 	done
 	$(BIN)/python -m fer_edge.export.table build/export/default build/export/edgetpu --write docs/export.md
+
+reproduce: $(VENV)/.dev ## the published study on FACES=folder, from where it stopped; docs/reproduction.md
+	$(BIN)/fer-edge reproduce --data $(FACES) --out build/reproduction --docs docs $(REPRODUCE)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || ( rm -rf $(VENV) && \

@@ -26,10 +26,15 @@ EXAMPLES = {
         "fer-edge evaluate --data faces --recipe published --seeds 42,123,101112",
         "fer-edge evaluate --data faces --groups gender,age,gender+age --against other-bundle",
         "fer-edge evaluate --data faces --resting person",
+        "fer-edge evaluate --data faces --explain --augmentations --out figures",
     ),
     "sweep": (
         "fer-edge sweep --data faces --out sweep --trials 4",
         "fer-edge sweep --data faces --grid final14 --init timm --out sweep --track runs",
+    ),
+    "reproduce": (
+        "fer-edge reproduce --data faces --size 64 --epochs 6 --share 0.25 --out reproduction",
+        "fer-edge reproduce --out reproduction --docs docs",
     ),
     "bundle": (
         "fer-edge bundle show",

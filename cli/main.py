@@ -31,6 +31,7 @@ COMMANDS = {
     "build-engine": "on a Jetson: build the TensorRT engine for this GPU from an exported bundle",
     "evaluate": "measure a bundle or checkpoint on labelled faces, by group, over seeds or folds, or live",
     "sweep": "train the published grids, resumable and shared between machines",
+    "reproduce": "repeat the published study, smaller, and write its tables with ours beside them",
     "bundle": "check a model bundle, or show what is in it",
     "devices": "list the boards and accelerators that are known, and which of them are here",
     "doctor": "say what is wrong with a device here, and the one command to run first",

@@ -14,16 +14,17 @@ BEST = 2
 """Runs of each backbone whose curves are drawn alone, as in Figure 22."""
 
 
-def plot_sweep(found: Mapping[str, Any], out: Path) -> list[Path]:
-    """Write the PNGs of a sweep into its folder; returns their paths.
+def plot_sweep(found: Mapping[str, Any], out: Path, runs: Path | None = None) -> list[Path]:
+    """Write the PNGs of a sweep into a folder; returns their paths.
 
     Args:
         found: `runs`, `by_backbone` and `by_augmentation`, as `run_sweep` returns them.
+        runs: where the runs' folders are; `out`, when None.
     """
     paths = [out / "by_backbone.png", out / "by_augmentation.png"]
     for path in paths:
         _bars(found[path.stem], path)
-    histories = _histories(found["runs"], out)
+    histories = _histories(found["runs"], runs or out)
     if histories:
         paths += [out / "best_curves.png", out / "all_curves.png"]
         best = {row["name"] for row in _best(found["runs"])}
