@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     if args.live:
         return _live(args)
     if args.people != 1:
-        raise UsageError("--people is about --live", hint="fer-edge evaluate --live camera:0 --people 3")
+        raise UsageError("--people is about --live", hint="the same command without --people")
     if args.data is None:
         raise UsageError("evaluate needs --data DIR, or --live", hint="fer-edge evaluate --data DIR")
     if bool(args.recipe) != bool(args.seeds or args.folds):

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials", type=int, default=2, metavar="N", help="runs of each grid and backbone (default: 2)"
     )
     parser.add_argument("--folds", type=int, default=5, metavar="K", help="(default: 5, as the study)")
-    parser.add_argument("--init", metavar="timm", help="first weights (default: random; the study: timm)")
+    parser.add_argument("--init", metavar="FILE|timm", help="first weights (default: random; the study: timm)")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
 
 

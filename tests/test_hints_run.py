@@ -70,6 +70,8 @@ fer-edge config show -> 2
 fer-edge data wipe history --yes
 fer-edge doctor --device coral -> 3
 fer-edge evaluate --data faces
+fer-edge evaluate --data faces --augmentations
+fer-edge evaluate --data faces --explain
 fer-edge evaluate --data faces --groups gender,age -> 2
 fer-edge evaluate --data faces --resting people.csv,person -> 2
 fer-edge flash fetch wheels --os-image 7
@@ -86,6 +88,7 @@ fer-edge run 7 --out session --replace
 fer-edge run 7 --resting first:2s --resting-save me
 fer-edge run 7 --resting rest.png
 fer-edge run camera:0 --resting first:2s -> 3
+fer-edge run demo --device ncs2 --bundle default -> 3
 fer-edge run camera:0 --seconds 5 --resting first:2s -> 3
 fer-edge update key new-2
 fer-edge update status -> 2

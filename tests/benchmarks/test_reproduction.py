@@ -136,6 +136,7 @@ def test_the_command_trains_writes_and_goes_on(command: Command, tmp_path: Path)
     ("words", "says"),
     [
         (["--stages", "first76"], "there is no stage 'first76'"),
+        (["--init", "resnet18.safetensors"], "fits one backbone"),
         (["--share", "0"], "--share is over 0"),
         (["--folds", "1"], "--folds at least 2"),
         ([], "no labelled picture in a test split"),

@@ -12,6 +12,8 @@ from ....errors import UsageError
 
 STAGES = ("first75", "final14", "seeds", "folds", "losses", "transformers")
 """What is trained, in this order; the study's name for its sweeps, and what the tables need besides."""
+OF_RESNET = ("seeds", "folds", "losses")
+"""Stages that train ResNet-18 alone."""
 SETUP = "setup.json"
 
 
@@ -30,7 +32,7 @@ class ReproduceOptions:
         share: of the training pictures, of each label alike.
         trials: points of each backbone's grid, instead of the study's 75 and 14 runs.
         folds: instead of five.
-        init: first weights for every backbone; the study began with ImageNet's, which is `timm`.
+        init: first weights; the study began with ImageNet's, which is `timm`. Anything else fits OF_RESNET alone.
         stages: some of STAGES.
         threads: processor threads, None for all.
     """
@@ -58,6 +60,12 @@ class ReproduceOptions:
                     cause="there are " + ", ".join(STAGES),
                     hint="the same command without --stages",
                 )
+        if self.init not in (None, "timm") and set(self.stages) - set(OF_RESNET):
+            raise UsageError(
+                f"{self.init} fits one backbone, and the stages train several",
+                cause="a file or bundle has the weights of one network",
+                hint=f"the same command with --stages {','.join(OF_RESNET)}",
+            )
         if not 0 < self.share <= 1:
             raise UsageError(
                 f"--share is over 0 and at most 1, not {self.share:g}", hint="the same command with --share 0.2"

@@ -124,8 +124,7 @@ def _run(stage: str, options: ReproduceOptions, data: Path, recipe: Path, say: S
         "losses": {"grid": {"focal": (0.0, 2.0)}},
         "transformers": {"grid": {"focal": (0.0,)}, "backbones": TRANSFORMERS},
     }
-    init = None if stage == "transformers" and options.init != "timm" else options.init
-    run_sweep(SweepOptions(data, out, str(recipe), study=stage, init=init, **grids[stage]), say, watch)
+    run_sweep(SweepOptions(data, out, str(recipe), study=stage, init=options.init, **grids[stage]), say, watch)
 
 
 def _test_best(out: Path, dataset: Dataset, say: Say) -> None:
