@@ -149,9 +149,8 @@ def test_the_shipped_model_explains_itself(few: Path, command: Command, tmp_path
 
 
 def test_explaining_needs_labels_and_one_model(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "d" / "test").mkdir(parents=True)
     class_folders(tmp_path / "p", ("happy",), 2, [".png"])
-    (tmp_path / "p" / "manifest.csv").write_text("path,split,g\nhappy/0.png,test,a\nhappy/1.png,test,b\n")
+    (tmp_path / "p" / "manifest.csv").write_text("path,split,label,g\nhappy/0.png,test,,a\nhappy/1.png,test,,b\n")
     for words, says in (
         (["--data", "p", "--explain", "--groups", "g"], "nobody labelled the pictures of p"),
         (["--data", "p", "--recipe", "tiny", "--seeds", "1", "--explain"], "--explain does not go with --recipe"),
