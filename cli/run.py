@@ -261,6 +261,12 @@ def _rested(resting: Mapping[str, Any]) -> str:
     return f"{source} taken off {counted(resting['faces'], 'face')}{each and ', ' + each}{left}{doubt}"
 
 
+def _choice(device: Mapping[str, Any]) -> str:
+    """Who chose the device, where the library did, and what it was to take before."""
+    over = f", which passed over {device['passed_over']}" if device.get("passed_over") else ""
+    return f" (the choice of {device['asked']}{over})" if device.get("asked") else ""
+
+
 def as_text(summary: SessionSummary, name: str) -> str:
     """A summary for people; `name` is the device as it was asked for."""
     device = summary.device
@@ -270,8 +276,8 @@ def as_text(summary: SessionSummary, name: str) -> str:
         f"{summary.source}: {counted(summary.frames, unit)}, {_who(summary)} "
         f"in {summary.seconds:.1f} s ({rate:.1f} {unit}s/s)",
         *_shown(summary),
-        f"device:      {device['backend']} {device['version']} on {device['device']}, {device['precision']}, "
-        f"{counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
+        f"device:      {device['backend']} {device['version']} on {device['device']}{_choice(device)}, "
+        f"{device['precision']}, {counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
     ]
     if summary.resting:
         lines.append(f"at rest:     {_rested(summary.resting)}")

@@ -70,7 +70,12 @@ def evidence(profile: Profile, root: Path = Path("/")) -> str:
     identified = profile.usb or profile.pci or profile.board or profile.compatible
     if not identified and (nodes := driver_nodes(profile, root)):
         return f"/{nodes[0].relative_to(root)}"
-    return "always" if profile.name == "cpu" else ""
+    return "always" if not looked_for(profile) and on_processor(profile) else ""
+
+
+def on_processor(profile: Profile) -> bool:
+    """Whether the processor will do, which is always here: by ONNX Runtime, or by OpenVINO where that may take it."""
+    return profile.backend == "onnxruntime" or str(profile.options.get("device")).split(":")[0] in ("CPU", "AUTO")
 
 
 def is_here(profile: Profile, root: Path = Path("/")) -> bool:
@@ -88,8 +93,8 @@ def looked_for(profile: Profile) -> str:
 
 
 def devices_here(profiles: Iterable[Profile], root: Path = Path("/")) -> dict[str, str]:
-    """Name and evidence of every accelerator that is here; not of boards that run on their processor alone."""
-    seen = {p.name: evidence(p, root) for p in profiles if p.backend != "onnxruntime"}
+    """Name and evidence of every accelerator that is here; not of what runs on the processor."""
+    seen = {p.name: evidence(p, root) for p in profiles if not on_processor(p)}
     return {name: words for name, words in seen.items() if words}
 
 

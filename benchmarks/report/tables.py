@@ -60,10 +60,12 @@ def unmeasured_table(results: Results) -> Table:
 
 
 def marks_of(row: ResultRow) -> list[str]:
-    """DEGRADED, SIMULATED, PARTIAL or FAILED, each with what it means here."""
+    """DEGRADED, PASSED OVER, SIMULATED, PARTIAL or FAILED, each with what it means here."""
     marks = []
     if row.degraded:
         marks.append("DEGRADED: the processor stood in")
+    if row.backend.get("passed_over"):
+        marks.append(f"PASSED OVER: {row.backend['asked']} did not take {row.backend['passed_over']}")
     if row.simulated:
         marks.append("SIMULATED: a vendor's simulator, not the device")
     if row.state in (PARTIAL, FAILED):
@@ -125,7 +127,8 @@ def lines_of(value: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, st
 def _measured(r: ResultRow, mode: str) -> dict[str, str]:
     many = f"{len(r.warnings)} warning{'s' if len(r.warnings) > 1 else ''}" if r.warnings else ""
     detector = f"detector {r.backend['detector']}" if "detector" in r.backend else ""
-    notes = [*marks_of(r), detector, "quick" if mode == "quick" else "", many]
+    chosen = f"{r.backend['asked']} took {r.backend['device']}" if r.backend.get("asked") else ""
+    notes = [*marks_of(r), chosen, detector, "quick" if mode == "quick" else "", many]
     return {
         **_names(r),
         "input": _pixels(r),

@@ -48,6 +48,15 @@ def version(package, *modules):
         return version(package)
     except Exception:
         return next((str(m.__version__) for m in modules if hasattr(m, "__version__")), "")
+def took(openvino, core, device):
+    try:
+        from openvino import opset8
+    except ImportError:
+        from openvino.runtime import opset8
+    picture = opset8.parameter([1, 3, 8, 8], numpy.float32)
+    graph = openvino.Model([opset8.relu(picture)], [picture], "probe")
+    compiled = core.compile_model(graph, device, {"ENABLE_STARTUP_FALLBACK": False})
+    return ", ".join(compiled.get_property("EXECUTION_DEVICES"))
 def use(name, module):
     # tflite_runtime meets numpy's ABI only when a graph is opened; OpenVINO loads its plug-ins when it is asked.
     if name.endswith(".interpreter"):
@@ -58,12 +67,14 @@ def use(name, module):
     elif name.startswith("openvino"):
         core = module.IECore() if hasattr(module, "IECore") else module.Core()
         answer["devices"] = [str(device) for device in core.available_devices]
+        if sys.argv[2].startswith("AUTO"):
+            answer["took"] = took(module, core, sys.argv[2])
 try:
     import numpy
     answer["numpy"] = numpy.__version__
 except Exception as error:
     answer["numpy_error"] = chain(error)
-for pair in sys.argv[2:]:
+for pair in sys.argv[3:]:
     name, package = pair.split("=")
     answer["trying"] = name
     say()
@@ -98,7 +109,7 @@ class Interpreter:
         failed: what was tried and could not be imported, and why.
         others: package -> version of what is installed without the module that is needed.
         trying: the module that was tried when the process ended; `ended`: how it did.
-        devices: what OpenVINO's plug-ins see; None when it was not asked.
+        devices: what OpenVINO's plug-ins see; None when it was not asked. `took`: what AUTO chose among them.
     """
 
     path: str
@@ -115,12 +126,13 @@ class Interpreter:
     trying: str = ""
     ended: str = ""
     devices: tuple[str, ...] | None = None
+    took: str = ""
 
 
-def question(backend: str) -> list[str]:
-    """The probe's arguments: each module that drives a backend, and its package."""
+def question(backend: str, device: str = "") -> list[str]:
+    """The probe's arguments: OpenVINO's device, each module that drives a backend, and its package."""
     tops = {name: name.split(".")[0] for name in MODULES.get(backend, ())}
-    return [f"{name}={PACKAGES.get(top, top)}" for name, top in tops.items()]
+    return [device, *(f"{name}={PACKAGES.get(top, top)}" for name, top in tops.items())]
 
 
 def interrogate(profile: Profile, root: Path) -> Interpreter | None:
@@ -130,9 +142,8 @@ def interrogate(profile: Profile, root: Path) -> Interpreter | None:
         return None
     # As a worker is started, so that it sees the same: our own interpreter with our libraries, another one isolated.
     alone = ["-I"] if profile.isolation == "process" and profile.interpreter else []
-    answer = ask(
-        root, [path, *alone, "-c", PROBE, GRAPH, *question(profile.backend)], name="interpreter", limit_s=LIMIT_S
-    )
+    asked = question(profile.backend, str(profile.options.get("device", "")))
+    answer = ask(root, [path, *alone, "-c", PROBE, GRAPH, *asked], name="interpreter", limit_s=LIMIT_S)
     if answer is None:
         return Interpreter(path, error="it cannot be started") if is_live(root) else None
     said = _last_object(answer.text)
@@ -157,7 +168,7 @@ def _last_object(text: str) -> dict[str, Any]:
 
 def _read(path: str, said: dict[str, Any], ended: str) -> Interpreter:
     """An answer with every value of its kind; a recording may hold anything."""
-    names = ("python", "numpy", "numpy_error", "module", "package", "version", "use_error", "trying")
+    names = ("python", "numpy", "numpy_error", "module", "package", "version", "use_error", "trying", "took")
     texts = {name: str(said.get(name, "")) for name in names}
     failed, others, devices = said.get("failed"), said.get("others"), said.get("devices")
     return Interpreter(

@@ -67,8 +67,11 @@ def examine(profile: Profile, root: Path, here: bool) -> Iterator[Finding]:
     if profile.pairs:
         yield pair
     yield _library(profile, found, python, stale=stale, waits=pair.state is State.PROBLEM)
-    if "device" in profile.options and python.devices is not None:
-        yield _plug_in(str(profile.options["device"]), python.devices, here)
+    device = str(profile.options.get("device", ""))
+    if device.startswith("AUTO") and python.devices is not None:
+        yield _auto(device, python)
+    elif device and python.devices is not None:
+        yield _plug_in(device, python.devices, here)
 
 
 def tuned() -> Finding:
@@ -158,6 +161,15 @@ def _plug_in(device: str, seen: tuple[str, ...], here: bool) -> Finding:
         return unchecked("plug-in", "waits for the device")
     fix = PLUG_INS.get(device, "python -c 'import openvino; print(openvino.Core().available_devices)'")
     return problem("plug-in", f"OpenVINO sees {known}, no {device}", fix)
+
+
+def _auto(asked: str, python: Interpreter) -> Finding:
+    """What AUTO took for the smallest graph: the choice that nobody else tells."""
+    known = ", ".join(python.devices or ()) or "nothing"
+    if python.took:
+        return ok("plug-in", f"{asked} takes {python.took}; OpenVINO sees {known}")
+    fix = "python -c 'import openvino; print(openvino.Core().available_devices)'"
+    return problem("plug-in", f"{asked} takes nothing; OpenVINO sees {known}", fix)
 
 
 def _install(profile: Profile) -> str:

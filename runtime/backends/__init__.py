@@ -23,7 +23,7 @@ FILES = {
 """Backend name -> module in this package."""
 GROUP = "fer_edge.backends"
 """Entry points of this group are modules that other packages offer, by the backend's name."""
-EXTRAS = {"openvino": "openvino", "tflite": "edgetpu"}
+EXTRAS = {"openvino": "intel", "tflite": "edgetpu"}
 """Backend name -> the optional part of fer-edge that brings its library."""
 RUNS = {
     "onnx": "onnxruntime",

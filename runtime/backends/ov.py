@@ -1,19 +1,19 @@
 """OpenVINO through its modern API (2022.1 or newer). Self-contained: Python 3.6, numpy and openvino."""
 
-from typing import Any, Dict
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
+
+AUTO = "AUTO"
 
 
 class OpenVinoBackend:
     """A graph with one uint8 NHWC input and one output of logits, compiled for one device."""
 
-    def __init__(self, compiled: Any, version: str, device: str, threads: int) -> None:
+    def __init__(self, compiled: Any, about: Dict[str, Any]) -> None:
         self._request = compiled.create_infer_request()
         self._input = compiled.inputs[0]
-        self._version = version
-        self._device = device
-        self._threads = threads
+        self._about = about
 
     def infer(self, batch: Any) -> Any:
         """Logits float32 (N, classes) of uint8 (N, S, S, 3); a graph of batch 1 is run once for each picture."""
@@ -24,14 +24,9 @@ class OpenVinoBackend:
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
     def describe(self) -> Dict[str, Any]:
-        """What runs where."""
-        return {
-            "backend": "openvino",
-            "version": self._version,
-            "device": self._device,
-            "threads": self._threads,
-            "input": [self._input.element_type.get_type_name(), *self._input.shape],
-        }
+        """What runs where: `device` is what OpenVINO says that it executes on; of AUTO's choice, `asked` is who chose
+        it, and `passed_over` what was to be taken before."""
+        return dict(self._about, input=[self._input.element_type.get_type_name(), *self._input.shape])
 
     def close(self) -> None:
         """Free the compiled graph."""
@@ -41,7 +36,8 @@ class OpenVinoBackend:
 def open(artifact: str, options: Dict[str, Any]) -> OpenVinoBackend:
     """Load an IR (.xml with its .bin beside it) or a .onnx file.
 
-    Options: `threads` (int, default 1), `device` (default CPU), `cache` (folder for compiled graphs).
+    Options: `threads` (int, default 1), `device` (default CPU; AUTO or AUTO:GPU,CPU leaves the choice to OpenVINO),
+    `cache` (folder for compiled graphs).
     Raises ImportError without openvino, LookupError where it finds no such device, ValueError for an unreadable graph
     or one that does not take a single uint8 input of four dimensions, RuntimeError when the device does not take it.
     """
@@ -60,17 +56,53 @@ def open(artifact: str, options: Dict[str, Any]) -> OpenVinoBackend:
         raise ValueError("the graph does not take one uint8 picture batch")
     if model.inputs[0].partial_shape.rank.get_length() != 4 or model.is_dynamic():
         raise ValueError("the graph's input is not a picture batch of fixed size")
-    # On a processor with bfloat16 the plug-in would compute in it, and disagree with every other backend.
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    if device != "CPU":
-        settings = {"PERFORMANCE_HINT": "LATENCY"}
-    if options.get("cache"):
-        settings["CACHE_DIR"] = str(options["cache"])
     try:
-        compiled = core.compile_model(model, device, settings)
+        compiled = core.compile_model(model, device, _settings(device, threads, str(options.get("cache") or "")))
     except RuntimeError as error:
         raise RuntimeError("{} does not take the graph: {}".format(device, _reason(error)))
-    return OpenVinoBackend(compiled, openvino.get_version(), device, threads)
+    about = {"backend": "openvino", "version": openvino.get_version(), "threads": threads}
+    return OpenVinoBackend(compiled, dict(about, **_where(compiled, device, core.available_devices)))
+
+
+def _settings(device: str, threads: int, cache: str) -> Dict[str, Any]:
+    """Properties for compiling. AUTO is to choose once: it would begin on the processor and change unseen."""
+    settings = {"PERFORMANCE_HINT": "LATENCY"}  # type: Dict[str, Any]
+    # On a processor with bfloat16 the plug-in would compute in it, and disagree with every other backend.
+    processor = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    if device == "CPU":
+        settings.update(processor)
+    elif device.startswith(AUTO):
+        once = {"ENABLE_STARTUP_FALLBACK": False, "ENABLE_RUNTIME_FALLBACK": False}
+        settings.update(once, DEVICE_PROPERTIES={"CPU": processor})
+    if cache:
+        settings["CACHE_DIR"] = cache
+    return settings
+
+
+def _where(compiled: Any, asked: str, visible: Sequence[str]) -> Dict[str, str]:
+    """`device`, and of AUTO `asked` and, where there is any, `passed_over`."""
+    try:
+        executing = [str(name) for name in compiled.get_property("EXECUTION_DEVICES")]
+    except RuntimeError:  # before 2022.3 it could not be asked; a plain device is the one that was compiled for
+        executing = [] if asked.startswith(AUTO) else [asked]
+    told = {"device": ", ".join(executing) or "unknown"}
+    if not asked.startswith(AUTO):
+        return told
+    passed = _passed_over(asked, executing, visible)
+    return dict(told, asked=asked, **({"passed_over": ", ".join(passed)} if passed else {}))
+
+
+def _passed_over(asked: str, executing: Sequence[str], visible: Sequence[str]) -> List[str]:
+    """What AUTO was to take first: what its own list names before, or without a list the GPUs (its documented order:
+    GPU, then CPU; no NPU is in it)."""
+    kinds = [name.split(".")[0] for name in executing]
+    listed = [name for name in asked[len(AUTO) + 1 :].split(",") if name]
+    order = [name for name in listed if not name.startswith("-")]
+    if order:
+        taken = [i for i, name in enumerate(order) if name in executing or name in kinds]
+        return order[: min(taken)] if taken else order
+    unwanted = "GPU" in kinds or "-GPU" in listed
+    return [] if unwanted else [name for name in visible if name.startswith("GPU")]
 
 
 def _reason(error: BaseException) -> str:

@@ -29,7 +29,7 @@ NOT_FINITE_S = 600.0
 """So long after an answer that was no finite number the kiosk says so."""
 GAVE_UP = 4
 """Exit code when the camera or the device did not come back; systemd starts the service again."""
-TOLD = ("backend", "device", "degraded", "restarts", "precision", "detector", "baseline")
+TOLD = ("backend", "device", "asked", "passed_over", "degraded", "restarts", "precision", "detector", "baseline")
 """What is published of what serves."""
 
 
@@ -206,8 +206,11 @@ class Daemon:
         """Set the condition from missing frames and answers and from what the checks say."""
         waited_frame, waited_answer = now - self._last_frame_s, now - self._last_answer_s
         reasons = [self._device_fault, self._sink_fault, *(check() for check in self.checks)]
-        if self.classifier.describe().get("degraded"):
+        about = self.classifier.describe()
+        if about.get("degraded"):
             reasons.append("the processor stands in for the device")
+        if about.get("passed_over"):
+            reasons.append(f"OpenVINO's {about['asked']} took {about['device']} and passed over {about['passed_over']}")
         if now - self._not_finite_s <= NOT_FINITE_S:
             reasons.append("the model's answers were no finite numbers (NaN) at times; they were left out")
         first = next((reason for reason in reasons if reason), "")

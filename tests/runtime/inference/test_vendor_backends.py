@@ -101,13 +101,6 @@ def test_a_library_that_is_not_there_is_a_sentence_on_3_6(name: str, int8_file: 
         RemoteBackend(backend_file(name), int8_file, {}, python=python)
 
 
-@pytest.mark.parametrize("device", ["GPU", "NPU"])
-def test_an_intel_device_that_is_not_there(device: str, bundle: Bundle) -> None:
-    pytest.importorskip("openvino", reason="needs the openvino extra")
-    with pytest.raises(DeviceNotFound, match=f"OpenVINO finds no {device}, only CPU"):
-        open_backend("openvino", bundle.path(bundle.reference), {"device": device})
-
-
 # The Edge TPU: a real TensorFlow Lite, a delegate of our own that takes the graph
 
 
