@@ -45,10 +45,18 @@ def best(timings: Sequence[Timing], threads: int | None = None) -> Timing | None
 def recall(bundle: Bundle) -> tuple[Timing, ...]:
     """What was measured of a bundle on this processor with these versions; empty where nothing was."""
     try:
-        known = json.loads(_file(bundle).read_text(encoding="utf-8"))
-        return tuple(Timing(**row) for row in known["timings"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return tuple(Timing(**row) for row in recorded(bundle)["timings"])
+    except (KeyError, TypeError):
         return ()
+
+
+def recorded(bundle: Bundle) -> dict[str, Any]:
+    """The kept file as it is: processor, instruction sets, cores, versions, artifacts by hash, timings; or empty."""
+    try:
+        known = json.loads(_file(bundle).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def remember(bundle: Bundle, timings: Sequence[Timing]) -> Path:

@@ -15,6 +15,7 @@ from ...bundle import Bundle, parity
 from ...devices.cpu import model_name
 from ...devices.doctor import Finding, examine
 from ...devices.profile import find_profile
+from ...devices.tuned import recall, recorded, told
 from ...errors import FerEdgeError
 from .classifier import Classifier
 from .open_device import bundle_for, open_device
@@ -88,6 +89,7 @@ class Acceptance:
         parity: agreement with the bundle's own graph on the golden crops.
         load: as `Load.metrics`.
         replug: `came_back` and the count of `faults`; empty when not asked for.
+        tuned: what `fer-edge tune` recorded of this bundle on this processor; empty where it was never timed here.
     """
 
     device: str
@@ -97,6 +99,7 @@ class Acceptance:
     parity: Mapping[str, float]
     load: Mapping[str, Any]
     replug: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -106,7 +109,7 @@ class Acceptance:
 
     def as_mapping(self) -> dict[str, Any]:
         """What the file to send us holds."""
-        found = {name: value for name, value in asdict(self).items() if name != "replug" or value}
+        found = {name: value for name, value in asdict(self).items() if name not in ("replug", "tuned") or value}
         return {"fer_edge": __version__, **found, "passed": self.passed}
 
 
@@ -128,7 +131,11 @@ def accept(options: AcceptanceOptions, on_note: Say = lambda text: None) -> Acce
         replug = _replug(classifier, on_note) if options.replug else {}
     finally:
         classifier.close()
-    return Acceptance(profile.name, model_name(), doctor, backend, found, load, replug)
+    tuned = recorded(bundle) if recall(bundle) else {}
+    on_note(
+        f"tuned: {told(bundle)}" if tuned else "never tuned here; after fer-edge tune the file has its timings, too"
+    )
+    return Acceptance(profile.name, model_name(), doctor, backend, found, load, replug, tuned)
 
 
 def _replug(classifier: Classifier, on_note: Say) -> dict[str, Any]:

@@ -86,6 +86,26 @@ def test_another_machine_or_version_is_not_tuned(change: str, bundle: Bundle, mo
     assert (recall(bundle), told(bundle)) == ((), "")
 
 
+def test_the_acceptance_run_sends_it(bundle: Bundle, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What was timed here goes into the file to send us; nothing where nothing was, or where its file is broken."""
+    words = ("verify", "--device", "cpu", "--seconds", 0.05, "--out", tmp_path / "verify.json")
+    code, said = run_verb(capsys, *words)
+    assert code == 0, said
+    assert "never tuned here" in said
+    assert "tuned" not in json.loads((tmp_path / "verify.json").read_text())
+    kept = remember(bundle, [timing(threads=2, p50_ms=1.5), timing(artifact=FLOAT, p50_ms=4)])
+    code, said = run_verb(capsys, *words)
+    assert code == 0, said
+    assert "tuned: onnxruntime int8, 2 threads: 1.50 ms; the next best way needs 4.00 ms" in said
+    sent = json.loads((tmp_path / "verify.json").read_text())["tuned"]
+    assert sent == json.loads(kept.read_text())
+    assert {"processor", "cores", "versions", "artifacts", "timings"} <= set(sent)
+    for broken in ("[]", '{"timings": [{"backend": 1}]}', "{"):
+        kept.write_text(broken)
+        run_verb(capsys, *words)
+        assert "tuned" not in json.loads((tmp_path / "verify.json").read_text())
+
+
 def test_a_library_that_says_something_else_is_left_out(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     from fer_edge.runtime.inference import tune as module
 
