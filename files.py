@@ -7,9 +7,7 @@ import ctypes
 import errno
 import hashlib
 import os
-import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -136,6 +134,8 @@ def writing_folder(path: Path) -> Iterator[Path]:
     """
     _make_parent(path)
     try:
+        import tempfile
+
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -179,6 +179,8 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     if path.is_relative_to(cache_folder()):
         hint = "export FER_EDGE_CACHE=/tmp/fer-edge  # or another folder that you may write to, then the same again"
     else:
+        import shlex
+
         hint = f"df -h {shlex.quote(str(there))} && ls -ld {shlex.quote(str(there))}"
     homeless = path.is_relative_to(NOWHERE)
     return OutputError(

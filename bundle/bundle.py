@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from importlib import resources
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,16 +16,20 @@ from ..files import cache_folder, locked, sha256_of, write_text, writing_folder
 from ..words import counted
 from .manifest import CARD, MANIFEST, Artifact, Manifest
 from .model_card import model_card
-from .opening.check import check_files, damaged
-from .opening.zipped import has_manifest, unpack
+from .opening.check import check_files, check_sizes, damaged
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened and verified bundle."""
+    """An opened and verified bundle.
+
+    Attributes:
+        lazily: the bytes of an artifact are held against the manifest when its `path` is asked for, not before.
+    """
 
     folder: Path
     manifest: Manifest
+    lazily: bool = field(default=False, compare=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -43,7 +45,9 @@ class Bundle:
         return onnx[0]
 
     def path(self, artifact: Artifact) -> Path:
-        """Where an artifact's file lies."""
+        """Where an artifact's file lies; raises BundleDamaged where it was not looked at before, and is damaged."""
+        if self.lazily:
+            check_files(self.folder, artifact)
         return self.folder / artifact.path
 
     def artifact(self, target: str, precision: str) -> Artifact:
@@ -90,7 +94,7 @@ class Bundle:
 
 def default_bundle(name: str = "default") -> Path:
     """Folder of a bundle that ships inside the package: `default`, or `edgetpu`, small enough for that chip."""
-    return Path(str(resources.files(__package__))) / name
+    return Path(__file__).parent / name
 
 
 def added_bundle(name: str) -> Path:
@@ -125,19 +129,22 @@ def same_model(one: Path, other: Path) -> bool:
     return len(graphs) == 1
 
 
-def open_bundle(path: str | Path | None = None, cache: Path | None = None) -> Bundle:
+def open_bundle(path: str | Path | None = None, cache: Path | None = None, lazily: bool = False) -> Bundle:
     """Open a bundle folder or .zip, checking schema, sizes and hashes of every file.
 
     Args:
         path: the folder or .zip, the name of one that ships, or None for the default one.
         cache: where a .zip is unpacked, by content; the user's cache when None.
+        lazily: of a folder, read only what is used: see Bundle.
 
     Raises:
         BundleError: nothing there, or no bundle; BundleSchemaError, BundleDamaged: as their names say.
     """
     path = find_bundle(path)
     with _saying_how_to_mend(path):
-        return _open_zip(path, cache or cache_folder() / "bundles") if path.is_file() else _open_folder(path)
+        if path.is_file():
+            return _open_zip(path, cache or cache_folder() / "bundles")
+        return _open_folder(path, lazily)
 
 
 @contextmanager
@@ -153,6 +160,8 @@ def _saying_how_to_mend(folder: Path) -> Iterator[None]:
 
 def _open_zip(archive: Path, cache: Path) -> Bundle:
     """Unpack it once, into a folder named by its content; one that was damaged there since is unpacked again."""
+    from .opening.zipped import has_manifest, unpack  # with the readers of archives, which no folder needs
+
     if not has_manifest(archive):
         return _open_folder(archive)
     folder = cache / sha256_of(archive)[:16]
@@ -163,7 +172,7 @@ def _open_zip(archive: Path, cache: Path) -> Bundle:
     return _open_folder(folder)
 
 
-def _open_folder(path: Path) -> Bundle:
+def _open_folder(path: Path, lazily: bool = False) -> Bundle:
     manifest_file = path / MANIFEST
     if not manifest_file.is_file():
         raise BundleError(
@@ -177,8 +186,8 @@ def _open_folder(path: Path) -> Bundle:
         raise damaged(manifest_file, f"cannot be read ({error})") from None
     manifest = Manifest.from_json(text)
     for artifact in manifest.artifacts:
-        check_files(path, artifact)
-    return Bundle(path, manifest)
+        (check_sizes if lazily else check_files)(path, artifact)
+    return Bundle(path, manifest, lazily)
 
 
 def save_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> Bundle:
@@ -230,6 +239,8 @@ def add_artifacts(
     Raises:
         OutputError: the place cannot be written; BundleError: the bundle is gone or damaged.
     """
+    import tempfile
+
     with locked(folder):
         bundle = open_bundle(folder)
         kinds = {a.kind for a in artifacts}

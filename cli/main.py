@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import io
 import json
 import os
-import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +52,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the error; `main` says it and exits with 2."""
+        import difflib
+
         unknown = [w for w in message.removeprefix("unrecognized arguments: ").split() if w.startswith("--")]
         options = [o for a in self._actions for o in a.option_strings]
         near = difflib.get_close_matches(unknown[0].split("=")[0], options, n=1) if unknown else []
@@ -134,6 +133,9 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _no_room(error: OSError) -> OutputError:
+    import shlex
+    import tempfile
+
     place = Path(error.filename2 or error.filename or tempfile.gettempdir())
     folder = shlex.quote(str(place.parent))
     return OutputError(

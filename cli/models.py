@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it and say where the files are."""
     from ..errors import UsageError
-    from ..runtime.vision.detectors import weights as models
+    from ..runtime.vision.detectors.fetching import fetch_model
+    from ..runtime.vision.detectors.weights import REGISTRY
 
     if args.action == "add":
         if args.name is None:
@@ -24,8 +25,8 @@ def run(args: argparse.Namespace) -> int:
         paths = _added(Path(args.name))
     elif args.action == "fetch":
         say = (lambda line: None) if args.json else print
-        names = [args.name] if args.name else list(models.REGISTRY)
-        paths = {name: models.fetch_model(name, say) for name in names}
+        names = [args.name] if args.name else list(REGISTRY)
+        paths = {name: fetch_model(name, say) for name in names}
     else:
         return _list(args)
     if args.json:

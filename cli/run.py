@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ _RESTING = (
 
 def run(args: argparse.Namespace) -> int:
     """Run to the end of the source, and say what was seen; or be a kiosk."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: see devices/cpu.py
     if args.config is not None:
         from ..runtime.kiosk.service import KioskOptions, run_kiosk
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,10 +100,14 @@ def find_profile(name: str, own: Path | None = None) -> Profile:
     """A profile by its name or alias, or from a .toml file; raises DeviceNotFound, which tells the nearest names."""
     if name.endswith(".toml"):
         return read_profile(Path(name))
+    if name in (file.stem for file in PROFILES.glob("*.toml")) and not (own or own_profiles()).is_dir():
+        return read_profile(PROFILES / f"{name}.toml")  # a file is called like its device: no other is read
     profiles = load_profiles(own)
     for profile in profiles.values():
         if name == profile.name or name in profile.aliases:
             return profile
+    import difflib
+
     known = [n for p in profiles.values() for n in (p.name, *p.aliases)]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     raise DeviceNotFound(

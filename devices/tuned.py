@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,8 @@ def best(timings: Sequence[Timing], threads: int | None = None) -> Timing | None
 
 def recall(bundle: Bundle) -> tuple[Timing, ...]:
     """What was measured of a bundle on this processor with these versions; empty where nothing was."""
+    if not _folder().is_dir():
+        return ()  # to find the file, every library's version must be known, which takes longer than all else here
     try:
         return tuple(Timing(**row) for row in recorded(bundle)["timings"])
     except (KeyError, TypeError):
@@ -88,10 +89,16 @@ def _key(bundle: Bundle) -> dict[str, Any]:
 
 def _file(bundle: Bundle) -> Path:
     digest = hashlib.sha256(json.dumps(_key(bundle), sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "tuned" / f"{digest[:16]}.json"
+    return _folder() / f"{digest[:16]}.json"
+
+
+def _folder() -> Path:
+    return cache_folder() / "tuned"
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 FIRST_WAIT_S, MAX_WAIT_S = 0.5, 60.0
@@ -19,7 +18,7 @@ class Backoff:
         first_s: float = FIRST_WAIT_S,
         max_s: float = MAX_WAIT_S,
         jitter: float = JITTER,
-        chance: Callable[[float, float], float] = random.uniform,
+        chance: Callable[[float, float], float] | None = None,
     ) -> None:
         self._first_s, self._max_s, self._jitter, self._chance = first_s, max_s, jitter, chance
         self._wait_s = first_s
@@ -27,7 +26,9 @@ class Backoff:
     def next_s(self) -> float:
         """Seconds to wait now."""
         wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, self._max_s)
-        return wait_s * self._chance(1 - self._jitter, 1 + self._jitter)
+        import random  # not before it is needed: a start has 2 ms for better things
+
+        return wait_s * (self._chance or random.uniform)(1 - self._jitter, 1 + self._jitter)
 
     def reset(self) -> None:
         """Begin again with the first wait."""

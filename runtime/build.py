@@ -76,7 +76,7 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
         absent, and nothing stands in; DeviceFailed: it does not start.
     """
     profile = find_profile(options.device)
-    bundle = bundle_for(profile, options.bundle)
+    bundle = bundle_for(profile, options.bundle, lazily=True)
     threads = threads_for(profile, bundle, options.threads)
     limit_threads(threads)
     detector, notice = open_detector(options.detector, options.detect_width)

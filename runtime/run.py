@@ -197,10 +197,10 @@ class Analysis:
 
     def _check_resting(self) -> None:
         """Raise UsageError where this run cannot use or keep the resting face that it was asked for."""
-        from .resting import check_use
-
         options, resting = self.options, self.pipeline.resting
         if resting:
+            from .resting import check_use  # with sessions and their store
+
             check_use(resting, options.source, self.source.still, options.resting_save)
         elif options.resting_save is not None:
             cause = "--resting-save keeps what --resting names"

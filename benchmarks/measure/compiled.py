@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from ...bundle import Artifact, Bundle, InputSpec, Manifest, cache_folder, describe_file, save_bundle
 from ...errors import DeviceNotFound
-from ...runtime.vision.detectors.weights import OFFLINE, Model, fetch, offline, present
+from ...runtime.vision.detectors.fetching import OFFLINE, fetch, offline
+from ...runtime.vision.detectors.weights import Model, present
 
 PREFIX = "google-"
 """Before the published table's name of a model."""

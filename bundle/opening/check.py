@@ -23,7 +23,17 @@ def check_files(folder: Path, artifact: Artifact, shown: Path | None = None) -> 
 
     Raises BundleDamaged: a file is missing, cut short, altered or outside of the bundle, or reads what no hash covers.
     """
+    check_sizes(folder, artifact, shown)
     for name, digest in {artifact.path: artifact.sha256, **artifact.companions}.items():
+        if sha256_of(folder / name) != digest:
+            raise damaged((shown or folder) / name, "does not have the hash its manifest states")
+    for name in artifact.files:
+        _check_what_it_reads(folder, name, artifact, (shown or folder) / name)
+
+
+def check_sizes(folder: Path, artifact: Artifact, shown: Path | None = None) -> None:
+    """The part of `check_files` for which no file is read: each is there and, the artifact's own, whole."""
+    for name in artifact.files:
         file, told = folder / name, (shown or folder) / name
         if not is_inside(name):
             raise damaged(told, "lies outside the bundle")
@@ -33,10 +43,6 @@ def check_files(folder: Path, artifact: Artifact, shown: Path | None = None) -> 
         if name == artifact.path and size != artifact.size:
             word = "truncated" if size < artifact.size else "too long"
             raise damaged(told, f"is {word}: {size} bytes instead of {artifact.size}")
-        if sha256_of(file) != digest:
-            raise damaged(told, "does not have the hash its manifest states")
-    for name in artifact.files:
-        _check_what_it_reads(folder, name, artifact, (shown or folder) / name)
 
 
 def is_inside(name: str) -> bool:

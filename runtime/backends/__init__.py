@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +58,8 @@ def backend_file(name: str) -> Path:
 def _module_name(name: str) -> str:
     if name in FILES:
         return f"{__name__}.{FILES[name]}"
+    from importlib.metadata import entry_points  # reads what every package says of itself
+
     others = {point.name: point.value for point in entry_points(group=GROUP)}
     if name in others:
         return others[name]

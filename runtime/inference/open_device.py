@@ -17,7 +17,6 @@ from ...errors import BundleError, DeviceNotFound, FerEdgeError
 from ..backends import Backend, backend_file, open_backend
 from .classifier import Classifier, choose_artifact
 from .supervisor import SupervisedBackend
-from .worker_client import RemoteBackend
 
 FALLBACKS = ("none", "cpu")
 
@@ -27,9 +26,13 @@ def made_for(profile: Profile) -> str:
     return "edgetpu" if profile.target == "edgetpu" else "default"
 
 
-def bundle_for(profile: Profile, asked: Bundle | Path | str | None = None) -> Bundle:
-    """The bundle asked for (a path, the name of one that ships, an opened one), else `made_for`; raises BundleError."""
-    return asked if isinstance(asked, Bundle) else open_bundle(asked or made_for(profile))
+def bundle_for(profile: Profile, asked: Bundle | Path | str | None = None, lazily: bool = False) -> Bundle:
+    """The bundle asked for (a path, the name of one that ships, an opened one), else `made_for`; raises BundleError.
+
+    Args:
+        lazily: only what is used is read, a third of the default bundle.
+    """
+    return asked if isinstance(asked, Bundle) else open_bundle(asked or made_for(profile), lazily=lazily)
 
 
 def open_device(
@@ -73,8 +76,9 @@ def _tuned(profile: Profile, bundle: Bundle, precision: str, threads: int) -> Cl
     artifact = next((a for a in bundle.manifest.artifacts if chosen and a.path == chosen.artifact), None)
     if chosen is None or artifact is None or profile.precision != "auto":
         return None
+    path = bundle.path(artifact)  # damaged, it is told, not passed over
     try:
-        backend = open_backend(chosen.backend, bundle.path(artifact), {"threads": threads})
+        backend = open_backend(chosen.backend, path, {"threads": threads})
         return Classifier(bundle, artifact, threads, backend, tuned=told(bundle))
     except FerEdgeError:
         return None
@@ -177,11 +181,14 @@ def _open(profile: Profile, bundle: Bundle, artifact: Artifact, threads: int) ->
                 cause="its vendor library has no build for this one",
                 hint=f"fer-edge doctor --device {profile.name}",
             )
+        from .worker_client import RemoteBackend
+
         return RemoteBackend(file, path, options, python)
 
 
 def _stand_in(bundle: Bundle, artifact: Artifact, threads: int) -> Callable[[], Backend]:
-    return lambda: open_backend("onnxruntime", bundle.path(artifact), {"threads": threads})
+    path = bundle.path(artifact)  # found damaged now, not when the device has failed
+    return lambda: open_backend("onnxruntime", path, {"threads": threads})
 
 
 def _engine(bundle: Bundle, artifact: Artifact, profile: Profile) -> Path:

@@ -54,9 +54,10 @@ def tune(options: TuneOptions, on_note: Say = lambda text: None) -> Tuned:
     timings: list[Timing] = []
     left_out: dict[str, str] = {}
     for backend, artifact in ways(bundle):
+        path = bundle.path(artifact)
         for threads in counts:
             try:
-                timings.append(_timed(bundle, artifact, backend, threads, options.seconds))
+                timings.append(_timed(bundle, artifact, path, backend, threads, options.seconds))
             except FerEdgeError as error:
                 left_out[f"{backend} {artifact.path}"] = error.message
                 break
@@ -89,9 +90,9 @@ def ways(bundle: Bundle) -> Iterator[tuple[str, Artifact]]:
             yield "openvino", artifact
 
 
-def _timed(bundle: Bundle, artifact: Artifact, backend: str, threads: int, seconds: float) -> Timing:
+def _timed(bundle: Bundle, artifact: Artifact, path: Path, backend: str, threads: int, seconds: float) -> Timing:
     """Raises FerEdgeError where it does not run, or says something else than the bundle's own graph."""
-    opened = open_backend(backend, bundle.path(artifact), {"threads": threads})
+    opened = open_backend(backend, path, {"threads": threads})
     classifier = Classifier(bundle, artifact, threads, opened)
     try:
         equal = agreement(classifier, bundle)["label_agreement"]

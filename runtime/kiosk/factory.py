@@ -72,7 +72,7 @@ def tune_model(config: KioskConfig) -> None:
     with ExitStack() as held:
         with suppress(OutputError):  # a folder that cannot be written is the history's matter
             held.callback(Claim(config.store.folder).release)
-        tune_once(bundle_for(profile, config.model.bundle or None), log.info)
+        tune_once(bundle_for(profile, config.model.bundle or None, lazily=True), log.info)
 
 
 def between_inferences(config: KioskConfig) -> float:

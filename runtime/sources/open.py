@@ -6,21 +6,21 @@ from __future__ import annotations
 import os
 import stat
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ...errors import SourceError, UsageError
 from ..masking import CameraUrl, shown_name
-from .camera_process import CameraProcess
 from .demo import DemoSource
 from .images import PICTURES, AnimatedWebp, StillSource, is_animated_png, is_animated_webp, matching
-from .live import LiveSource
 from .opencv_video import OpenCvVideo
 from .source import Reader, Source, shown
-from .source_reader import SourceReader
 from .video import VideoSource
+
+if TYPE_CHECKING:
+    from .camera_process import CameraProcess
 
 STREAMS = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "tcp://", "rtp://", "srt://", "rtmp://")
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -47,7 +47,11 @@ def open_source(text: str, threads: int = 0) -> Source:
         UsageError: the name of a camera without its number.
     """
     live = live_reader(text)
-    return LiveSource(live) if live else _open_file(text, threads)
+    if live is None:
+        return _open_file(text, threads)
+    from .live import LiveSource
+
+    return LiveSource(live)
 
 
 def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, loop: bool = False) -> Reader:
@@ -59,18 +63,22 @@ def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, 
         loop: a file begins anew at its end.
     """
     live = live_reader(text, width, height, fps)
+    from .source_reader import SourceReader
+
     return live or SourceReader(partial(_open_file, text), shown(Path(text).name), loop)
 
 
 def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) -> CameraProcess | None:
     """What reads a camera or stream, not opened; None for what is neither. Arguments and errors as `reader_for`."""
+    if not is_device(text) and os.path.exists(text):
+        return None
+    from .camera_process import CameraProcess  # not loaded for a file: so is the first result there sooner
+
     options = {"width": width, "height": height, "fps": fps}
     if is_device(text):
         return CameraProcess(OPENCV, os.path.abspath(text), options, name=shown(Path(text).name))
-    if os.path.exists(text):
-        return None
     if text.lower().startswith(STREAMS):
-        driver = PYAV if _has_pyav(STREAMS_SINCE) else OPENCV
+        driver = PYAV if _streams_by_pyav() else OPENCV
         return CameraProcess(driver, CameraUrl.parse(text).quoted, {}, name=shown_name(text), secret=text)
     if text.startswith("picamera:"):
         number = camera_number(text, "picamera:")
@@ -126,13 +134,27 @@ def _open_file(text: str, threads: int = 0) -> Source:
     if path.stat().st_size == 0:
         cause = "the recording or copy did not finish"
         raise SourceError(f"{path} is empty (0 bytes)", cause=cause, hint=f"ls -l {path}")
-    return VideoSource(path, threads) if _has_pyav(FILES_SINCE) else OpenCvVideo(path)
+    return VideoSource(path, threads) if _files_by_pyav() else OpenCvVideo(path)
 
 
-def _has_pyav(since: tuple[int, int]) -> bool:
-    """Whether PyAV is there and new enough; found and not loaded, for a stream's child loads it."""
+def _streams_by_pyav() -> bool:
+    """Whether PyAV is there and new enough for streams; not loaded, for their child loads it."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        found = version("av") if find_spec("av") else "0"
+        return bool(find_spec("av")) and _at_least(version("av"), STREAMS_SINCE)
     except PackageNotFoundError:
         return False
-    return tuple(int(part) for part in found.split(".")[:2]) >= since
+
+
+def _files_by_pyav() -> bool:
+    """Whether PyAV is there and new enough for files. It is loaded: asking the package's metadata takes 10 ms more."""
+    if not find_spec("av"):
+        return False
+    import av
+
+    return _at_least(av.__version__, FILES_SINCE)
+
+
+def _at_least(version: str, since: tuple[int, int]) -> bool:
+    return tuple(int(part) for part in version.split(".")[:2]) >= since

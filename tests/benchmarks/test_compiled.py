@@ -14,7 +14,8 @@ from fer_edge.benchmarks.measure.compiled import COMPILED, Compiled
 from fer_edge.benchmarks.measure.singlestream import RULES, Rules
 from fer_edge.bundle import sha256_of
 from fer_edge.cli.main import main
-from fer_edge.runtime.vision.detectors.weights import OFFLINE, Model
+from fer_edge.runtime.vision.detectors.fetching import OFFLINE
+from fer_edge.runtime.vision.detectors.weights import Model
 from support.coral import coral_profile
 
 NAME = "google-mobilenetv2"

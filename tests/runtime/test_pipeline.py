@@ -18,8 +18,9 @@ from fer_edge.runtime.pipeline import Pipeline, run
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Observation
-from fer_edge.runtime.vision.detectors import open_detector, weights
-from fer_edge.runtime.vision.detectors.weights import REGISTRY, add_model, fetch_model, find_model
+from fer_edge.runtime.vision.detectors import fetching, open_detector
+from fer_edge.runtime.vision.detectors.fetching import fetch_model
+from fer_edge.runtime.vision.detectors.weights import REGISTRY, add_model, find_model
 from fer_edge.runtime.vision.smoothing import open_smoother
 from support.front_door import run_verb
 from support.odd_bundles import odd_bundle
@@ -222,7 +223,7 @@ def test_a_start_does_not_wait_for_the_detector(
 
     (tmp_path / "page.html").write_text("log in first")
     monkeypatch.delenv("FER_EDGE_OFFLINE")
-    monkeypatch.setattr(weights, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(fetching, "PATIENCE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/" if place == "hangs" else (tmp_path / "page.html").as_uri()
         monkeypatch.setitem(REGISTRY, "yunet", replace(REGISTRY["yunet"], urls=(url,), wheel=""))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,8 @@ class Interlaced(Exception):
 
 def decoded(call: Callable[[], Any]) -> tuple[Any, str]:
     """What a call gives, and what FFmpeg said on standard error meanwhile; raises Interlaced."""
+    import tempfile
+
     saved = os.dup(2)
     try:
         with tempfile.TemporaryFile() as ear:

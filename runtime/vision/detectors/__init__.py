@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....errors import UsageError
 from .detector import Detector
-from .weights import bring_model, find_model
+from .weights import find_model
 
 __all__ = ["NAMES", "Detector", "open_detector"]
 NAMES = ("auto", "yunet", "haar")
@@ -29,6 +29,8 @@ def open_detector(name: str = "auto", width: int = 320) -> tuple[Detector, str]:
         return HaarDetector(width), ""
     model, notice = find_model("yunet", required=False), ""
     if model is None:
+        from .fetching import bring_model
+
         why = bring_model("yunet")
         model = find_model("yunet", required=name == "yunet")
         notice = (

@@ -80,7 +80,7 @@ def test_another_machine_or_version_is_not_tuned(change: str, bundle: Bundle, mo
     if change == "processor":
         monkeypatch.setattr(tuned.cpu, "model_name", lambda: "another")
     elif change == "version":
-        monkeypatch.setattr(tuned, "version", lambda package: "0.0")
+        monkeypatch.setattr("importlib.metadata.version", lambda package: "0.0")
     else:
         path.write_text('{"timings": [{"backend": 1')
     assert (recall(bundle), told(bundle)) == ((), "")
