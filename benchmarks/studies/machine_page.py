@@ -15,7 +15,7 @@ from ...runtime.inference.classifier import Classifier, choose_artifact
 from ..report.markdown import markdown_table
 from ..report.tables import about, tables_of, warnings_of, when
 from ..results.results import Results, load_results
-from . import ipc_overhead, loadgen, published_pipeline
+from . import ipc_overhead, loadgen, published_pipeline, start_and_memory
 from .peers.compare import measure as measure_peers
 from .peers.known import PEERS
 from .peers.table import markdown as peers_markdown
@@ -35,6 +35,7 @@ def page(results: Results, clip: Path, faces: Path, say: Callable[[str], None]) 
     for title, section in (
         ("Our int8 model against float32", int8_against_float32),
         ("The whole pipeline against the published pipeline", lambda: _pipeline(clip)),
+        ("Start and memory of `fer-edge run`", lambda: start_and_memory.report(str(clip))),
         ("Other packages on the same pictures", lambda: _peers(faces, say)),
         ("Our figures against MLPerf's LoadGen", lambda: loadgen.report(seconds=10, rounds=7)),
         ("Overhead of a worker process", _ipc_overhead),
