@@ -54,6 +54,8 @@ class Profile:
         published: figures that others measured.
         price_usd, year: a price, and the year it was seen or set; 0 where unknown.
         limits: what to know before buying.
+        kiosk: full key of the kiosk's configuration, such as work.target_fps -> its value on a flashed card that says
+            nothing else.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Profile:
     price_usd: int = 0
     year: int = 0
     limits: tuple[str, ...] = ()
+    kiosk: Mapping[str, Any] = field(default_factory=dict)
 
 
 def own_profiles() -> Path:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ....errors import InputError
@@ -17,12 +18,15 @@ BUNDLE = "/opt/fer-edge/current/bundle"
 FILES = {"mqtt-password": ("mqtt", "password_file"), "web-token": ("web", "token_file")}
 
 
-def config_toml(card: Card, device: str = "", today: date | None = None) -> str:
+def config_toml(
+    card: Card, device: str = "", today: date | None = None, usual: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """The text of /etc/fer-edge/config.toml.
 
     Args:
         device: of the command line; the card's own comes first.
         today: when the declaration was made; now, when None.
+        usual: full key -> value, of the device's profile; the card's own come first.
 
     Raises:
         InputError: a section, key or value is wrong or the declaration is missing; card.toml and the key are named.
@@ -30,7 +34,8 @@ def config_toml(card: Card, device: str = "", today: date | None = None) -> str:
     from ....runtime.config.rendering import first_toml
     from ....runtime.config.sections import Place
 
-    text = _filled(first_toml(Place()), _values(card, device, today or date.today()))
+    values = {**usual, **_values(card, device, today or date.today())}
+    text = _filled(first_toml(Place()), values)
     _check(card, text)
     return text
 

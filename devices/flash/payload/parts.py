@@ -89,7 +89,7 @@ def prepare_parts(options: CardOptions, listener: Listener) -> Parts:
             "for which device is the card to be?", hint="the same command with --device rpi5, or device in card.toml"
         )
     profile = find_profile(device)
-    config = config_toml(replace(card, device=""), profile.name) if options.config else ""
+    config = config_toml(replace(card, device=""), profile.name, usual=profile.kiosk) if options.config else ""
     if not options.config:
         listener.on_message("warning: without --config nobody can log in, and the kiosk waits for a declared place")
     if not card.update.key:

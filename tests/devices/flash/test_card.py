@@ -14,6 +14,7 @@ from fer_edge.devices.flash.card.kiosk_config import config_toml
 from fer_edge.devices.flash.card.wifi import keyfile, psk_of
 from fer_edge.devices.flash.options import CardOptions, Listener
 from fer_edge.devices.flash.payload.parts import prepare_parts
+from fer_edge.devices.profile import find_profile, load_profiles
 from fer_edge.devices.update.signature import make_keys
 from fer_edge.errors import InputError
 from fer_edge.runtime.config import load_config
@@ -230,6 +231,17 @@ def test_the_kiosk_starts_with_what_the_card_says(tmp_path: Path) -> None:
     assert config.source.what == "camera:1"
     assert config.model.device == "rpi5"
     assert config.model.bundle == "/opt/fer-edge/current/bundle"
+
+
+def test_a_small_board_starts_with_what_fits_it(tmp_path: Path) -> None:
+    """But for what the card itself says; and no profile names a key that the kiosk does not know."""
+    path = tmp_path / "config.toml"
+    for name, profile in load_profiles(tmp_path).items():
+        path.write_text(config_toml(card(tmp_path, GOOD), name, usual=profile.kiosk))
+        assert load_config(path, {}).model.tune is (name != "rpi-zero2"), name
+    small = find_profile("zero2").kiosk
+    path.write_text(config_toml(card(tmp_path, GOOD + "\n[config.model]\ntune = true\n"), "rpi-zero2", usual=small))
+    assert load_config(path, {}).model.tune
 
 
 @pytest.mark.parametrize(
