@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +62,18 @@ DEFAULTS = PipelineOptions()
 
 @dataclass(frozen=True)
 class BuiltPipeline:
-    """A pipeline, what classifies in it (to be closed by whoever asked for it), and a line to tell people or ""."""
+    """A pipeline, and what belongs to it.
+
+    Attributes:
+        classifier: what classifies in it, to be closed by whoever asked for it.
+        notice: a line to tell people, or "".
+        another: makes a further pipeline around the same classifier, with detector and memory of faces of its own.
+    """
 
     pipeline: Pipeline
     classifier: Classifier
     notice: str
+    another: Callable[[], Pipeline]
 
 
 def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
@@ -82,13 +90,17 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     detector, notice = open_detector(options.detector, options.detect_width)
     classifier = open_device(profile, bundle, precision=options.precision, threads=threads, fallback=options.fallback)
     told = "; ".join(line for line in (notice, classifier.notice) if line)
-    try:
+
+    def row(detector: Detector) -> Pipeline:
         resting = _resting(options.resting, bundle, detector, classifier)
+        return _row(detector, MirroredClassifier(classifier) if options.mirrored else classifier, options, resting)
+
+    try:
+        first = row(detector)
     except BaseException:
         classifier.close()
         raise
-    row = _row(detector, MirroredClassifier(classifier) if options.mirrored else classifier, options, resting)
-    return BuiltPipeline(row, classifier, told)
+    return BuiltPipeline(first, classifier, told, lambda: row(open_detector(options.detector, options.detect_width)[0]))
 
 
 def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:

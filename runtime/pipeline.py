@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -80,6 +81,25 @@ class Tally:
             self.seconds[stage] += perf_counter() - start
 
 
+@dataclass(frozen=True)
+class Looked:
+    """The faces of one frame before the model sees them.
+
+    Attributes:
+        tracks, crops, reasons: of each face its track, its crop, and why it is not to be read or "".
+    """
+
+    frame: Frame
+    tracks: Sequence[Track]
+    crops: Sequence[Image]
+    reasons: Sequence[str]
+
+    @property
+    def readable(self) -> list[Image]:
+        """The crops that the model is to see."""
+        return [crop for crop, why in zip(self.crops, self.reasons, strict=True) if not why]
+
+
 class Pipeline:
     """Detector, tracker, crop, classifier and smoother in a row."""
 
@@ -112,6 +132,10 @@ class Pipeline:
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
         """Observations of one frame, one a face; the same for the same frames in the same order."""
+        return process_together([(self, frame)])[0]
+
+    def look(self, frame: Frame) -> Looked:
+        """Find the faces of a frame that are to be classified now, and cut them out."""
         tally = self.tally
         tally.frames += 1
         with tally.timing("detect"):
@@ -119,17 +143,26 @@ class Pipeline:
         tracks = self._due(found, frame.time_s)
         tally.faces += len(found)
         if not tracks:
-            self.classifier.idle()
-            return ()
+            return Looked(frame, (), (), ())
         with tally.timing("crop"):
             crops = [self.classifier.crop(frame.image, t.face) for t in tracks]
             reasons = [self._reason(frame, track, crop) for track, crop in zip(tracks, crops, strict=True)]
-        rows = iter(self._probabilities([crop for crop, why in zip(crops, reasons, strict=True) if not why]))
+        return Looked(frame, tracks, crops, reasons)
+
+    def conclude(self, looked: Looked, rows: Iterable[NDArray[np.float32] | None]) -> tuple[Observation, ...]:
+        """Observations of what was looked at.
+
+        Args:
+            rows: probabilities of each of `looked.readable`; None where the device's answer was no finite number.
+        """
+        tally, frame, answers = self.tally, looked.frame, iter(rows)
+        if not looked.tracks:
+            return ()
         with tally.timing("smooth"):
-            told = zip(tracks, reasons, strict=True)
-            made = [_unread(frame, t, why) if why else self._observe(frame, t, next(rows)) for t, why in told]
+            told = zip(looked.tracks, looked.reasons, strict=True)
+            made = [_unread(frame, t, why) if why else self._observe(frame, t, next(answers)) for t, why in told]
         seen = tuple(observation for observation in made if observation is not None)
-        tally.not_finite += len(tracks) - len(seen)
+        tally.not_finite += len(made) - len(seen)
         for observation in seen:
             tally.labels[observation.label] += 1
             if observation.reason:
@@ -140,17 +173,6 @@ class Pipeline:
         """Why a face is not to be read, or nothing."""
         height, width = frame.image.shape[:2]
         return unsuitable(track.face, crop, (width, height)) if self._gate else ""
-
-    def _probabilities(self, crops: Sequence[Image]) -> Sequence[NDArray[np.float32] | None]:
-        """One row a face; None where the device's answer was no finite number. Of no face the device is not asked."""
-        if not crops:
-            self.classifier.idle()
-            return []
-        try:
-            with self.tally.timing("infer"):
-                return list(self.classifier.probabilities(np.stack(crops)))
-        except NotFinite as error:
-            return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
 
     def _find(self, frame: Frame) -> list[Track]:
         return self.tracker.update(self.search.find(frame.image, frame.time_s), frame.time_s)
@@ -183,6 +205,39 @@ class Pipeline:
             probabilities=tuple(float(p) for p in probabilities),
             box=track.face.box,
         )
+
+
+def process_together(work: Sequence[tuple[Pipeline, Frame]]) -> list[tuple[Observation, ...]]:
+    """Observations of one frame of each pipeline, whose faces are one batch for the classifier that they share.
+
+    The batch's time is shared out by faces, as the stage `infer` of each. Raises DeviceFailed: none of the frames is
+    observed then.
+    """
+    looked = [pipeline.look(frame) for pipeline, frame in work]
+    counts = [len(one.readable) for one in looked]
+    start = perf_counter()
+    try:
+        rows = iter(_answers(work[0][0].classifier, [crop for one in looked for crop in one.readable]))
+    finally:
+        spent = perf_counter() - start
+        for (pipeline, _), count in zip(work, counts, strict=True):
+            if count:
+                pipeline.tally.seconds["infer"] += spent * count / sum(counts)
+    return [
+        pipeline.conclude(one, islice(rows, count))
+        for (pipeline, _), one, count in zip(work, looked, counts, strict=True)
+    ]
+
+
+def _answers(classifier: FaceClassifier, crops: Sequence[Image]) -> Sequence[NDArray[np.float32] | None]:
+    """One row a face; None where the device's answer was no finite number. Of no face the device is not asked."""
+    if not crops:
+        classifier.idle()
+        return []
+    try:
+        return list(classifier.probabilities(np.stack(crops)))
+    except NotFinite as error:
+        return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
 
 
 def _unread(frame: Frame, track: Track, reason: str) -> Observation:

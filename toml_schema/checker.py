@@ -70,7 +70,7 @@ class _Reader:
                 field = known[name]
                 before = len(self.faults)
                 found = self.value((*at, name), field.hint, field.key, value)
-                if len(self.faults) == before or is_dataclass(field.hint):
+                if len(self.faults) == before or is_dataclass(field.hint) or (field.key.lone and found is not None):
                     values[name] = found
             else:
                 self.unknown((*at, name), known)
@@ -82,6 +82,8 @@ class _Reader:
     def value(self, at: Names, hint: Any, key: Key, value: Any) -> Any:
         """What is kept of a value; of one that does not fit, nothing of use."""
         kind, args = get_origin(hint), get_args(hint)
+        if kind is tuple and key.lone and isinstance(value, dict):
+            return (self.value(at, args[0], ANY, value),)
         if kind is tuple and fits(hint, value):
             if is_table(args[0]):
                 return tuple(self.value((*at, i), args[0], key, inner) for i, inner in enumerate(value))

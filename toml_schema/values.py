@@ -33,6 +33,7 @@ class Key:
         show: how a value is shown to people; the empty text: not at all.
         reload: a running kiosk takes a new value at SIGHUP; others need a restart.
         secret_file: the file that a path names holds a secret.
+        lone: of a list of tables, `[[name]]`; one of them may be written as `[name]`.
     """
 
     doc: str = ""
@@ -48,6 +49,7 @@ class Key:
     show: Callable[[str], str] | None = None
     reload: bool = False
     secret_file: bool = False
+    lone: bool = False
 
 
 ANY = Key(high=float("inf"))

@@ -35,8 +35,8 @@ for node in sys.argv[1:]:
         print(json.dumps({"node": node, "size": [frame.shape[1], frame.shape[0]]}), flush=True)
         break
 """
-REFUSED = "var/lib/fer-edge/refused.json"
-"""Where a kiosk keeps that its camera refused a password (runtime/refusals.py)."""
+REFUSED = "var/lib/fer-edge/refused*.json"
+"""Where a kiosk keeps that a camera refused its password (runtime/refusals.py), with its name where it has one."""
 PICAMERA = "import picamera2; print('visible')"
 
 
@@ -81,9 +81,11 @@ def video_nodes(root: Path) -> list[Node]:
 
 
 def _password(root: Path) -> Iterator[Finding]:
-    """What the kiosk's camera said to its password, as far as this user may know it."""
-    said = _objects(Answer(text_of(root / REFUSED)))
-    if "why" in said:
+    """What the kiosk's cameras said to their passwords, as far as this user may know it."""
+    for file in sorted(root.glob(REFUSED)):
+        said = _objects(Answer(text_of(file)))
+        if "why" not in said:
+            continue
         fix = "sudoedit /etc/fer-edge/config.toml && sudo systemctl restart fer-edge  # [source] what"
         times = f"{said.get('count')} time{'s' * (said.get('count') != 1)}"
         yield problem("camera password", f"{said['why']}, refused {times}; the kiosk waits minutes to ask again", fix)

@@ -48,7 +48,8 @@ def _files(config: KioskConfig) -> Iterator[Problem]:
 
 def _own_file(config: KioskConfig, path: Path) -> Iterator[Problem]:
     """A camera's URL has its password in it; nothing else in the file is secret."""
-    if masked(config.source.what) != config.source.what and path.exists() and path.stat().st_mode & stat.S_IRWXO:
+    secret = any(masked(source.what) != source.what for source in config.source)
+    if secret and path.exists() and path.stat().st_mode & stat.S_IRWXO:
         yield Problem("source.what", "may hold a password, and everybody can read the file", False, f"chmod o= {path}")
 
 

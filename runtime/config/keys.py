@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from ...toml_schema import Field, fields_of
 from .sections import KioskConfig
@@ -14,9 +14,10 @@ PREFIX = "FER_EDGE_"
 
 @dataclass(frozen=True)
 class Entry(Field):
-    """A key in its section."""
+    """A key in its section; `listed`: of which there may be several, such as `[[source]]`."""
 
     section: str
+    listed: bool = False
 
     @property
     def full(self) -> str:
@@ -41,20 +42,41 @@ class Change:
 @cache
 def entries() -> dict[str, Entry]:
     """Every key by its full name, such as `mqtt.host`, in the order of the page."""
-    sections = fields_of(KioskConfig).values()
-    found = [Entry(**vars(f), section=section.name) for section in sections for f in fields_of(section.hint).values()]
+    found = [
+        Entry(**vars(f), section=section.name, listed=is_listed(section.hint))
+        for section in fields_of(KioskConfig).values()
+        for f in fields_of(class_of(section.hint)).values()
+    ]
     return {entry.full: entry for entry in found}
 
 
 def section_lines() -> dict[str, str]:
     """Every section with the first line of its class's description."""
-    return {name: (section.hint.__doc__ or "").split("\n")[0] for name, section in fields_of(KioskConfig).items()}
+    hints = {name: class_of(section.hint) for name, section in fields_of(KioskConfig).items()}
+    return {name: (hint.__doc__ or "").split("\n")[0] for name, hint in hints.items()}
+
+
+def is_listed(hint: Any) -> bool:
+    """Whether there may be several of a section."""
+    return get_origin(hint) is tuple
+
+
+def class_of(hint: Any) -> Any:
+    """The dataclass of a section."""
+    return get_args(hint)[0] if is_listed(hint) else hint
+
+
+def tables_of(config: object, section: str) -> tuple[object, ...]:
+    """The tables of a section in a configuration: one, or as many as there are."""
+    body = getattr(config, section)
+    return body if isinstance(body, tuple) else (body,)
 
 
 def value_of(config: object, full: str) -> Any:
-    """The value of `mqtt.host` in a configuration."""
+    """The value of `mqtt.host` in a configuration; where a section has several tables, that of each, in a tuple."""
     section, name = full.split(".")
-    return getattr(getattr(config, section), name)
+    values = tuple(getattr(table, name) for table in tables_of(config, section))
+    return values[0] if len(values) == 1 else values
 
 
 def reloadable(old: KioskConfig, new: KioskConfig) -> tuple[tuple[Change, ...], tuple[Change, ...]]:

@@ -13,8 +13,8 @@ from .sections import KioskConfig
 
 Setting = tuple[Entry, str, Origin]
 """A key's value as the text that a variable or flag has."""
-Values = dict[str, dict[str, Any]]
-"""Section -> name -> value."""
+Values = dict[str, Any]
+"""Section -> name -> value; of a section that may be there several times, a tuple of such."""
 
 
 def from_file(path: Path, text: str, data: Mapping[str, Any]) -> tuple[Values, dict[str, Origin], list[Problem], bool]:
@@ -26,9 +26,15 @@ def from_file(path: Path, text: str, data: Mapping[str, Any]) -> tuple[Values, d
     """
     values, faults = check(KioskConfig, data, text, base=path.absolute().parent)
     lines = lines_of(text)
-    origins = {
-        f"{section}.{name}": Origin("file", lines[section, name]) for section, body in values.items() for name in body
-    }
+    origins: dict[str, Origin] = {}
+    for section, body in values.items():
+        if not isinstance(body, tuple):
+            origins |= {f"{section}.{name}": Origin("file", lines[section, name]) for name in body}
+            continue
+        for number, table in enumerate(body):
+            at = (section, number) if isinstance(data[section], list) else (section,)
+            whole = f"{section}[{number}]" if len(body) > 1 else section
+            origins |= {f"{whole}.{name}": Origin("file", lines[(*at, name)]) for name in table}
     problems = [_problem(path, fault, data) for fault in faults]
     return values, origins, problems, not any(f.kind == "wrong" and len(f.keys) > 1 for f in faults)
 

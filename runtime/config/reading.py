@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from ...errors import UsageError
 from ...files import read_text
 from ...toml_schema import NotToml, fit, from_text, make, parse_toml, read_toml, salvaged
-from .keys import Origin, Problem
-from .layers import from_environment, from_file, from_flags
+from .keys import Entry, Origin, Problem
+from .layers import Values, from_environment, from_file, from_flags
 from .rules import check_rules
 from .sections import KioskConfig
 
@@ -96,11 +97,11 @@ def read_config(path: Path, environment: Mapping[str, str], flags: Sequence[str]
         for entry, said, origin in settings:
             try:
                 value = fit(entry.hint, entry.key, from_text(entry.hint, said), Path.cwd())
+                _table(values, entry)[entry.name] = value
             except ValueError as error:
                 problems.append(Problem(entry.full, str(error), where=str(origin)))
                 fitting = False
             else:
-                values.setdefault(entry.section, {})[entry.name] = value
                 origins[entry.full] = origin
     found = (*(_not_toml(path, error) for error in not_read), *problems)
     if not_read:
@@ -109,6 +110,16 @@ def read_config(path: Path, environment: Mapping[str, str], flags: Sequence[str]
     doubtful = frozenset() if fitting else frozenset(p.key for p in problems if p.key)
     result = ReadResult(path, config if fitting else None, origins, found, config, doubtful)
     return result.adding(check_rules(config))
+
+
+def _table(values: Values, entry: Entry) -> dict[str, Any]:
+    """Where a key's value goes; raises ValueError with the end of a sentence when there are several such places."""
+    tables: Any = values.setdefault(entry.section, ({},) if entry.listed else {})
+    if not entry.listed:
+        return cast("dict[str, Any]", tables)
+    if len(tables) != 1:
+        raise ValueError(f"is not told of which camera: the file has {len(tables)} [[{entry.section}]]; set it there")
+    return cast("dict[str, Any]", tables[0])
 
 
 def _salvaged(path: Path) -> tuple[str, list[NotToml]]:

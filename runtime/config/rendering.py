@@ -10,7 +10,7 @@ from typing import Any
 
 from ...toml_schema import allowed, toml_value
 from .declaration import ARTICLE, NO_ADVICE
-from .keys import Entry, Origin, entries, section_lines, value_of
+from .keys import Entry, Origin, entries, section_lines, tables_of
 from .sections import KioskConfig, Place
 
 
@@ -18,25 +18,29 @@ def effective_toml(config: KioskConfig, origins: Mapping[str, Origin]) -> str:
     """What is in effect, as TOML; behind every value that somebody set, who did."""
     parts = []
     for section in section_lines():
-        lines = [f"[{section}]"]
-        for full, entry in entries().items():
-            if entry.section != section:
-                continue
-            value = _public(config, full)
-            origin = f"  # from {origins[full]}" if full in origins else ""
-            unset = entry.hint == date | None and value is None
-            lines.append(f"# {entry.name} is not set" if unset else f"{entry.name} = {toml_value(value)}{origin}")
-        parts.append("\n".join(lines))
+        tables = tables_of(config, section)
+        for number, table in enumerate(tables):
+            several = len(tables) > 1
+            lines = [f"[[{section}]]" if several else f"[{section}]"]
+            for entry in _keys_of(section):
+                full = f"{section}[{number}].{entry.name}" if several else entry.full
+                value = _public(table, entry)
+                origin = f"  # from {origins[full]}" if full in origins else ""
+                unset = entry.hint == date | None and value is None
+                lines.append(f"# {entry.name} is not set" if unset else f"{entry.name} = {toml_value(value)}{origin}")
+            parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
 def effective_json(config: KioskConfig, origins: Mapping[str, Origin]) -> dict[str, Any]:
-    """The same for programs: `values` by section and key, `origins` by full key."""
-    values: dict[str, dict[str, Any]] = {section: {} for section in section_lines()}
-    for full, entry in entries().items():
-        value = _public(config, full)
-        plain = value is None or isinstance(value, (bool, int, float, str))
-        values[entry.section][entry.name] = value if plain else str(value)
+    """The same for programs: `values` by section and key, of several cameras a list of such; `origins` by full key."""
+    values: dict[str, Any] = {}
+    for section in section_lines():
+        tables = [
+            {entry.name: _plain(_public(table, entry)) for entry in _keys_of(section)}
+            for table in tables_of(config, section)
+        ]
+        values[section] = tables[0] if len(tables) == 1 else tables
     return {"values": values, "origins": {full: {k: v for k, v in vars(o).items() if v} for full, o in origins.items()}}
 
 
@@ -44,9 +48,8 @@ def first_toml(place: Place, given: Mapping[str, object] = MappingProxyType({}))
     """A file with the declaration, values by full key, and every other key with its default, commented out."""
     parts = [_HEAD]
     for section, line in section_lines().items():
-        mine = [entry for entry in entries().values() if entry.section == section]
         law = _commented(f"{ARTICLE}; {NO_ADVICE}.") if section == "place" else []
-        keys = [line for entry in mine for line in _first_lines(entry, place, given)]
+        keys = [line for entry in _keys_of(section) for line in _first_lines(entry, place, given)]
         parts.append("\n".join([f"# {line}", *law, f"[{section}]", *keys]))
     return "\n\n".join(parts) + "\n"
 
@@ -69,7 +72,14 @@ def _first_lines(entry: Entry, place: Place, given: Mapping[str, object]) -> Ite
     yield f"{'' if stated else '#'}{entry.name} = {toml_value(shown)}"
 
 
-def _public(config: KioskConfig, full: str) -> Any:
-    value = value_of(config, full)
-    show = entries()[full].key.show
-    return show(value) if show else value
+def _keys_of(section: str) -> list[Entry]:
+    return [entry for entry in entries().values() if entry.section == section]
+
+
+def _public(table: object, entry: Entry) -> Any:
+    value = getattr(table, entry.name)
+    return entry.key.show(value) if entry.key.show else value
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

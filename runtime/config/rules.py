@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..mqtt.settings import MqttSettings
 from ..web.settings import WebSettings, is_loopback
 from .declaration import KINDS, PROHIBITED, caution, refusal
 from .keys import Problem
-from .sections import KioskConfig, Place
+from .sections import KioskConfig, Place, Source
 
 
 def check_rules(config: KioskConfig) -> list[Problem]:
     """Problems of keys together, errors and warnings."""
     return [
         *check_declaration(config.place),
+        *_sources(config.source),
         *_pictures(config),
         *_kept(config),
         *_mqtt(config.mqtt),
@@ -40,10 +41,23 @@ def _kinds(name: str) -> str:
     return f"; one of {', '.join(k for k in KINDS if k not in PROHIBITED)}" if name == "kind" else ""
 
 
+def _sources(sources: Sequence[Source]) -> Iterator[Problem]:
+    """Each by itself, and that their names tell them apart: in topics and files, some of which know no capitals."""
+    if not sources:
+        yield Problem("source", "has no table: where pictures come from has to be said")
+    names = [source.name.lower() for source in sources]
+    for number, source in enumerate(sources):
+        full = f"source[{number}]" if len(sources) > 1 else "source"
+        if bool(source.width) != bool(source.height):
+            yield Problem(f"{full}.{'width' if source.width else 'height'}", "needs the other one too: both, or both 0")
+        if len(sources) > 1 and not source.name:
+            yield Problem(f"{full}.name", "is missing: of several cameras each needs a name")
+        elif names.index(source.name.lower()) < number:
+            yield Problem(f"{full}.name", f"{source.name!r} is another camera's name already")
+
+
 def _pictures(config: KioskConfig) -> Iterator[Problem]:
-    source, width = config.source, config.model.detect_width
-    if bool(source.width) != bool(source.height):
-        yield Problem("source.width" if source.width else "source.height", "needs the other one too: both, or both 0")
+    width = config.model.detect_width
     if 0 < width < 64:
         yield Problem("model.detect_width", f"must be 0 or at least 64, not {width}: faces vanish in smaller pictures")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from ...toml_schema import key
+from ...toml_schema import about, key
 from ..masking import masked
 from ..mqtt.settings import MqttSettings
 from ..web.settings import NOTICE, WebSettings
@@ -29,8 +29,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Source:
-    """Where pictures come from."""
+    """Where pictures come from; one table a camera."""
 
+    name: str = key(
+        "",
+        "of the camera; where there are several, each needs its own",
+        pattern=r"[A-Za-z0-9_-]{0,32}",
+        words="up to 32 letters, digits, _ and -",
+    )
     what: str = key("camera:0", "camera:N, a stream's URL, a video file or demo", low=1, high=1000, show=masked)
     fps: float = key(0.0, "frame rate asked of a camera; 0: its own", "frames a second", high=240)
     width: int = key(640, "width asked of a camera; 0: its own", "pixels", high=8192)
@@ -173,7 +179,7 @@ class KioskConfig:
     """The whole configuration; without arguments, the defaults, which still lack a declared place."""
 
     place: Place = field(default_factory=Place)
-    source: Source = field(default_factory=Source)
+    source: tuple[Source, ...] = field(default_factory=lambda: (Source(),), metadata=about(lone=True))
     model: Model = field(default_factory=Model)
     work: Work = field(default_factory=Work)
     store: Store = field(default_factory=Store)
@@ -183,3 +189,8 @@ class KioskConfig:
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     web: WebSettings = field(default_factory=WebSettings)
     log: Log = field(default_factory=Log)
+
+    @property
+    def cameras(self) -> dict[str, Source]:
+        """The sources by name, in their order; of a lone one it may be empty."""
+        return {source.name: source for source in self.source}

@@ -6,9 +6,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ...errors import FerEdgeError
 from ...words import counted
@@ -37,8 +38,8 @@ class Keeper:
         store: Path,
         days: Callable[[], KeepDays],
         *,
-        spare: Callable[[], Path | None] = lambda: None,
-        forget: Callable[[float], None] | None = None,
+        spare: Callable[[], Sequence[Path]] = tuple,
+        forget: Mapping[Path, Callable[[float], None]] = MappingProxyType({}),
         every_s: float = LOOK_S,
         clock: Callable[[], float] = time.time,
         clock_ok: Callable[[], bool] = clock_synchronised,
@@ -47,9 +48,9 @@ class Keeper:
 
         Args:
             store: the store's folder; days: as the configuration has them now.
-            spare: the recording that is being written.
-            forget: drops what waits for the broker and is older than a moment, seconds since 1970; None: no broker is
-                configured, and nothing but the file of an earlier one may be there.
+            spare: the recordings that are being written.
+            forget: file of what waits for a broker -> drops what is in it and older than a moment, seconds since 1970.
+                Such files that are not among them were left by an earlier configuration, and go as a whole.
         """
         self._store, self._days, self._spare, self._forget = store, days, spare, forget
         self._every_s, self._clock, self._clock_ok = every_s, clock, clock_ok
@@ -84,7 +85,7 @@ class Keeper:
     def _remove_recordings(self, days: KeepDays, now: float) -> None:
         if recordings_in(days.folder):
             remember(self._store, days.folder)
-        spare = [folder.absolute() for folder in (self._spare(),) if folder]
+        spare = [folder.absolute() for folder in self._spare()]
         mine = [s for s in places_of(self._store, days.folder).recordings() if s not in spare]
         for session in mine:
             if self._clock_ok() and began_s(session) > now:  # by a clock that was wrong: its days count from now on
@@ -96,9 +97,9 @@ class Keeper:
         oldest_s = now - days.observations * 86400
         if not days.observations:
             return
-        if self._forget is not None:
-            self._forget(oldest_s)
-            return
+        for forget in self._forget.values():
+            forget(oldest_s)
+        names = tuple(file.name for file in self._forget)
         for file in places_of(self._store).backlog():
-            if file.stat().st_mtime < oldest_s:
+            if not (names and file.name.startswith(names)) and file.stat().st_mtime < oldest_s:
                 file.unlink()

@@ -45,8 +45,9 @@ class Places:
         return [*_with_sides(kiosk_path(self.store)), *left_files(self.store)]
 
     def backlog(self) -> list[Path]:
-        """Files of aggregates that wait for the broker."""
-        return _with_sides(queue_path(self.store))
+        """Files of aggregates that wait for the broker, of every camera that there ever was."""
+        queue = queue_path(self.store)
+        return [*_with_sides(queue), *queue.parent.glob(f"{queue.stem}-*{queue.suffix}*")]
 
     def recordings(self) -> list[Path]:
         """Folders of recorded sessions, whatever is in them: a store, a film, an unfinished one, reports; OSError."""

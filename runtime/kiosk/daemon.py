@@ -1,49 +1,33 @@
-"""The kiosk's loop: takes the newest frame, processes it, publishes how it is, and knows when to give up.
+"""The kiosk's loop: a round takes the newest frame of each camera, has the model see all faces together, and publishes
+how everything is; and it knows when to give up.
 
-Frames, sinks, publishers and the clock are handed in. So a test runs it with a clip and a clock of its own, and the
-service with a camera, a store and a broker.
+Cameras, publishers and the clock are handed in. So a test runs it with a clip and a clock of its own, and the service
+with cameras, a store and a broker. One camera is the case of one in a round.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic, time
-from typing import Protocol
+from time import monotonic
+from typing import Any
 
 import numpy as np
 
-from ...errors import DeviceFailed, NotFinite, OutputError
+from ...errors import DeviceFailed, NotFinite
 from ..inference.classifier import Classifier
-from ..pipeline import Pipeline, Sink
-from ..status.snapshot import Aggregate, Condition, Health, Snapshot
+from ..pipeline import process_together
+from ..status.health import Condition, Health, overall
 from ..types import Stamped
-from ..vision.resting_face import OwnRest
+from .camera import TAKE_S, Camera, Moment, Shared
 from .rate_limit import RateLimit
 from .systemd import Notifier
 
-TAKE_S = 0.5
-"""How long a frame is waited for before the daemon looks after everything else."""
-NOT_FINITE_S = 600.0
-"""So long after an answer that was no finite number the kiosk says so."""
 GAVE_UP = 4
-"""Exit code when the camera or the device did not come back; systemd starts the service again."""
-TOLD = ("backend", "device", "asked", "passed_over", "degraded", "restarts", "precision", "detector", "baseline")
+"""Exit code when no camera, or the device, came back; systemd starts the service again."""
+TOLD = ("backend", "device", "asked", "passed_over", "degraded", "restarts", "precision")
 """What is published of what serves."""
-
-
-class Frames(Protocol):
-    """Where the newest frame comes from."""
-
-    dropped: int
-    """Frames that a newer one replaced before anybody took them."""
-
-    def take(self, timeout_s: float) -> Stamped | None:
-        """The newest frame that was not taken yet, or None when none comes in time."""
-
-    def ended(self) -> bool:
-        """Whether no frame will ever come again, as at the end of a file."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +35,11 @@ class DaemonLimits:
     """How often the daemon publishes and how long it waits, in seconds.
 
     Attributes:
-        publish_every_s: between two snapshots at most; soonest_s: at least, when the published faces changed.
+        publish_every_s: between two snapshots of a camera at most; soonest_s: at least, when the published faces
+            changed.
         self_test_s: without a face for so long, a blank crop is classified to see that the device answers.
-        give_up_s: without a frame or an answer for so long, the daemon ends. Less than systemd's watchdog waits, so
-            that the log has a reason.
+        give_up_s: without a frame for so long, a camera has failed; when all have, or the device gave no answer, the
+            daemon ends. Less than systemd's watchdog waits, so that the log has a reason.
     """
 
     publish_every_s: float = 1.0
@@ -68,15 +53,13 @@ class Daemon:
 
     def __init__(
         self,
-        frames: Frames,
-        pipeline: Pipeline,
+        cameras: Sequence[Camera],
         classifier: Classifier,
-        sinks: Sequence[Sink],
-        publish: Sequence[Callable[[Snapshot], None]],
         notifier: Notifier,
+        wait: Callable[[float], object],
         *,
+        tell: Callable[[Health], None] = lambda health: None,
         checks: Sequence[Callable[[], str]] = (),
-        aggregate: Aggregate | None = None,
         rate_limit: RateLimit | None = None,
         limits: DaemonLimits = DaemonLimits(),
         between_frames: Callable[[], None] = lambda: None,
@@ -87,102 +70,82 @@ class Daemon:
         """Put the parts together.
 
         Args:
-            sinks: take observations; an OutputError of theirs degrades the kiosk and does not end it.
-            publish: take snapshots; must return at once.
-            checks: each says in a sentence what is wrong with its part, or nothing.
-            between_frames: called before each frame; what was requested meanwhile is done there.
+            cameras: with different names; their pipelines share the classifier.
+            wait: returns as soon as any camera may have a new frame, at the latest after so many seconds.
+            tell: takes the whole kiosk's health whenever a snapshot is published.
+            checks: each says in a sentence what is wrong with a part that serves all cameras, or nothing.
+            between_frames: called before each round; what was requested meanwhile is done there.
             recording: whether a session is being recorded.
         """
-        self.frames, self.pipeline, self.classifier = frames, pipeline, classifier
-        self.sinks, self.publish, self.notifier, self.checks = sinks, publish, notifier, checks
-        self.aggregate, self.limits = aggregate or Aggregate(), limits
+        self.cameras, self.classifier, self.notifier, self.checks = cameras, classifier, notifier, checks
+        self.limits, self._wait, self._tell = limits, wait, tell
         self._rate_limit, self._recording = rate_limit or RateLimit(), recording
         self._between_frames, self._clock, self._clock_ok = between_frames, clock, clock_ok
         self._stop = threading.Event()
         self.paused = False
         now = clock()
         self.health = Health(Condition.STARTING, "no frame yet", now)
-        self._last_frame_s = self._last_answer_s = self._last_published_s = now
-        self._not_finite, self._not_finite_s = 0, float("-inf")
-        self._answered = False
-        self._device_fault = self._sink_fault = ""
-        self._published_frames, self._published_seconds = 0, dict[str, float]()
-        self._published_faces: tuple[object, ...] = ()
-        self._speeds_told = False
-        self._published_condition: Condition | None = None
-        self._latency_s: list[float] = []
+        self._last_answer_s, self._answered, self._device_fault = now, False, ""
 
     def stop(self) -> None:
-        """End after the frame at hand; may be called from a signal handler or another thread."""
+        """End after the round at hand; may be called from a signal handler or another thread."""
         self._stop.set()
 
     def run(self) -> int:
-        """Work until stopped (0), the source ends (0), or giving up (4)."""
+        """Work until stopped (0), every source ends (0), or giving up (4)."""
         code = 0
-        while not self._stop.is_set() and not self.frames.ended():
+        while not self._stop.is_set() and not all(camera.frames.ended() for camera in self.cameras):
             self.step()
             if self.health.condition is Condition.FAILED:
                 code = GAVE_UP
                 break
             self._stop.wait(self._rate_limit.rest_s())
         self.notifier.stopping()
-        self._publish(self._clock())
+        self._publish(self._clock(), self.cameras)
         return code
 
     def step(self) -> None:
-        """Requests, one frame at most, then health, systemd's watchdog and a snapshot when one is due."""
+        """Requests, a frame of each camera at most, then health, systemd's watchdog and the snapshots that are due."""
         self._between_frames()
-        stamped = self.frames.take(TAKE_S)
-        now = self._clock()
-        if stamped is not None:
-            self._last_frame_s = now
-            if not self.paused:
-                self._process(stamped)
+        taken = self._take()
+        if not taken:
+            self._wait(TAKE_S)
+            taken = self._take()
+        if taken and not self.paused:
+            self._process(taken)
         self._test_device()
         now = self._clock()
         self._assess(now)
-        self._feed_watchdog(stamped is not None)
-        if self._is_due(now):
-            self._publish(now)
+        self._feed_watchdog(bool(taken))
+        self._publish(now, [camera for camera in self.cameras if self._is_due(camera, now)])
 
     def pause(self, on: bool) -> None:
         """Process no frame, and forget what was seen; or go on."""
         self.paused = on
         if on:
-            self.aggregate.clear()
+            for camera in self.cameras:
+                camera.aggregate.clear()
 
-    def _is_due(self, now: float) -> bool:
-        """Whether a snapshot is due: at once for a new condition, soon for other faces, else once an interval."""
-        passed = now - self._last_published_s
-        if passed >= self.limits.publish_every_s or self.health.condition is not self._published_condition:
-            return True
-        return passed >= self.limits.soonest_s and self._faces() != self._published_faces
+    def _take(self) -> list[tuple[Camera, Stamped]]:
+        """One frame of each camera that has a new one: however fast another is, each has its turn in every round."""
+        found = ((camera, camera.take()) for camera in self.cameras)
+        return [(camera, stamped) for camera, stamped in found if stamped is not None]
 
-    def _faces(self) -> tuple[object, ...]:
-        return self.aggregate.faces(), dict(self.aggregate.shares()), self.paused, self._recording()
-
-    def _process(self, stamped: Stamped) -> None:
-        tally = self.pipeline.tally
-        before = self.pipeline.tally.seconds["infer"]
+    def _process(self, taken: Sequence[tuple[Camera, Stamped]]) -> None:
+        before = self._asked_s()
         try:
-            seen = self.pipeline.process(stamped.frame)
+            seen = process_together([(camera.pipeline, stamped.frame) for camera, stamped in taken])
         except DeviceFailed as error:
             self._device_fault = error.message
             return
-        if tally.seconds["infer"] > before:
+        if self._asked_s() > before:
             self._answered_now()
-        if tally.not_finite > self._not_finite:
-            self._not_finite, self._not_finite_s = tally.not_finite, self._clock()
-        with tally.timing("publish"):
-            for sink in self.sinks:
-                try:
-                    sink.write(stamped.frame, seen)
-                    self._sink_fault = ""
-                except OutputError as error:
-                    self._sink_fault = error.message
-        now = self._clock()
-        self.aggregate.update(now, seen)
-        self._latency_s.append(now - stamped.at_s)
+        for (camera, stamped), observations in zip(taken, seen, strict=True):
+            camera.keep(stamped, observations)
+
+    def _asked_s(self) -> float:
+        """Seconds that the device has worked for all cameras."""
+        return sum(camera.pipeline.tally.seconds["infer"] for camera in self.cameras)
 
     def _test_device(self) -> None:
         """Classify a blank crop when no face came for long: without one a dead device would go unnoticed."""
@@ -203,35 +166,30 @@ class Daemon:
         self._answered, self._device_fault, self._last_answer_s = True, "", self._clock()
 
     def _assess(self, now: float) -> None:
-        """Set the condition from missing frames and answers and from what the checks say."""
-        waited_frame, waited_answer = now - self._last_frame_s, now - self._last_answer_s
-        reasons = [self._device_fault, self._sink_fault, *(check() for check in self.checks)]
+        """Have each camera say how it is, and the whole from that."""
+        waited, limit = now - self._last_answer_s, self.limits.give_up_s
+        gone = self._device_fault and waited > limit
         about = self.classifier.describe()
-        if about.get("degraded"):
-            reasons.append("the processor stands in for the device")
-        if about.get("passed_over"):
-            reasons.append(f"OpenVINO's {about['asked']} took {about['device']} and passed over {about['passed_over']}")
-        if now - self._not_finite_s <= NOT_FINITE_S:
-            reasons.append("the model's answers were no finite numbers (NaN) at times; they were left out")
-        first = next((reason for reason in reasons if reason), "")
-        if waited_frame > self.limits.give_up_s:
-            self._become(Condition.FAILED, f"no frame for {waited_frame:.0f} s", now)
-        elif self._device_fault and waited_answer > self.limits.give_up_s:
-            self._become(Condition.FAILED, f"no answer for {waited_answer:.0f} s: {self._device_fault}", now)
-        elif self.pipeline.tally.frames == 0 or not self._answered:
-            self._become(Condition.STARTING, first or "no frame yet", now)
-        elif waited_frame > 2 * TAKE_S:
-            self._become(Condition.DEGRADED, first or f"no frame for {waited_frame:.0f} s", now)
-        else:
-            self._become(Condition.DEGRADED if first else Condition.OK, first, now)
+        shared = Shared(
+            answered=self._answered,
+            fault=self._device_fault,
+            gone=f"no answer for {waited:.0f} s: {self._device_fault}" if gone else "",
+            troubles=[
+                *(check() for check in self.checks),
+                "the processor stands in for the device" if about.get("degraded") else "",
+                _passed_over(about),
+            ],
+        )
+        for camera in self.cameras:
+            camera.assess(now, shared, limit)
+        self._become(overall({camera.name: camera.health for camera in self.cameras}))
 
-    def _become(self, condition: Condition, reason: str, now: float) -> None:
-        before = self.health
-        self.health = Health(condition, reason, before.since_s if condition is before.condition else now)
-        if before.condition is Condition.STARTING and condition not in (Condition.STARTING, Condition.FAILED):
+    def _become(self, health: Health) -> None:
+        before, self.health = self.health, health
+        if before.condition is Condition.STARTING and health.condition not in (Condition.STARTING, Condition.FAILED):
             self.notifier.ready()
-        if str(self.health) != str(before):
-            self.notifier.status(str(self.health))
+        if str(health) != str(before):
+            self.notifier.status(str(health))
 
     def _feed_watchdog(self, framed: bool) -> None:
         """Only when a frame came and the device answered within the self-test's time."""
@@ -239,45 +197,36 @@ class Daemon:
         if framed and answered and self._answered and not self._device_fault:
             self.notifier.alive()
 
-    def _publish(self, now: float) -> None:
-        snapshot = self.snapshot(now)
-        self._last_published_s, self._published_condition = now, self.health.condition
-        self._published_faces, self._speeds_told = self._faces(), self.aggregate.faces() is not None
-        self._published_frames = self.pipeline.tally.frames
-        self._published_seconds = dict(self.pipeline.tally.seconds)
-        self._latency_s.clear()
-        for publish in self.publish:
-            publish(snapshot)
+    def _is_due(self, camera: Camera, now: float) -> bool:
+        limits = self.limits
+        return camera.is_due(now, limits.soonest_s, limits.publish_every_s, self.paused, self._recording())
 
-    def snapshot(self, now: float) -> Snapshot:
-        """What may be published now; speeds are over the time since the last snapshot.
+    def _publish(self, now: float, cameras: Sequence[Camera]) -> None:
+        """Tell what is so now of these cameras."""
+        if not cameras:
+            return
+        moment = self.moment(now)
+        for camera in cameras:
+            camera.tell(moment)
+        self._tell(self.health)
 
-        Work takes longer with a face than without, and shows in every speed. So with a least group they are told only
-        when enough faces were there then and are now, and `frames` are those that came, looked at or not.
-        """
-        tally = self.pipeline.tally
-        count, passed = tally.frames - self._published_frames, max(now - self._last_published_s, 1e-6)
-        spent = {s: v - self._published_seconds.get(s, 0.0) for s, v in tally.seconds.items()}
-        self.aggregate.forget(now)
-        about = {**self.classifier.describe(), "detector": self.pipeline.detector.name}
-        if isinstance(self.pipeline.resting, OwnRest) and self.aggregate.faces():
-            about["baseline"] = self.pipeline.resting.state
-        withholds, told = self.aggregate.withholds, self._speeds_told and self.aggregate.faces() is not None
-        speeds = told or not withholds
-        return Snapshot(
-            wall_s=time(),
-            clock_ok=self._clock_ok(),
-            health=self.health,
-            faces=None if self.paused else self.aggregate.faces(),
-            shares=self.aggregate.shares(),
-            window=self.aggregate.window(),
-            told=self.aggregate.told(),
-            frames=tally.frames + (self.frames.dropped if withholds else 0),
-            dropped=None if withholds else self.frames.dropped,
-            fps=count / passed if speeds else None,
-            stages_ms={s: 1000 * v / count for s, v in spent.items()} if count and speeds else {},
-            latency_ms=1000 * sum(self._latency_s) / len(self._latency_s) if self._latency_s and speeds else None,
+    def moment(self, now: float) -> Moment:
+        """What snapshots tell of the kiosk itself."""
+        for camera in self.cameras:
+            camera.aggregate.forget(now)
+        about = self.classifier.describe()
+        return Moment(
+            now_s=now,
             device={k: about[k] for k in TOLD if k in about},
+            speeds=all(camera.aggregate.faces() is not None for camera in self.cameras),
             paused=self.paused,
             recording=self._recording(),
+            clock_ok=self._clock_ok(),
         )
+
+
+def _passed_over(about: Mapping[str, Any]) -> str:
+    """That OpenVINO chose another device than one that is there, or nothing."""
+    if not about.get("passed_over"):
+        return ""
+    return f"OpenVINO's {about['asked']} took {about['device']} and passed over {about['passed_over']}"

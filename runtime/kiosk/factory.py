@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 
 from ...devices.profile import find_profile
 from ...errors import OutputError
 from ..build import PipelineOptions, build_pipeline
 from ..config import KioskConfig
-from ..config.sections import Store
+from ..config.sections import Source, Store
 from ..inference.classifier import Classifier
 from ..inference.open_device import bundle_for
 from ..keeping.keeper import KeepDays
@@ -21,7 +22,7 @@ from ..refusals import Refusals
 from ..sources.capture import Capture
 from ..sources.open import reader_for
 from ..sources.source import State
-from ..storage import queue_path
+from ..storage import queue_path, refused_path
 from ..storage.history import History
 from ..storage.lock import Claim
 from ..storage.retention import RetentionLimits
@@ -32,17 +33,22 @@ from .commands import commands_of
 log = logging.getLogger(__name__)
 
 
-def open_capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
-    """The source, which is opened in a thread of its own and again whenever it is lost; raises UsageError."""
-    source = config.source
+def open_capture(
+    config: KioskConfig, source: Source, told: Callable[[State], None], on_news: Callable[[], None]
+) -> Capture:
+    """A source, which is opened in a thread of its own and again whenever it is lost; raises UsageError.
+
+    Args:
+        told, on_news: see `Capture`.
+    """
     make = partial(reader_for, source.what, width=source.width, height=source.height, fps=source.fps, loop=source.loop)
     make()  # a name that is none is an error now, not a reason to try again
-    refusals = Refusals(config.store.folder.parent / "refused.json", source.what)
-    return Capture(make, deadline_s=source.deadline_s, refusals=refusals, on_state=told)
+    refusals = Refusals(refused_path(config.store.folder, source.name), source.what)
+    return Capture(make, deadline_s=source.deadline_s, refusals=refusals, on_state=told, on_news=on_news)
 
 
-def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
-    """Everything from the detector to the smoother, what classifies in it, and a line to tell people or "".
+def open_pipelines(config: KioskConfig, count: int) -> tuple[list[Pipeline], Classifier]:
+    """Everything from the detector to the smoother, for so many cameras, and what classifies for all of them.
 
     Raises BundleError kinds, UsageError; DeviceNotFound: the device is absent, and nothing stands in; DeviceFailed.
     """
@@ -56,7 +62,10 @@ def open_pipeline(config: KioskConfig) -> tuple[Pipeline, Classifier, str]:
             resting=f"own:{config.baseline.seconds:g}s" if config.baseline.on else None,
         )
     )
-    return built.pipeline, built.classifier, built.notice
+    if built.notice:
+        log.warning(built.notice)
+    log.info("the detector %s serves", built.pipeline.detector.name)
+    return [built.pipeline, *(built.another() for _ in range(count - 1))], built.classifier
 
 
 def tune_model(config: KioskConfig) -> None:
@@ -92,22 +101,23 @@ def retention_of(store: Store) -> RetentionLimits:
 
 
 def open_broker(
-    config: KioskConfig, labels: Sequence[str], device: str, on_command: Callable[[str, bool], None]
-) -> MqttPublisher | None:
-    """The way to the broker, not started; None without one. Raises MissingExtra, InputError."""
+    config: KioskConfig, camera: str, labels: Sequence[str], device: str, on_command: Callable[[str, bool], None]
+) -> MqttPublisher:
+    """A camera's way to the broker, not started; raises MissingExtra, InputError.
+
+    Each camera has its own, so that its topics, its queue and its entry in Home Assistant are those of one kiosk.
+    """
     from ... import __version__
 
-    mqtt = config.mqtt
-    if not mqtt.host:
-        return None
-    queue = queue_path(config.store.folder)
+    mqtt, title = config.mqtt, config.web.title
+    queue = queue_path(config.store.folder, camera)
     queue.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return MqttPublisher(
-        mqtt,
+        replace(mqtt, topic=f"{mqtt.topic}/{camera}") if camera else mqtt,
         queue,
         on_command,
         labels=(*labels, UNCERTAIN, UNSUITABLE),
-        title=config.web.title,
+        title=f"{title} {camera}".rstrip(),
         about={"version": __version__, "model": device},
         offered=commands_of(config),
     )

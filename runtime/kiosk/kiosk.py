@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from ...errors import FerEdgeError
 from ..config import KioskConfig
+from ..config.sections import Source
 from ..keeping.keeper import Keeper
 from ..keeping.places import remember
 from ..masking import masked
 from ..mqtt.publisher import MqttPublisher
 from ..outputs import session_facts
+from ..pipeline import Pipeline
 from ..sources.capture import Capture
 from ..sources.source import Phase, State
+from ..status.health import Condition
+from ..status.parts import broker_metrics, device_metrics, history_metrics, load_metrics, source_metrics
 from ..status.prometheus import metrics_text
-from ..status.snapshot import Aggregate, Condition, Snapshot
+from ..status.snapshot import Aggregate, Snapshot
+from ..storage import queue_path
 from ..storage.clock import clock_synchronised
 from ..vision.quality_gate import UNSUITABLE
 from ..vision.smoothing import UNCERTAIN
 from ..web.server import WebServer
+from .camera import Camera
 from .commands import PAUSE, RECORD, RELOAD, TOGGLE, Requests, read_again
 from .daemon import Daemon, DaemonLimits
 from .factory import (
@@ -31,12 +38,11 @@ from .factory import (
     open_broker,
     open_capture,
     open_history,
-    open_pipeline,
+    open_pipelines,
     rate_of,
     retention_of,
 )
 from .logs import HealthLog, set_level
-from .metrics import broker_metrics, history_metrics, load_metrics, machine_metrics
 from .page import LatestFrame, open_page
 from .pause import PauseButton, PauseMark
 from .rate_limit import RateLimit
@@ -44,7 +50,19 @@ from .recorder import Recorder
 from .systemd import Notifier
 
 log = logging.getLogger(__name__)
-OpenCapture = Callable[[KioskConfig, Callable[[State], None]], Capture]
+OpenCapture = Callable[[KioskConfig, Source, Callable[[State], None], Callable[[], None]], Capture]
+
+
+@dataclass(frozen=True)
+class CameraParts:
+    """What one camera has for itself."""
+
+    source: Source
+    capture: Capture
+    pipeline: Pipeline
+    recorder: Recorder
+    aggregate: Aggregate
+    latest: LatestFrame = field(default_factory=LatestFrame)
 
 
 class Kiosk:
@@ -61,20 +79,20 @@ class Kiosk:
 
         Args:
             again: reads the configuration again, for a reload; raises FerEdgeError kinds.
-            capture: opens the source; a measurement gives one that does not wait for the clock.
+            capture: opens a source; a measurement gives one that does not wait for the clock.
 
         Raises:
             UsageError, InputError, BundleError kinds: nothing to be mended by waiting; DeviceNotFound, DeviceFailed.
         """
         self.config, self._again, self._notifier = config, again, notifier
-        self.requests, self._open = Requests(), ExitStack()
-        self._newest: Snapshot | None = None
+        self.requests, self._open, self._arrived = Requests(), ExitStack(), threading.Event()
+        self._newest: dict[str, Snapshot] = {}
         try:
             self._open_parts(capture)
             self._open_outputs()
             self.daemon = self._daemon()
-            if self.broker is not None:
-                self.broker.start()
+            for broker in self.brokers.values():
+                broker.start()
             if self.mark.is_set():
                 self._pause(True)
         except BaseException:
@@ -82,42 +100,52 @@ class Kiosk:
             raise
 
     def _open_parts(self, capture: OpenCapture) -> None:
-        """Source, pipeline, history and what keeps the limits."""
+        """Sources, pipelines, history and what keeps the limits."""
         config = self.config
-        # The source opens while the model is loaded.
-        self.capture = self._open.enter_context(closing(capture(config, self._log_source)))
-        self.pipeline, self.classifier, notice = open_pipeline(config)
+        # The sources open while the model is loaded.
+        captures = [
+            self._open.enter_context(closing(capture(config, source, partial(log_source, name), self._arrived.set)))
+            for name, source in config.cameras.items()
+        ]
+        pipelines, self.classifier = open_pipelines(config, len(captures))
         self._open.enter_context(closing(self.classifier))
-        if notice:
-            log.warning(notice)
-        log.info("the detector %s serves", self.pipeline.detector.name)
         if config.baseline.on:
             log.warning(
                 "the resting face of everybody in view is learnt, in memory, as long as they are in view (baseline.on)"
             )
         self.history = open_history(config, self.classifier.labels)
         self._open.callback(self._close_history)
-        keep_in_mind = partial(remember, config.store.folder)
-        recorder = Recorder(config.record, self._facts, config.source.fps, remember=keep_in_mind)
-        self.recorder = self._open.enter_context(closing(recorder))
+        self.parts = {
+            name: self._parts_of(source, captures[number], pipelines[number])
+            for number, (name, source) in enumerate(config.cameras.items())
+        }
         self.mark = PauseMark(config.store.folder.parent / "paused")
-        self.rate_limit, self.aggregate = RateLimit(*rate_of(config)), Aggregate(config.privacy.least_group)
+        self.rate_limit = RateLimit(*rate_of(config))
+
+    def _parts_of(self, source: Source, capture: Capture, pipeline: Pipeline) -> CameraParts:
+        config, what = self.config, masked(source.what)
+        facts = partial(session_facts, f"{source.name} ({what})" if source.name else what, source.fps, pipeline)
+        recorder = Recorder(config.record, facts, source.fps, remember=partial(remember, config.store.folder))
+        self._open.enter_context(closing(recorder))
+        return CameraParts(source, capture, pipeline, recorder, Aggregate(config.privacy.least_group))
 
     def _open_outputs(self) -> None:
-        """Broker, page and button, each where the configuration wants it."""
-        config, self.latest = self.config, LatestFrame()
+        """Brokers, page and button, each where the configuration wants it."""
+        config = self.config
         device = str(self.classifier.describe().get("device", ""))
-        self.broker: MqttPublisher | None = open_broker(config, self.classifier.labels, device, self.requests.ask)
-        if self.broker is not None:
-            self._open.callback(self.broker.stop)
+        self.brokers: dict[str, MqttPublisher] = {}
+        for name in self.parts if config.mqtt.host else ():
+            self.brokers[name] = open_broker(config, name, self.classifier.labels, device, self.requests.ask)
+            self._open.callback(self.brokers[name].stop)
         self.keeper = Keeper(
             config.store.folder,
             lambda: keep_days_of(self.config),
-            spare=lambda: self.recorder.unfinished,
-            forget=self.broker.forget_before if self.broker is not None else None,
+            spare=lambda: [p.recorder.unfinished for p in self.parts.values() if p.recorder.unfinished],
+            forget={queue_path(config.store.folder, name): b.forget_before for name, b in self.brokers.items()},
         )
         self._open.callback(self.keeper.close)
-        self.page: WebServer | None = open_page(lambda: self.config, self.requests, self.metrics, self.latest)
+        latest = {name: parts.latest for name, parts in self.parts.items()}
+        self.page: WebServer | None = open_page(lambda: self.config, self.requests, self.metrics, latest)
         if self.page is not None:
             self._open.callback(self.page.close)
         self.button: PauseButton | None = None
@@ -125,24 +153,41 @@ class Kiosk:
             self.button = PauseButton(config.privacy.pause_button, lambda: self.requests.ask(TOGGLE))
             self._open.callback(self.button.close)
 
+    def _camera(self, name: str, parts: CameraParts) -> Camera:
+        outputs = [output for output in (self.brokers.get(name), self.page) if output is not None]
+        checks = [parts.capture.check, parts.recorder.check]
+        if name in self.brokers:
+            checks.append(self.brokers[name].check)
+        return Camera(
+            parts.capture,
+            parts.pipeline,
+            [self.history.of(name), parts.recorder, parts.latest],
+            [self._keep, *(output.publish for output in outputs)],
+            name=name,
+            checks=checks,
+            aggregate=parts.aggregate,
+        )
+
     def _daemon(self) -> Daemon:
-        outputs = [output for output in (self.broker, self.page) if output is not None]
-        parts = (self.capture, self.history, self.recorder, self.keeper, self.mark, self.broker, self.button)
+        parts = (self.history, self.keeper, self.mark, self.button)
         return Daemon(
-            self.capture,
-            self.pipeline,
+            [self._camera(name, parts) for name, parts in self.parts.items()],
             self.classifier,
-            [self.history, self.recorder, self.latest],
-            [self._keep, HealthLog().publish, *(output.publish for output in outputs)],
             self._notifier,
+            self._wait,
+            tell=HealthLog().tell,
             checks=[part.check for part in parts if part is not None],
-            aggregate=self.aggregate,
             rate_limit=self.rate_limit,
             limits=DaemonLimits(give_up_s=self.config.work.give_up_s),
             between_frames=self._handle_requests,
-            recording=lambda: self.recorder.active,
+            recording=lambda: any(parts.recorder.active for parts in self.parts.values()),
             clock_ok=clock_synchronised,
         )
+
+    def _wait(self, timeout_s: float) -> None:
+        """Until a camera has news. What comes before the clearing, the look after it finds; the rest wakes again."""
+        self._arrived.wait(timeout_s)
+        self._arrived.clear()
 
     def close(self) -> None:
         """Close every part, whatever the others do; calling it twice is harmless."""
@@ -162,24 +207,26 @@ class Kiosk:
         if on == self.daemon.paused:
             return
         self.daemon.pause(on)
-        if on:
-            self.latest.close()
-            self.recorder.stop("paused on request")
+        for parts in self.parts.values() if on else ():
+            parts.latest.close()
+            parts.recorder.stop("paused on request")
         self.mark.put(on)
         log.warning("paused on request: no picture is looked at" if on else "the pause is over")
 
     def _record(self, on: bool) -> None:
-        if on and not self.daemon.paused:
-            self.recorder.start()
-        elif not on:
-            self.recorder.stop()
+        for parts in self.parts.values():
+            if on and not self.daemon.paused:
+                parts.recorder.start()
+            elif not on:
+                parts.recorder.stop()
 
     def _reload(self) -> None:
         self._notifier.reloading()
         self.config = read_again(self.config, self._again)
         self.history.limits = retention_of(self.config.store)
-        self.pipeline.infer_every_s = between_inferences(self.config)
-        self.aggregate.least_group = self.config.privacy.least_group
+        for parts in self.parts.values():
+            parts.pipeline.infer_every_s = between_inferences(self.config)
+            parts.aggregate.least_group = self.config.privacy.least_group
         self.rate_limit.set(*rate_of(self.config))
         set_level(self.config.log.level)
         if self.daemon.health.condition is not Condition.STARTING:  # else the daemon says so, after the first answer
@@ -187,27 +234,26 @@ class Kiosk:
 
     def _keep(self, snapshot: Snapshot) -> None:
         """Keep the newest for `/metrics`."""
-        self._newest = snapshot
+        self._newest = {**self._newest, snapshot.camera: snapshot}
 
     def metrics(self) -> str:
         """The text of `/metrics`; from any thread."""
-        if self._newest is None:
-            return ""
-        more = [*machine_metrics(self.capture, self.classifier), *broker_metrics(self.broker)]
-        if not self.aggregate.withholds:
+        newest = [self._newest[name] for name in self.parts if name in self._newest]
+        captures = {name: parts.capture for name, parts in self.parts.items()}
+        more = [*source_metrics(captures), *device_metrics(self.classifier), *broker_metrics(self.brokers)]
+        if not any(parts.aggregate.withholds for parts in self.parts.values()):
             more += [*load_metrics(self.rate_limit), *history_metrics(self.history)]
-        return metrics_text(self._newest, more, (*self.classifier.labels, UNCERTAIN, UNSUITABLE))
-
-    def _log_source(self, state: State) -> None:
-        """Called by the capture's thread at each change."""
-        level = logging.WARNING if state.phase is Phase.LOST else logging.INFO
-        log.log(level, "source %s%s", state.phase.value, f": {state.reason}" if state.reason else "")
-
-    def _facts(self) -> dict[str, Any]:
-        return session_facts(masked(self.config.source.what), self.config.source.fps, self.pipeline)
+        return metrics_text(newest, more, (*self.classifier.labels, UNCERTAIN, UNSUITABLE)) if newest else ""
 
     def _close_history(self) -> None:
         try:
             self.history.close()
         except FerEdgeError as error:
             log.error("%s", error.message)
+
+
+def log_source(name: str, state: State) -> None:
+    """Called by a capture's thread at each change of its camera."""
+    level = logging.WARNING if state.phase is Phase.LOST else logging.INFO
+    words = f"source {name}".rstrip()
+    log.log(level, "%s %s%s", words, state.phase.value, f": {state.reason}" if state.reason else "")

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from ..status.snapshot import Condition, Snapshot
+from ..status.health import Condition, Health
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 """Of syslog(3), which the journal reads from the beginning of a line (sd-daemon(3))."""
@@ -24,9 +24,8 @@ class HealthLog:
     def __init__(self) -> None:
         self._logged: object = None
 
-    def publish(self, snapshot: Snapshot) -> None:
-        """Take a snapshot."""
-        health = snapshot.health
+    def tell(self, health: Health) -> None:
+        """Take the kiosk's health as it is now."""
         if health.kind != self._logged:
             good = health.condition in (Condition.OK, Condition.STARTING)
             log.log(logging.INFO if good else logging.WARNING, "%s", health)

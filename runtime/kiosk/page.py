@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from ..masking import first_line
 from ..status.prometheus import CONTENT_TYPE
 from ..types import Frame, Observation
 from ..web.server import WebServer
-from ..web.settings import KioskControl, Notice, is_loopback
+from ..web.settings import CameraControl, KioskControl, Notice, is_loopback
 from .commands import Requests, commands_of
 from .recorder import still_in_view
 from .timeline import Timeline
@@ -55,13 +55,17 @@ class LatestFrame:
 
 
 def open_page(
-    config: Callable[[], KioskConfig], requests: Requests, metrics: Callable[[], str], latest: LatestFrame
+    config: Callable[[], KioskConfig],
+    requests: Requests,
+    metrics: Callable[[], str],
+    latest: Mapping[str, LatestFrame],
 ) -> WebServer | None:
     """Serve; None when the configuration wants no page.
 
     Args:
         config: as it is now: a reload may change the notice.
         metrics: the text of `/metrics`.
+        latest: the newest frame of each camera, by name.
 
     Raises:
         MissingExtra: aiohttp is absent; InputError: the token cannot be read; DeviceFailed: the address is taken, which
@@ -76,8 +80,13 @@ def open_page(
         metrics=lambda: (metrics(), CONTENT_TYPE),
         commands={name: partial(requests.ask, name) for name in commands_of(now)},
         notice=lambda: notice_of(config()),
-        timeline=Timeline(now.store.folder, lambda: config().privacy.least_group).columns,
-        preview=latest.jpeg if now.privacy.preview else None,
+        cameras={
+            name: CameraControl(
+                Timeline(now.store.folder, lambda: config().privacy.least_group, camera=name).columns,
+                frame.jpeg if now.privacy.preview else None,
+            )
+            for name, frame in latest.items()
+        },
     )
     try:
         server = WebServer(settings, control)

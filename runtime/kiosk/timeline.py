@@ -19,17 +19,20 @@ STEP_S, STEPS = 5, 120
 _ROWS = """
 SELECT wall_ms, run, track, label FROM observations
 WHERE clock_ok = (SELECT clock_ok FROM observations ORDER BY seq DESC LIMIT 1) AND wall_ms > ? AND wall_ms <= ?
+AND camera = ?
 ORDER BY wall_ms, seq
 """
 """Of the clock as it is now: what was written before it was set would stand in the wrong place."""
 
 
 class Timeline:
-    """Reads a kiosk's store at most once a step, however many pages are opened."""
+    """Reads one camera's rows in a kiosk's store at most once a step, however many pages are opened."""
 
-    def __init__(self, folder: Path, least_group: Callable[[], int], clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, folder: Path, least_group: Callable[[], int], clock: Callable[[], float] = time, camera: str = ""
+    ) -> None:
         """Prepare; `least_group` as the configuration has it now, `clock` in seconds since 1970."""
-        self._folder, self._least_group, self._clock = folder, least_group, clock
+        self._folder, self._least_group, self._clock, self._camera = folder, least_group, clock, camera
         self._lock, self._read = threading.Lock(), (0, -1)
         self._columns: Mapping[int, Mapping[str, float]] = {}
 
@@ -54,7 +57,7 @@ class Timeline:
         """Stamps and shares of all moments that are told, by the rule for the live ones."""
         aggregate, last_run = Aggregate(least), 0
         with reading(self._folder) as database:
-            rows = database.execute(_ROWS, (now_ms - 1000 * STEP_S * STEPS, now_ms))
+            rows = database.execute(_ROWS, (now_ms - 1000 * STEP_S * STEPS, now_ms, self._camera))
             for (wall_ms, run), seen in groupby(rows, lambda row: row[:2]):
                 if run != last_run:  # tracks are counted anew
                     aggregate.clear()

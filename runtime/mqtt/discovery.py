@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..status.snapshot import Condition
+from ..status.health import Condition
 from .settings import MqttSettings, plain_name
 
 OFFLINE, ONLINE, ORIGIN = "offline", "online", "fer-edge"

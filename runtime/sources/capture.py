@@ -82,6 +82,7 @@ class Capture:
         once: bool = False,
         refusals: Refusals | None = None,
         on_state: Callable[[State], None] = lambda state: None,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         """Start to capture.
 
@@ -95,10 +96,12 @@ class Capture:
             once: end at the first failure, and keep it; what has an end is read as with `every`.
             refusals: after a refused password it is asked when these say so; None: as after every other failure.
             on_state: called in the capture's thread at each change of phase; must return at once.
+            on_news: likewise after each frame, and at the end; for whoever waits for several sources at once.
         """
         self._make, self._deadline_s, self._open_s = make, deadline_s, open_s
         self._picture_check, self._backoff = picture_check, backoff or Backoff()
-        self._every, self._once, self._refusals, self._on_state = every, once, refusals, on_state
+        self._every, self._once, self._refusals = every, once, refusals
+        self._on_state, self._on_news = on_state, on_news
         self._mailbox, self._stop = Mailbox(), threading.Event()
         self._reader: Reader | None = None
         self._start_s = monotonic()
@@ -153,6 +156,7 @@ class Capture:
                 self.reopened += 1
         finally:
             self._mailbox.close()
+            self._on_news()
 
     def _left_alone_s(self) -> float:
         """How long a camera that refused us is not asked, which is the reason meanwhile."""
@@ -213,6 +217,7 @@ class Capture:
         time_s = now - self._start_s if picture.time_s is None else self._base_s + picture.time_s
         self._last_s = max(time_s, self._last_s + 1e-6)  # whatever a source says, time does not run backwards
         self._mailbox.put(Stamped(Frame(self._frames, self._last_s, picture.image), now))
+        self._on_news()
         self._frames += 1
         self.dropped = self._mailbox.dropped
         self._set_state(Phase.DELIVERING, "")

@@ -7,9 +7,10 @@ global one, and what we need of it are the few lines below. The tests hold them 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .snapshot import Condition, Snapshot
+from .health import Condition
+from .snapshot import Snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
@@ -37,17 +38,36 @@ def single(name: str, help: str, value: float | None, counter: bool = False) -> 
     return Metric(name, help, [({}, value)], counter)
 
 
-def metrics_text(snapshot: Snapshot, more: Iterable[Metric] = (), labels: Sequence[str] = ()) -> str:
-    """The exposition of a snapshot, and of further families, such as those of the store and the broker.
+def of_camera(name: str) -> Mapping[str, object]:
+    """The label that tells cameras apart; none where there is no other."""
+    return {"camera": name} if name else {}
+
+
+def metrics_text(snapshots: Sequence[Snapshot], more: Iterable[Metric] = (), labels: Sequence[str] = ()) -> str:
+    """The exposition of each camera's snapshot, and of further families, such as those of the store and the broker.
 
     Args:
         labels: all that there may be. A family by label has a sample of each, or none at all: where a label that nobody
             shows was absent, its average over time would be one of the moments when somebody did.
     """
-    return "".join(_family(metric) for metric in (*_metrics(snapshot, labels), *more))
+    families = (_joined(family) for family in zip(*(_metrics(s, labels) for s in snapshots), strict=True))
+    return "".join(_family(metric) for metric in (*families, *more))
+
+
+def _joined(family: Sequence[Metric]) -> Metric:
+    """One family of the same family of each camera."""
+    return replace(family[0], samples=[sample for metric in family for sample in metric.samples])
 
 
 def _metrics(s: Snapshot, labels: Sequence[str]) -> list[Metric]:
+    camera = of_camera(s.camera)
+    return [
+        replace(metric, samples=[({**camera, **own}, value) for own, value in metric.samples])
+        for metric in _of_one(s, labels)
+    ]
+
+
+def _of_one(s: Snapshot, labels: Sequence[str]) -> list[Metric]:
     condition = [({"condition": c.value}, float(c is s.health.condition)) for c in Condition]
     latency = None if s.latency_ms is None else s.latency_ms / 1000
     stages = {name: value / 1000 for name, value in s.stages_ms.items()}

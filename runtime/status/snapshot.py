@@ -1,57 +1,26 @@
-"""What a kiosk publishes of a moment: aggregates, health, timings; and its JSON. No face, no box, no track number."""
+"""What a kiosk publishes of a camera at a moment: aggregates, health, timings; its JSON. No face, box, track number."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from enum import Enum
 from typing import Any
 
 from ..types import Observation
 from ..vision.quality_gate import UNSUITABLE
-
-
-class Condition(str, Enum):
-    """The four states that the daemon, systemd, the broker and the page speak of."""
-
-    STARTING = "starting"
-    OK = "ok"
-    DEGRADED = "degraded"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Health:
-    """A condition, why it is so, and since when.
-
-    Attributes:
-        reason: a sentence for people; empty when all is well.
-        since_s: monotonic seconds when the condition began.
-    """
-
-    condition: Condition
-    reason: str = ""
-    since_s: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.condition.value}: {self.reason}" if self.reason else self.condition.value
-
-    @property
-    def kind(self) -> tuple[Condition, str]:
-        """Condition and reason without digits: what a log compares, so that a counter in the reason is no news."""
-        return self.condition, re.sub(r"\d+", "", self.reason)
+from .health import Health
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The kiosk at one moment.
+    """One camera of a kiosk at one moment.
 
     Attributes:
+        camera: its name in the configuration; empty where there is no other.
         wall_s: seconds since 1970; clock_ok says whether the clock was synchronised.
         faces: how many are in view; None while paused, and when fewer than the least group size are, none among them,
             and not published.
@@ -59,7 +28,7 @@ class Snapshot:
         window: label -> share over the last minute, empty when not published.
         told: label -> observations since the start that went into published shares; None while not published.
         frames, dropped: since the start; fps: of the last seconds. dropped and fps may be None, as a machine that is
-            slower with a face would tell of it: see `Daemon.snapshot`.
+            slower with a face would tell of it: see `Camera.snapshot`.
         stages_ms: stage -> mean milliseconds of the last seconds; latency_ms from capture to publishing; as fps.
         device: what `Classifier.describe` says, without paths, and the `detector`.
         paused: no picture is looked at, on request.
@@ -81,11 +50,13 @@ class Snapshot:
     device: Mapping[str, object] = field(default_factory=dict)
     paused: bool = False
     recording: bool = False
+    camera: str = ""
 
 
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
     """JSON values: shares 0..1 by label, milliseconds by stage, ISO 8601 in UTC; NaN and infinite numbers are null."""
     return {
+        "camera": snapshot.camera,
         "time": utc_text(snapshot.wall_s),
         "clock_ok": snapshot.clock_ok,
         "health": {"condition": snapshot.health.condition.value, "reason": snapshot.health.reason},

@@ -13,6 +13,15 @@ def kiosk_path(folder: Path) -> Path:
     return folder / "kiosk.db"
 
 
-def queue_path(folder: Path) -> Path:
+def queue_path(folder: Path, camera: str = "") -> Path:
     """Where what waits for the broker lies: beside the store's folder, which is for the store alone."""
-    return folder.parent / "queue.db"
+    return _beside(folder, "queue", camera, ".db")
+
+
+def refused_path(folder: Path, camera: str = "") -> Path:
+    """Where it is written down that a camera refused its password."""
+    return _beside(folder, "refused", camera, ".json")
+
+
+def _beside(folder: Path, name: str, camera: str, end: str) -> Path:
+    return folder.parent / (f"{name}-{camera}{end}" if camera else f"{name}{end}")

@@ -17,10 +17,11 @@ MAX_WAITING = 20_000
 MAX_EVENTS = 100
 
 Values = tuple[Any, ...]
-"""wall_ms, label, clock_ok, track, confidence, probabilities."""
+"""wall_ms, label, clock_ok, track, confidence, probabilities, camera."""
 
 _INSERT = """
-INSERT INTO observations (run, wall_ms, label, clock_ok, track, confidence, probabilities) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO observations (run, wall_ms, label, clock_ok, track, confidence, probabilities, camera)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 

@@ -27,9 +27,12 @@ STDOUT = Path("-")
 _CHUNK = 5000
 _ROW_COLUMNS = {
     "seq": "int64", "time": "string", "clock_ok": "bool_", "run": "int64", "track": "int64", "label": "string",
-    "confidence": "float64", "probabilities": "string",
+    "confidence": "float64", "probabilities": "string", "camera": "string",
 }  # fmt: skip
-_GROUP_COLUMNS = {"from": "string", "to": "string", "clock_ok": "bool_", "faces": "int64", "observations": "int64"}
+_GROUP_COLUMNS = {
+    "from": "string", "to": "string", "camera": "string", "clock_ok": "bool_", "faces": "int64",
+    "observations": "int64",
+}  # fmt: skip
 
 Columns = Mapping[str, str]
 """Name -> type, as pyarrow calls it."""
@@ -94,7 +97,7 @@ def export_history(options: ExportOptions) -> Exported:
     columns = {**_GROUP_COLUMNS, **{f"share_{label}": "float64" for label in labels}}
     table = (
         (
-            *(time_text(g.from_ms), time_text(g.to_ms), g.clock_ok, g.faces, g.observations),
+            *(time_text(g.from_ms), time_text(g.to_ms), g.camera, g.clock_ok, g.faces, g.observations),
             *(round(g.shares.get(label, 0.0), 4) for label in labels),
         )
         for g in kept
@@ -105,7 +108,7 @@ def export_history(options: ExportOptions) -> Exported:
 def _row_cells(r: HistoryRow) -> Cells:
     known = r.probabilities
     probabilities = None if known is None else json.dumps({k: round(v, 6) for k, v in known.items()})
-    return r.seq, time_text(r.wall_ms), r.clock_ok, r.run, r.track, r.label, r.confidence, probabilities
+    return r.seq, time_text(r.wall_ms), r.clock_ok, r.run, r.track, r.label, r.confidence, probabilities, r.camera
 
 
 def _write(kind: str, out: Path, columns: Columns, table: Iterable[Cells]) -> int:

@@ -1,4 +1,6 @@
-"""Aggregates of a kiosk's history over stretches of time, from moments when enough faces were there at once."""
+"""Aggregates of a kiosk's history over stretches of time, from moments when enough faces were there at once.
+
+Each camera by itself: one person before each of three cameras is nowhere a group."""
 
 from __future__ import annotations
 
@@ -54,16 +56,18 @@ class Stretches:
 
 @dataclass(frozen=True)
 class Group:
-    """What was seen in one stretch of time, in its moments with enough faces.
+    """What one camera saw in one stretch of time, in its moments with enough faces.
 
     Attributes:
         from_ms, to_ms: begin and end, wall clock; clock_ok: the clock was synchronised.
+        camera: its name; empty where there was no other.
         faces: different tracks; observations: rows.
         shares: label -> share of the observations, summing to 1.
     """
 
     from_ms: int
     to_ms: int
+    camera: str
     clock_ok: bool
     faces: int
     observations: int
@@ -87,11 +91,11 @@ def groups(
             comes three times has three tracks, but is never three at once. From 2 on, faces that were not read do not
             count towards it.
     """
-    found: defaultdict[tuple[int, int, bool], _Counts] = defaultdict(_Counts)
+    found: defaultdict[tuple[int, int, str, bool], _Counts] = defaultdict(_Counts)
     stretches = Stretches(minutes, span, _first_ms(database, span))
     for moment in _moments(database, span):
         begin, end = stretches.of(moment[0].wall_ms)
-        counts = found[begin, end, moment[0].clock_ok]
+        counts = found[begin, end, moment[0].camera, moment[0].clock_ok]
         if len({row.track for row in moment if least == 1 or row.label != UNSUITABLE}) >= least:
             counts.tracks.update((row.run, row.track) for row in moment)
             counts.labels.update(row.label for row in moment)
@@ -100,8 +104,8 @@ def groups(
 
 
 def _moments(database: sqlite3.Connection, span: tuple[int, int]) -> Iterator[list[HistoryRow]]:
-    """The rows of each frame: they were written together, with one stamp."""
-    for _, moment in groupby(rows(database, span), key=lambda row: (row.run, row.wall_ms)):
+    """The rows of each frame: they were written together, with one stamp; another camera's may have the same."""
+    for _, moment in groupby(rows(database, span), key=lambda row: (row.run, row.camera, row.wall_ms)):
         yield list(moment)
 
 
@@ -114,7 +118,7 @@ def _first_ms(database: sqlite3.Connection, span: tuple[int, int]) -> int:
     return int(first[0]) if first else 0
 
 
-def _group(key: tuple[int, int, bool], counts: _Counts) -> Group:
+def _group(key: tuple[int, int, str, bool], counts: _Counts) -> Group:
     total = counts.labels.total()
     shares = {label: count / total for label, count in counts.labels.items()}
     return Group(*key, len(counts.tracks), total, shares)

@@ -95,14 +95,18 @@ class History:
         if self._thread is not None:
             self._thread.start()
 
-    def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
+    def of(self, camera: str) -> HistorySink:
+        """The sink of one camera."""
+        return HistorySink(self, camera)
+
+    def write(self, frame: Frame, observations: Sequence[Observation], camera: str = "") -> None:
         """Take a frame's observations, stamped now; they are on disk `commit_s` later. Never raises."""
         now = self._clock.stamp()
         if now.jump_ms:
             self._waiting.add_event(Event(now.wall_ms, "clock", now.jump_ms, "the wall clock was set"))
         for o in observations:
             row = struct.pack(f"<{len(o.probabilities)}f", *o.probabilities) if self._keep and o.probabilities else None
-            self._waiting.add((now.wall_ms, o.label, int(now.ok), o.track, round(o.confidence, 4), row))
+            self._waiting.add((now.wall_ms, o.label, int(now.ok), o.track, round(o.confidence, 4), row, camera))
 
     def state(self) -> HistoryState:
         """How it is, without waiting for the disk."""
@@ -202,6 +206,21 @@ class History:
             with suppress(sqlite3.Error):
                 self._database.close()
         self._database = None
+
+
+@dataclass(frozen=True)
+class HistorySink:
+    """One camera's way into the history, which whoever opened the history closes."""
+
+    history: History
+    camera: str
+
+    def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
+        """As `History.write`."""
+        self.history.write(frame, observations, self.camera)
+
+    def close(self) -> None:
+        """Nothing: other cameras may write on."""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

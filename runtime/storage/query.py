@@ -22,7 +22,12 @@ FOREVER = (-(1 << 62), 1 << 62)
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """An observation as it was kept. probabilities: label -> 0..1, or None when they were not kept."""
+    """An observation as it was kept.
+
+    Attributes:
+        probabilities: label -> 0..1, or None when they were not kept.
+        camera: empty where there was no other.
+    """
 
     seq: int
     wall_ms: int
@@ -32,6 +37,7 @@ class HistoryRow:
     label: str
     confidence: float
     probabilities: dict[str, float] | None
+    camera: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,18 +109,18 @@ def rows(database: sqlite3.Connection, span: tuple[int, int] = FOREVER) -> Itera
     last = 0
     while True:
         page = database.execute(_PAGE, (last, *span, PAGE)).fetchall()
-        for seq, wall_ms, ok, run, track, label, confidence, blob in page:
+        for seq, wall_ms, ok, run, track, label, confidence, blob, camera in page:
             probabilities = None
             if blob is not None:
                 probabilities = dict(zip(labels.get(run, ()), struct.unpack(f"<{len(blob) // 4}f", blob), strict=False))
-            yield HistoryRow(seq, wall_ms, bool(ok), run, track, label, confidence, probabilities)
+            yield HistoryRow(seq, wall_ms, bool(ok), run, track, label, confidence, probabilities, camera)
         if len(page) < PAGE:
             return
         last = page[-1][0]
 
 
 _PAGE = """
-SELECT seq, wall_ms, clock_ok, run, track, label, confidence, probabilities FROM observations
+SELECT seq, wall_ms, clock_ok, run, track, label, confidence, probabilities, camera FROM observations
 WHERE seq > ? AND wall_ms >= ? AND wall_ms < ? ORDER BY seq LIMIT ?
 """
 

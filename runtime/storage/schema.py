@@ -43,20 +43,28 @@ def _to_second(database: sqlite3.Connection) -> None:
         database.execute(statement)
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_second}
+_CAMERA = "ALTER TABLE observations ADD COLUMN camera TEXT NOT NULL DEFAULT ''"
+
+
+def _to_third(database: sqlite3.Connection) -> None:
+    """Version 2 knew one camera."""
+    database.execute(_CAMERA)
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_second, 2: _to_third}
 """Version -> what makes the next one of it."""
 
 
 APPLICATION = 0x46455245
 """`PRAGMA application_id`: FERE."""
-VERSION = 2
+VERSION = 3
 """`PRAGMA user_version`."""
 SIDES = ("", "-wal", "-shm", "-journal")
 """What SQLite appends to the name for the files that belong together."""
 BEFORE_UPDATE = ".before-update"
 """What `devices/update/store.py` and packaging/settle.sh append for the copy that is there while an update is tried."""
 
-TABLES = """
+TABLES = f"""
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL, began_ms INTEGER NOT NULL, labels TEXT NOT NULL
@@ -70,10 +78,12 @@ CREATE TABLE events (
     event INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, wall_ms INTEGER NOT NULL, kind TEXT NOT NULL,
     amount INTEGER NOT NULL, note TEXT NOT NULL
 );
+{_CAMERA};
 """
 """seq never runs backwards and is never used twice (AUTOINCREMENT), whatever the wall clock does.
 
-wall_ms and label stand side by side, so that in the file a row is recognised by its bytes (wipe.py).
+wall_ms and label stand side by side, so that in the file a row is recognised by its bytes (wipe.py). Faces of one
+moment are those of one camera: `track` counts from 1 for each.
 """
 
 _SETTINGS = """

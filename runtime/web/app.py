@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from ...errors import FerEdgeError
-from ..status.snapshot import Condition
+from ..status.health import WORKING, Condition, Health, overall
 from .connections import Connections
 from .events import Events
 from .guard import MAX_BODY, PAGES, UNREADABLE, Guard, address_of, logged_in, text_of
@@ -32,12 +32,31 @@ class Answers:
         self.control, self.events = control, events
         self.filled = Filled(settings, control)
         self.auth = TokenAuth(settings.token)
-        self.preview = Preview(control.preview or (lambda: None), self.paused, events.on_viewers)
+        self.previews = {
+            name: Preview(camera.preview or (lambda: None), self.paused, self.on_viewers)
+            for name, camera in control.cameras.items()
+        }
         self.description = resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
 
     def paused(self) -> bool:
-        """Whether the newest snapshot says so; before the first, nothing is shown either."""
-        return not self.events.newest or bool(json.loads(self.events.newest)["paused"])
+        """Whether a newest snapshot says so; before the first, nothing is shown either."""
+        newest = self.events.newest.values()
+        return not newest or any(json.loads(text)["paused"] for text in newest)
+
+    def on_viewers(self, viewers: int) -> None:
+        """A live picture has another number of viewers."""
+        self.events.on_viewers(sum(preview.viewers for preview in self.previews.values()))
+
+    def camera_of(self, request: web.Request) -> str:
+        """Whom `?camera=NAME` asks for; of a lone camera it may be left out."""
+        names = list(self.control.cameras)
+        name = request.query.get("camera", names[0] if len(names) == 1 else "")
+        if name not in names:
+            known = ", ".join(f"?camera={known}" for known in names if known)
+            raise web.HTTPNotFound(
+                text=f"say which camera: {known}" if known else "there is one camera, without a name"
+            )
+        return name
 
     async def home(self, request: web.Request) -> web.Response:
         """The page; `?kiosk=1` is for the kiosk's own screen."""
@@ -59,7 +78,7 @@ class Answers:
         """The live picture, where it is offered."""
         if not self.filled.preview:
             raise web.HTTPNotFound(text="this kiosk does not offer that")
-        return await self.preview.serve(request)
+        return await self.previews[self.camera_of(request)].serve(request)
 
     async def login(self, request: web.Request) -> web.Response:
         """The form, and what it sends."""
@@ -90,10 +109,13 @@ class Answers:
 
         Without a login, for whoever watches over machines: `ok`, and nothing else.
         """
-        health = json.loads(self.events.newest)["health"] if self.events.newest else {"condition": "starting"}
-        good = health["condition"] in (Condition.OK.value, Condition.DEGRADED.value)
-        told = health if logged_in(self.auth, request) else {"ok": good}
-        return web.json_response(told, status=200 if good else 503)
+        told = {name: json.loads(text)["health"] for name, text in self.events.newest.items()}
+        known = {name: Health(Condition(h["condition"]), h["reason"]) for name, h in told.items()}
+        health = overall(known) if known else Health(Condition.STARTING)
+        good = health.condition in WORKING
+        whole = {"condition": health.condition.value, "reason": health.reason} if known else {"condition": "starting"}
+        answer = whole if logged_in(self.auth, request) else {"ok": good}
+        return web.json_response(answer, status=200 if good else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""
@@ -101,14 +123,16 @@ class Answers:
         return web.Response(body=text.encode(), headers={"Content-Type": kind})
 
     async def state(self, request: web.Request) -> web.Response:
-        """The newest snapshot."""
-        if not self.events.newest:
+        """The newest snapshot of a camera."""
+        camera = self.camera_of(request)
+        if camera not in self.events.newest:
             raise web.HTTPServiceUnavailable(text="there is nothing to tell yet", headers={"Retry-After": "1"})
-        return web.Response(text=self.events.newest, content_type="application/json")
+        return web.Response(text=self.events.newest[camera], content_type="application/json")
 
     async def timeline(self, request: web.Request) -> web.Response:
         """What was told in the last ten minutes, for a page that is opened now."""
-        columns = await asyncio.to_thread(self.control.timeline)
+        camera = self.control.cameras[self.camera_of(request)]
+        columns = await asyncio.to_thread(camera.timeline)
         told = [
             {"ago": ago, "shares": {label: round(share, 4) for label, share in shares.items()}}
             for ago, shares in sorted(columns.items())
@@ -144,7 +168,7 @@ def application(
     middlewares = [connections.middleware, Guard(settings, answers.auth).middleware]
     app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     app.on_response_prepare.extend([Guard.add_headers, connections.on_answer])
-    app.on_shutdown.append(answers.preview.close)
+    app.on_shutdown.extend(preview.close for preview in answers.previews.values())
     app.add_routes(
         [
             web.get("/", answers.home),

@@ -1,4 +1,4 @@
-"""Server-sent events: whoever listens gets the newest snapshot, and one that is too slow for it is let go."""
+"""Server-sent events: whoever listens gets each camera's newest snapshot, and one too slow for it is let go."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ RETRY_MS = 3000
 
 
 class Events:
-    """The newest snapshot, and who waits for the next one. For the server's loop alone."""
+    """The newest snapshots, and who waits for the next one. For the server's loop alone."""
 
     def __init__(self) -> None:
-        self.newest = ""
-        """JSON on one line; empty before the first."""
+        self.newest: dict[str, str] = {}
+        """Camera -> JSON on one line; empty before the first."""
+        self._numbers: dict[str, int] = {}
         self.streams = 0
         self.viewers = 0
         """Of the live picture; told of as events of their own kind."""
@@ -28,10 +29,10 @@ class Events:
         self._changed = asyncio.Event()
         self._closed = False
 
-    def publish(self, newest: str) -> None:
-        """A new snapshot."""
-        self.newest = newest
+    def publish(self, camera: str, newest: str) -> None:
+        """A new snapshot of a camera."""
         self._number += 1
+        self.newest[camera], self._numbers[camera] = newest, self._number
         self._wake()
 
     def on_viewers(self, viewers: int) -> None:
@@ -65,14 +66,14 @@ class Events:
             self.streams -= 1
 
     async def _stream(self, response: web.StreamResponse) -> None:
-        sent, viewers = (-1 if self.newest else 0), 0
+        sent = viewers = 0
         while not self._closed:
             if (self._number, self.viewers) == (sent, viewers):
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), KEEPALIVE_S)
-            words = ""
-            if self._number != sent and self.newest:
-                sent, words = self._number, f"id: {self._number}\ndata: {self.newest}\n\n"
+            told = sorted((number, camera) for camera, number in self._numbers.items() if number > sent)
+            words = "".join(f"id: {number}\ndata: {self.newest[camera]}\n\n" for number, camera in told)
+            sent = self._number
             if self.viewers != viewers:
                 viewers = self.viewers
                 words += f'event: preview\ndata: {{"viewers": {viewers}}}\n\n'

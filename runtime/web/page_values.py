@@ -20,7 +20,8 @@ class Filled:
     @property
     def preview(self) -> bool:
         """Whether the live picture is offered: the kiosk has one and there is a login, on this machine too."""
-        return self._control.preview is not None and bool(self._settings.token)
+        offered = any(camera.preview is not None for camera in self._control.cameras.values())
+        return offered and bool(self._settings.token)
 
     @property
     def title(self) -> str:
@@ -52,6 +53,7 @@ class Filled:
             "record": duration(notice.record_days or 0),
             "earlier": duration(notice.earlier_days or 0),
             "address": address,
+            "cameras": " ".join(self._control.cameras),
             "size": "long" if len(notice.text) > LONG else "short",
         }
         return Page(template.fill(values, parts | told_parts(notice)))

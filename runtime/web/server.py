@@ -57,7 +57,7 @@ class WebServer:
         """Tell everybody who listens; returns at once."""
         if self._loop is not None and self._events is not None:
             with suppress(RuntimeError):  # closed meanwhile
-                self._loop.call_soon_threadsafe(self._events.publish, state_json(snapshot))
+                self._loop.call_soon_threadsafe(self._events.publish, snapshot.camera, state_json(snapshot))
 
     def close(self) -> None:
         """End every connection and the thread; calling it twice is harmless."""

@@ -82,6 +82,20 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class CameraControl:
+    """What the server can ask of one camera.
+
+    Attributes:
+        timeline: steps of five seconds ago -> label -> share, of the last ten minutes; called in a thread.
+        preview: the newest frame as JPEG, or None when there is none; called only while somebody watches, never by two
+            threads at once. Not offered when absent, or without a token.
+    """
+
+    timeline: Callable[[], Mapping[int, Mapping[str, float]]] = dict
+    preview: Callable[[], bytes | None] | None = None
+
+
+@dataclass(frozen=True)
 class KioskControl:
     """What the server can ask of the daemon; each must return at once, and may be called from the server's threads.
 
@@ -89,16 +103,13 @@ class KioskControl:
         metrics: the text of /metrics, and its content type.
         commands: `pause`, `record` -> takes on or off; a command that is not there is not offered.
         notice: as it is now; asked for each page, so that a changed configuration shows at once.
-        timeline: steps of five seconds ago -> label -> share, of the last ten minutes; called in a thread.
-        preview: the newest frame as JPEG, or None when there is none; called only while somebody watches, never by two
-            threads at once. Not offered when absent, or without a token.
+        cameras: by name, in their order; a lone one may have the empty name.
     """
 
     metrics: Callable[[], tuple[str, str]] = lambda: ("", "text/plain; charset=utf-8")
     commands: Mapping[str, Callable[[bool], None]] = field(default_factory=dict)
     notice: Callable[[], Notice] = Notice
-    timeline: Callable[[], Mapping[int, Mapping[str, float]]] = dict
-    preview: Callable[[], bytes | None] | None = None
+    cameras: Mapping[str, CameraControl] = field(default_factory=lambda: {"": CameraControl()})
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fer_edge.runtime.mqtt.publisher import MqttPublisher
 from fer_edge.runtime.mqtt.settings import MqttSettings
-from fer_edge.runtime.status.snapshot import Condition, Health
+from fer_edge.runtime.status.health import Condition, Health
 from support.brokers import Broker, Hole
 from support.kiosks import free_port
 from support.old_pythons import old_python

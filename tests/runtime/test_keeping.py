@@ -87,7 +87,7 @@ def test_old_recordings_go_at_the_start_and_nothing_else(sessions: Path, keep: K
 def test_recordings_go_while_it_runs_but_not_the_one_that_is_written(sessions: Path, keep: Keep) -> None:
     now = [NOW]
     one, other = recording(sessions, 1), recording(sessions, 1.5)
-    keep(clock=lambda: now[0], every_s=0.01, spare=lambda: other)
+    keep(clock=lambda: now[0], every_s=0.01, spare=lambda: [other])
     now[0] += 6.2 * DAY
     until(lambda: not one.exists())
     assert other.exists()
@@ -99,7 +99,7 @@ def test_relative_folders_are_no_others(
     monkeypatch.chdir(tmp_path)
     made = recording(sessions, 9)
     own = Path("disk/sessions")
-    keep(own, spare=lambda: own / made.name).close()
+    keep(own, spare=lambda: [own / made.name]).close()
     assert made.exists()
     remember(store, own)
     recording(store.parent / "sessions", 9)
@@ -152,7 +152,7 @@ def test_what_waits_for_a_broker_goes_too(store: Path, keep: Keep) -> None:
 
     queue_of(store, 40, 31, 29).close()
     broker = MqttPublisher(MqttSettings("127.0.0.1", 1), store.parent / "queue.db")
-    keep(forget=broker.forget_before).close()
+    keep(forget={store.parent / "queue.db": broker.forget_before}).close()
     assert (broker.state().queued, broker.state().dropped) == (1, 2)
     broker.stop()
     keep().close()  # no broker is configured any more, and what was last written is young

@@ -27,8 +27,9 @@ from fer_edge.runtime.mqtt.discovery import discovery_messages
 from fer_edge.runtime.mqtt.publisher import MqttPublisher
 from fer_edge.runtime.mqtt.queue import OfflineQueue
 from fer_edge.runtime.mqtt.settings import MqttSettings, topic_of
+from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import Metric, metrics_text, single
-from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot, state_json
+from fer_edge.runtime.status.snapshot import Snapshot, state_json
 from support.brokers import MOSQUITTO, Broker, Hole, Listener
 from support.snapshots import SEEN, moment, publish
 from support.waiting import until
@@ -675,7 +676,7 @@ _BY_LABEL = ("fer_edge_expression_share_minute", "fer_edge_expressions_total")
 
 
 def test_metrics_say_what_the_snapshot_says() -> None:
-    told = parsed(metrics_text(replace(SEEN, told={"happy": 7}), labels=["happy", "sad"]))
+    told = parsed(metrics_text([replace(SEEN, told={"happy": 7})], labels=["happy", "sad"]))
     assert told["fer_edge_expressions_total", (("label", "happy"),)] == 7
     assert told["fer_edge_expressions_total", (("label", "sad"),)] == 0
     assert told["fer_edge_expression_share", (("label", "sad"),)] == 0  # and not absent, for the sake of averages
@@ -699,7 +700,7 @@ def test_averages_over_time_are_shares_of_that_time(tmp_path: Path) -> None:
     pair = replace(SEEN, window={"neutral": 0.5, "sad": 0.5}, told={"neutral": 10, "sad": 10})
     happy = replace(SEEN, window={"happy": 1.0}, told={"neutral": 10, "sad": 10, "happy": 5})
     scraped = [pair] * 20 + [happy] * 4 + [replace(happy, window={}, told=None)]
-    texts = [parsed(metrics_text(snapshot, labels=LABELS)) for snapshot in scraped]
+    texts = [parsed(metrics_text([snapshot], labels=LABELS)) for snapshot in scraped]
     series = {key: [str(text.get(key, "_")) for text in texts] for key in texts[0] if key[0].startswith(_BY_LABEL)}
     assert len(series) == 2 * len(LABELS)
 
@@ -728,7 +729,7 @@ def test_metrics_leave_out_what_is_not_told_and_escape_what_is_odd() -> None:
     odd = 'a "quoted"\\ name\nof two lines'
     quiet = replace(SEEN, faces=None, shares={}, window={}, latency_ms=None, device={"device": odd}, fps=float("nan"))
     more = [single("store_dropped_total", "Lost.", 4, counter=True), Metric("none", "Nothing.")]
-    text = metrics_text(quiet, more, LABELS)
+    text = metrics_text([quiet], more, LABELS)
     told = parsed(text)
     names = {name for name, _ in told}
     untold = {"expression_share", "expression_share_minute", "expressions_total", "faces", "latency_seconds", "none"}

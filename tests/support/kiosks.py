@@ -29,6 +29,10 @@ declared = 2026-11-25
 """
 
 
+Sources = str | Mapping[str, str]
+"""The one source, or several by name."""
+
+
 @contextmanager
 def cache_with(detector: Path, folder: Path) -> Iterator[None]:
     """A cache in that folder that holds the detector's weights, inside; for fixtures of a whole module."""
@@ -48,7 +52,7 @@ def free_port() -> int:
 class Running:
     """A kiosk that runs, or ran."""
 
-    def __init__(self, folder: Path, source: str, lines: str = "", **environment: str) -> None:
+    def __init__(self, folder: Path, source: Sources, lines: str = "", **environment: str) -> None:
         """Write a configuration and prepare; `lines` are further sections of it."""
         self.folder, self.port = folder, free_port()
         folder.mkdir(exist_ok=True)
@@ -58,10 +62,14 @@ class Running:
         self.process: subprocess.Popen[bytes] | None = None
         self._told: list[str] = []
 
-    def write(self, source: str, lines: str = "", least_group: int = 1) -> None:
+    def write(self, source: Sources, lines: str = "", least_group: int = 1) -> None:
         """The configuration, again."""
+        one, several = '[source]\nwhat = "{}"\n{}', '[[source]]\nname = "{}"\nwhat = "{}"\n{}'
+        more = "loop = true\ndeadline_s = 1\n"
+        told = [one.format(source, more)] if isinstance(source, str) else []
+        told += [] if isinstance(source, str) else [several.format(*pair, more) for pair in source.items()]
         self.config.write_text(
-            f'{PLACE}[source]\nwhat = "{source}"\nloop = true\ndeadline_s = 1\n[store]\n'
+            f"{PLACE}{''.join(told)}[store]\n"
             f'folder = "{self.folder}/state/store"\ncommit_s = 0.2\n[web]\nport = {self.port}\n'
             f"[privacy]\nleast_group = {least_group}\n{lines}\n"
         )
@@ -119,13 +127,13 @@ class Running:
             text = answer.read().decode()
             return json.loads(text) if "json" in answer.headers["Content-Type"] else text
 
-    def state(self) -> dict[str, Any]:
+    def state(self, camera: str = "") -> dict[str, Any]:
         """The newest snapshot, as soon as there is one."""
-        return dict(until(self._asked))
+        return dict(until(lambda: self._asked(f"/api/state?camera={camera}" if camera else "/api/state")))
 
-    def _asked(self) -> Any:
+    def _asked(self, path: str) -> Any:
         try:
-            return self.ask("/api/state")
+            return self.ask(path)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code != 503:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fer_edge.runtime.mqtt.publisher import MqttPublisher
-from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
+from fer_edge.runtime.status.health import Condition, Health
+from fer_edge.runtime.status.snapshot import Snapshot
 
 SEEN = Snapshot(
     wall_s=1_780_000_000.5,

@@ -10,10 +10,11 @@ from http.client import HTTPResponse
 from typing import Any
 
 from fer_edge.errors import DeviceFailed
+from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
-from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
+from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.web.server import WebServer
-from fer_edge.runtime.web.settings import KioskControl, WebSettings
+from fer_edge.runtime.web.settings import CameraControl, KioskControl, WebSettings
 from support.waiting import until
 
 TOKEN = "correct-horse-battery-staple"
@@ -33,9 +34,11 @@ class Told(dict[str, bool]):
 
 
 def control_of(told: Told, **more: Any) -> KioskControl:
-    """Everything is offered but what `more` says otherwise."""
+    """Everything is offered but what `more` says otherwise; `timeline` and `preview` are of a lone camera."""
+    own = {name: more.pop(name) for name in ("timeline", "preview") if name in more}
+    more = {"cameras": {"": CameraControl(**own)}, **more}
     return KioskControl(
-        lambda: (metrics_text(SNAPSHOT), CONTENT_TYPE), {"pause": told.pause, "record": told.record}, **more
+        lambda: (metrics_text([SNAPSHOT]), CONTENT_TYPE), {"pause": told.pause, "record": told.record}, **more
     )
 
 

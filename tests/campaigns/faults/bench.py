@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -39,6 +40,7 @@ class Bench:
         words = ["mount", "-t", "tmpfs", "-o", DISK, "tmpfs", str(self.state)]
         self.mounted = subprocess.run(words, capture_output=True).returncode == 0
         self.camera, self.broker = Camera(CLIP, free_port()), Broker(folder / "broker")
+        self.cameras = [self.camera, Camera(CLIP, free_port())] if kit.two else [self.camera]
         self.broker.start()
         self.listener = Listener(self.broker)
         self.stick, self.clock = folder / "stick", folder / "clock"
@@ -53,7 +55,9 @@ class Bench:
 
     def text(self, **other: Any) -> str:
         """The configuration, with other values."""
-        return config_text(self.folder, self.camera.url, self.broker.port, self.page, self._device, **other)
+        return config_text(
+            self.folder, [c.url for c in self.cameras], self.broker.port, self.page, self._device, **other
+        )
 
     def set_clock(self, seconds: int) -> None:
         """Set the daemon's wall clock so far from this machine's; it looks at each call."""
@@ -98,9 +102,17 @@ class Bench:
 
     def missing(self) -> list[int]:
         """Snapshots that were queued and never came to the subscriber, now that the queue is empty."""
-        self.until(lambda: self.metrics().get("broker_queued", 1.0) <= 1.0, "the broker's queue is not emptied")
-        told = ("kiosk/state", "kiosk/history")
-        return ledger.missing_numbers([t for name, t, kept in self.listener.heard if name in told and not kept])
+        self.until(lambda: self._queued() <= 1.0, "the broker's queue is not emptied")
+        told = defaultdict[str, list[str]](list)
+        for topic, text, kept in self.listener.heard:
+            whose, _, what = topic.rpartition("/")
+            if what in ("state", "history") and not kept:
+                told[whose].append(text)
+        return [number for texts in told.values() for number in ledger.missing_numbers(texts)]
+
+    def _queued(self) -> float:
+        """The most that waits for the broker, of any camera; 1 when nobody answers."""
+        return max((v for name, v in self.metrics().items() if name.startswith("broker_queued")), default=1.0)
 
     def said(self) -> str:
         """The log."""
@@ -109,7 +121,8 @@ class Bench:
     def close(self) -> None:
         """End everything and leave nothing behind."""
         self.supervisor.stop()
-        self.camera.switch_off()
+        for camera in self.cameras:
+            camera.switch_off()
         self.listener.close()
         self.broker.stop()
         if self.mounted:

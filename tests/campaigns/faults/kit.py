@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,9 @@ DEADLINE_S, COMMIT_S, GIVE_UP_S, WATCHDOG_S = 1.0, 0.5, 18.0, 22.0
 """Shorter than a kiosk's own, so that a round takes seconds. The watchdog comes after giving up, as in the unit."""
 INTERVAL_S, INFER_FPS = 0.5, 10.0
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-CONFIG = """
-[source]
-what = "{url}"
-deadline_s = {deadline}
+SPARED = "spared"
+"""The camera that nothing is done to, where there are two."""
+CONFIG = """{sources}
 [model]
 detector = "yunet"
 threads = 1
@@ -49,23 +49,29 @@ class Kit:
     Attributes:
         apart: its device lives in a worker, as an accelerator does; else in the daemon, as is usual for the processor.
         clock: the daemon's wall clock can be set; stick: its device is an accelerator that can be pulled out.
+        two: beside the camera stands another, which nothing is done to.
     """
 
     name: str
     apart: bool = True
     clock: bool = False
     stick: bool = False
+    two: bool = False
 
 
 USUAL = Kit("usual", apart=False)
 PLAIN, CLOCK, STICK = Kit("plain"), Kit("clock", clock=True), Kit("stick", stick=True)
+TWO = Kit("two", apart=False, two=True)
 
 
-def config_text(folder: Path, url: str, broker: int, page: int, device: str, infer_fps: float = INFER_FPS) -> str:
-    """A configuration; `device` are lines of [model]."""
+def config_text(
+    folder: Path, urls: Sequence[str], broker: int, page: int, device: str, infer_fps: float = INFER_FPS
+) -> str:
+    """A configuration; `urls` are the camera's and that of another beside it, `device` are lines of [model]."""
+    named = [f'[[source]]\nname = "{name}"' for name in ("hurt", SPARED)] if len(urls) > 1 else ["[source]"]
+    told = [f'{head}\nwhat = "{url}"\ndeadline_s = {DEADLINE_S}' for head, url in zip(named, urls, strict=True)]
     return PLACE + CONFIG.format(
-        url=url,
-        deadline=DEADLINE_S,
+        sources="\n".join(told),
         device=device,
         infer_fps=infer_fps,
         give_up=GIVE_UP_S,

@@ -87,7 +87,7 @@ def measure(folder: Path, seconds: float) -> tuple[list[dict[str, Any]], dict[in
     camera, broker, page = Camera(CLIP, free_port()), Broker(folder / "broker"), free_port()
     broker.start()
     config, out = folder / "config.toml", folder / "out"
-    config.write_text(config_text(folder, camera.url, broker.port, page, ""), encoding="utf-8")
+    config.write_text(config_text(folder, [camera.url], broker.port, page, ""), encoding="utf-8")
     arrivals = Arrivals(page)
     arrivals.start()
     try:

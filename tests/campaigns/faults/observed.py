@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from fer_edge.runtime.config import KioskConfig, load_config
-from fer_edge.runtime.kiosk.daemon import Frames
+from fer_edge.runtime.kiosk.camera import Frames
 from fer_edge.runtime.kiosk.kiosk import Kiosk
 from fer_edge.runtime.kiosk.systemd import Notifier
 from fer_edge.runtime.status.snapshot import Snapshot
@@ -26,9 +26,10 @@ class Noting:
     """Frames on their way to the daemon, and snapshots on their way out of it."""
 
     def __init__(self, kiosk: Kiosk) -> None:
-        self._frames: Frames = kiosk.daemon.frames
+        (camera,) = kiosk.daemon.cameras
+        self._frames: Frames = camera.frames
         self.dropped = 0
-        self._tally = kiosk.pipeline.tally
+        self._tally = camera.pipeline.tally
         self._limits = kiosk.daemon.limits
         self._at_s = self._taken_s = self._told_s = 0.0
         self._before = dict[str, float]()
@@ -57,6 +58,11 @@ class Noting:
             self.lines.append({"frames": snapshot.frames, "at_s": self._at_s, "stages": stages, "told_s": now})
         self._told, self._told_s = told, now
 
+    def stand_between(self, kiosk: Kiosk) -> None:
+        """Take the frames' and the publishers' places in its camera."""
+        (camera,) = kiosk.daemon.cameras
+        camera.frames, camera.publish = self, [self.publish, *camera.publish]
+
 
 def main(config_path: Path, out: Path, seconds: float) -> int:
     """Run it so long."""
@@ -67,7 +73,7 @@ def main(config_path: Path, out: Path, seconds: float) -> int:
     kiosk = Kiosk(read(), read, Notifier())
     try:
         noting = Noting(kiosk)
-        kiosk.daemon.frames, kiosk.daemon.publish = noting, [noting.publish, *kiosk.daemon.publish]
+        noting.stand_between(kiosk)
         threading.Timer(seconds, kiosk.daemon.stop).start()
         code = kiosk.daemon.run()
     finally:

@@ -16,7 +16,7 @@ from fer_edge.runtime.inference.worker_client import CALL_S
 from . import ledger
 from .bench import Bench
 from .fault import OPEN_DEVICE_S, START_S, STEADY_GAP_S, Fault, Over
-from .kit import COMMIT_S, INFER_FPS, STICK
+from .kit import COMMIT_S, INFER_FPS, STICK, TWO
 from .supervisor import children_of, read_rules, runs
 
 BACK_S = FIRST_WAIT_S * (1 + JITTER) + OPEN_DEVICE_S + STEADY_GAP_S
@@ -25,11 +25,14 @@ AWAY_S = (1.0, 3.0)
 
 def worker_of(bench: Bench) -> int:
     """The number of the worker's process."""
-    mine = [
-        pid for pid in children_of(bench.supervisor.pid) if b"worker.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    assert mine, "there is no worker"
-    return mine[0]
+    return processes_of(bench, b"worker.py")[0]
+
+
+def processes_of(bench: Bench, script: bytes) -> list[int]:
+    """The kiosk's children that run a script of ours; there must be one."""
+    mine = [pid for pid in children_of(bench.supervisor.pid) if script in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert mine, f"no process runs {script.decode()}"
+    return mine
 
 
 def crash(bench: Bench, chance: random.Random) -> Over:
@@ -42,6 +45,16 @@ def hang(bench: Bench, chance: random.Random) -> Over:
     """The vendor's library does not return."""
     os.kill(worker_of(bench), signal.SIGSTOP)
     return Over(monotonic())
+
+
+def one_capture_killed(bench: Bench, chance: random.Random) -> Over:
+    """SIGKILL for the process that reads one of two cameras, while the other's reads on."""
+    lost = bench.said().count(" lost: ")
+    os.kill(chance.choice(processes_of(bench, b"camera_child.py")), signal.SIGKILL)
+    bench.until(lambda: bench.said().count(" lost: ") > lost, "it was not noticed", 20)
+    over = Over(monotonic())
+    assert bench.said().count(" lost: ") == lost + 1, "the other camera was lost too"
+    return over
 
 
 def absent_at_start(bench: Bench, chance: random.Random) -> Over:
@@ -122,5 +135,13 @@ def faults() -> tuple[Fault, ...]:
     return (
         *OF_WORKER,
         Fault("SIGKILL during writes", killed, 13.0, "the commit that was lost, RestartSec, start", back_s),
+        Fault(
+            "one of two capture processes SIGKILL",
+            one_capture_killed,
+            STEADY_GAP_S,
+            "none: the other goes on",
+            camera=True,
+            kit=TWO,
+        ),
         Fault("broken config and SIGHUP", broken_config, STEADY_GAP_S, "none", told=False),
     )

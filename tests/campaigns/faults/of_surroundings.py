@@ -18,7 +18,7 @@ from fer_edge.runtime.storage import kiosk_path
 from . import ledger
 from .bench import Bench
 from .fault import OPEN_SOURCE_S, STEADY_GAP_S, Fault, Over, latest_attempt
-from .kit import CLOCK, DEADLINE_S, FAKETIME
+from .kit import CLOCK, DEADLINE_S, FAKETIME, SPARED, TWO
 
 GONE_S = 5.0
 HANGS_S = (2.0, 5.0)
@@ -38,6 +38,19 @@ def gone(bench: Bench, chance: random.Random) -> Over:
     sleep(GONE_S)
     bench.camera.switch_on()
     return Over(monotonic())
+
+
+def one_gone(bench: Bench, chance: random.Random) -> Over:
+    """One of two switched off for five seconds: the other's picture comes all the while."""
+    lost = spared_lost(bench)
+    over = gone(bench, chance)
+    assert spared_lost(bench) == lost, "the other camera was lost too"
+    return over
+
+
+def spared_lost(bench: Bench) -> int:
+    """How often the camera that nothing is done to was lost."""
+    return bench.said().count(f"source {SPARED} lost")
 
 
 def hang(bench: Bench, chance: random.Random) -> Over:
@@ -159,6 +172,14 @@ FAULTS = (
         "up to 5 s of hanging, opening",
         max(HANGS_S[1], DEADLINE_S + FIRST_WAIT_S * (1 + JITTER)) + OPEN_SOURCE_S + STEADY_GAP_S,
         camera=True,
+    ),
+    Fault(
+        "one of two cameras gone for 5 s",
+        one_gone,
+        STEADY_GAP_S,
+        "none: the other goes on",
+        camera=True,
+        kit=TWO,
     ),
     Fault("camera resolution change", other_resolution, STEADY_GAP_S, "none", told=False),
     Fault("broker down 10 s", broker_down, STEADY_GAP_S, "none"),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fer_edge.runtime.config import KioskConfig, load_config
+from fer_edge.runtime.config.sections import Source
 from fer_edge.runtime.kiosk.kiosk import Kiosk
 from fer_edge.runtime.kiosk.logs import start_log
 from fer_edge.runtime.kiosk.systemd import Notifier
@@ -24,8 +25,10 @@ def main(config_path: Path, clip: Path, width: int, count: int) -> int:
     def read() -> KioskConfig:
         return load_config(config_path, os.environ, [])
 
-    def capture(config: KioskConfig, told: Callable[[State], None]) -> Capture:
-        return Capture(lambda: Memory(clip, width, count), every=True, on_state=told)
+    def capture(
+        config: KioskConfig, source: Source, told: Callable[[State], None], on_news: Callable[[], None]
+    ) -> Capture:
+        return Capture(lambda: Memory(clip, width, count), every=True, on_state=told, on_news=on_news)
 
     config = read()
     start_log(config.log.level)
@@ -34,7 +37,7 @@ def main(config_path: Path, clip: Path, width: int, count: int) -> int:
         code = kiosk.daemon.run()
     finally:
         kiosk.close()
-    tally = kiosk.pipeline.tally
+    tally = kiosk.daemon.cameras[0].pipeline.tally
     told = {"frames": tally.frames, "faces": tally.faces, "observations": sum(tally.labels.values())}
     stages = {f"{stage}_ms": 1000 * spent / max(tally.frames, 1) for stage, spent in tally.seconds.items()}
     print(json.dumps({**told, **stages}))

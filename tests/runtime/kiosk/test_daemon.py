@@ -16,12 +16,14 @@ from fer_edge.errors import DeviceFailed, DeviceNotFound, OutputError
 from fer_edge.runtime.backends import open_backend
 from fer_edge.runtime.inference.classifier import Classifier
 from fer_edge.runtime.inference.supervisor import SupervisedBackend
-from fer_edge.runtime.kiosk.daemon import GAVE_UP, NOT_FINITE_S, TAKE_S, Daemon
+from fer_edge.runtime.kiosk.camera import NOT_FINITE_S, TAKE_S, Camera
+from fer_edge.runtime.kiosk.daemon import GAVE_UP, Daemon
 from fer_edge.runtime.kiosk.logs import HealthLog
 from fer_edge.runtime.kiosk.systemd import Notifier
 from fer_edge.runtime.pipeline import Pipeline
 from fer_edge.runtime.sources import open_source
-from fer_edge.runtime.status.snapshot import HERE_S, Aggregate, Condition, Snapshot
+from fer_edge.runtime.status.health import Condition
+from fer_edge.runtime.status.snapshot import HERE_S, Aggregate, Snapshot
 from fer_edge.runtime.types import Frame, Observation, Stamped
 from fer_edge.runtime.vision.detectors import open_detector
 from fer_edge.runtime.vision.quality_gate import UNSUITABLE
@@ -44,7 +46,6 @@ class Clip:
 
     def take(self, timeout_s: float) -> Stamped | None:
         if not self.there:
-            self._now[0] += timeout_s
             return None
         self._now[0] += 0.08
         frame = next(self._frames, None)
@@ -115,32 +116,57 @@ class Systemd:
 
 
 class Kiosk:
-    """A daemon with everything that a test looks at."""
+    """A daemon with everything that a test looks at; with several clips, a camera of each."""
 
     def __init__(
-        self, bundle: Bundle, clip: Path, fallback: bool = False, systemd: Systemd | None = None, **more: object
+        self,
+        bundle: Bundle,
+        *clips: Path,
+        fallback: bool = False,
+        systemd: Systemd | None = None,
+        least_group: int = 1,
+        **more: object,
     ) -> None:
         self.now = [100.0]
-        self.frames = Clip(clip, self.now)
         stand_in: Callable[[], Device] | None = (
             (lambda: type("StandIn", (Device,), {"there": True})(bundle)) if fallback else None
         )
         backend = SupervisedBackend(lambda: Device(bundle), stand_in, clock=lambda: self.now[0])
         classifier = Classifier(bundle, bundle.artifact("onnx", "int8"), backend=backend)
-        pipeline = Pipeline(open_detector("yunet")[0], classifier, ExponentialSmoother(bundle.labels))
         self.seen: list[Observation] = []
         self.told: list[Snapshot] = []
         self.full = False
+        self.cameras = [
+            Camera(
+                Clip(clip, self.now),
+                Pipeline(open_detector("yunet")[0], classifier, ExponentialSmoother(bundle.labels)),
+                [self],
+                [self.told.append],
+                name="" if len(clips) == 1 else f"camera-{number}",
+                aggregate=Aggregate(least_group),
+                clock=lambda: self.now[0],
+            )
+            for number, clip in enumerate(clips)
+        ]
+        self.camera = self.cameras[0]
         self.daemon = Daemon(
-            self.frames,
-            pipeline,
+            self.cameras,
             classifier,
-            [self],
-            [self.told.append, HealthLog().publish],
             systemd.notifier(self.now) if systemd else Notifier({}),
+            self.wait,
+            tell=HealthLog().tell,
             clock=lambda: self.now[0],
             **more,  # type: ignore[arg-type]
         )
+
+    @property
+    def frames(self) -> Clip:
+        assert isinstance(self.camera.frames, Clip)
+        return self.camera.frames
+
+    def wait(self, timeout_s: float) -> None:
+        """As long as no camera has anything new."""
+        self.now[0] += timeout_s
 
     def write(self, frame: Frame, observations: tuple[Observation, ...]) -> None:
         if self.full:
@@ -189,7 +215,7 @@ def test_a_clip_from_start_to_end(bundle: Bundle, clip: Path, yunet: Path, syste
 
 def test_nothing_about_one_face_gets_out(bundle: Bundle, clip: Path, yunet: Path) -> None:
     """With a group of two at least, one man before the camera is not told of; no snapshot has a box or a number."""
-    kiosk = Kiosk(bundle, clip, aggregate=Aggregate(least_group=2))
+    kiosk = Kiosk(bundle, clip, least_group=2)
     kiosk.steps(30)  # at 12.5 a second
     assert len(kiosk.told) > 2
     assert all(s.faces is None and not s.shares and not s.window for s in kiosk.told)
@@ -202,8 +228,8 @@ def test_whether_resting_faces_are_known_is_told_of_enough_faces(
     bundle: Bundle, clip: Path, yunet: Path, least_group: int, told: set[str | None]
 ) -> None:
     """The man of the clip smiles all the time, which is no resting face; with a group of two he is not told of."""
-    kiosk = Kiosk(bundle, clip, aggregate=Aggregate(least_group=least_group))
-    kiosk.daemon.pipeline.resting = OwnRest(bundle.labels, seconds=1)
+    kiosk = Kiosk(bundle, clip, least_group=least_group)
+    kiosk.camera.pipeline.resting = OwnRest(bundle.labels, seconds=1)
     kiosk.steps(30)
     assert {snapshot.device.get("baseline") for snapshot in kiosk.told[2:]} == told
     assert {seen.label for seen in kiosk.seen} == {"happy"}
@@ -278,7 +304,7 @@ def test_a_stand_in_is_degraded(bundle: Bundle, clip: Path, yunet: Path, monkeyp
     monkeypatch.setattr(Device, "there", False)
     assert kiosk.steps(5) is Condition.DEGRADED
     assert kiosk.daemon.health.reason == "the processor stands in for the device"
-    assert kiosk.daemon.snapshot(kiosk.now[0]).device["degraded"] is True
+    assert kiosk.camera.snapshot(kiosk.daemon.moment(kiosk.now[0])).device["degraded"] is True
 
 
 def test_nobody_there_and_the_device_is_asked_all_the_same(
@@ -336,9 +362,9 @@ def test_paused_nothing_is_looked_at(bundle: Bundle, clip: Path, yunet: Path) ->
     kiosk.steps(3)
     assert kiosk.told[-1].faces == 1
     kiosk.daemon.pause(True)
-    count = kiosk.daemon.pipeline.tally.frames
+    count = kiosk.camera.pipeline.tally.frames
     assert kiosk.steps(20) is Condition.OK
-    assert kiosk.daemon.pipeline.tally.frames == count
+    assert kiosk.camera.pipeline.tally.frames == count
     assert kiosk.told[-1].paused
     assert kiosk.told[-1].faces is None  # nobody looked: 0 would be an empty room
     kiosk.daemon.pause(False)
@@ -349,7 +375,91 @@ def test_paused_nothing_is_looked_at(bundle: Bundle, clip: Path, yunet: Path) ->
 def test_stopping(bundle: Bundle, clip: Path, yunet: Path) -> None:
     kiosk = Kiosk(bundle, clip, checks=[lambda: kiosk.daemon.stop() or ""])
     assert kiosk.daemon.run() == 0
-    assert kiosk.daemon.pipeline.tally.frames == 1
+    assert kiosk.camera.pipeline.tally.frames == 1
+
+
+def of(kiosk: Kiosk, number: int) -> list[Snapshot]:
+    """What was told of one of its cameras."""
+    return [snapshot for snapshot in kiosk.told if snapshot.camera == f"camera-{number}"]
+
+
+def test_faces_of_all_cameras_are_one_batch(
+    bundle: Bundle, clip: Path, yunet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each camera's observations are those that it would have made alone."""
+    alone = Kiosk(bundle, clip)
+    alone.steps(20)
+    sizes = []
+    answer = Device.infer
+    monkeypatch.setattr(Device, "infer", lambda self, batch: sizes.append(len(batch)) or answer(self, batch))
+    kiosk = Kiosk(bundle, clip, clip, clip)
+    kiosk.steps(20)
+    assert sizes.count(3) >= 18
+    assert [camera.pipeline.tally.frames for camera in kiosk.cameras] == [20] * 3
+    one, two, three = (kiosk.seen[first::3] for first in range(3))
+    assert [(o.frame, o.track, o.label) for o in one] == [(o.frame, o.track, o.label) for o in alone.seen]
+    assert one == two == three
+
+
+def test_a_camera_that_dies_leaves_the_others_alone(
+    bundle: Bundle, clip: Path, yunet: Path, systemd: Systemd, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fer_edge")
+    kiosk = Kiosk(bundle, clip, clip, systemd=systemd)
+    kiosk.empty_room()
+    assert kiosk.steps(5) is Condition.OK
+    dead, live = kiosk.cameras
+    kiosk.frames.there = False
+    assert isinstance(live.frames, Clip)
+    live.frames.play(Frame(i, i * 0.08, np.zeros((120, 160, 3), np.uint8)) for i in range(10_000))
+    systemd.heard()
+    frames = live.pipeline.tally.frames
+    assert kiosk.steps(400) is Condition.DEGRADED  # 32 s, after which a lone camera ends the kiosk
+    assert live.pipeline.tally.frames == frames + 400
+    assert (dead.health.condition, live.health.condition) == (Condition.FAILED, Condition.OK)
+    assert {s.health.condition for s in of(kiosk, 1)[1:]} == {Condition.OK}
+    assert of(kiosk, 0)[-1].health.reason.startswith("no frame for 3")
+    words = systemd.heard()
+    assert words.count("WATCHDOG=1") > 50
+    assert any(word.startswith("STATUS=degraded: camera-0: no frame for") for word in words)
+    lines = [r.getMessage().split(" for")[0] for r in caplog.records if r.name.startswith("fer_edge")][-1:]
+    assert lines == ["degraded: camera-0: no frame"]
+    kiosk.frames.there = True
+    assert kiosk.steps(3) is Condition.OK
+    kiosk.frames.there = live.frames.there = False
+    assert kiosk.daemon.run() == GAVE_UP
+
+
+def test_a_file_that_ends_leaves_the_others_alone(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    kiosk = Kiosk(bundle, clip, clip)
+    kiosk.frames.play(iter(()))
+    assert kiosk.steps(40) is Condition.DEGRADED
+    assert kiosk.cameras[0].health.reason == "its file was read to the end"
+    assert kiosk.daemon.run() == 0  # when the other's has ended too
+
+
+def test_cameras_are_never_added_up(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    """One person before each of three cameras is no group; that all work for one model tells nothing either."""
+    kiosk = Kiosk(bundle, clip, clip, clip, least_group=2)
+    kiosk.steps(30)
+    assert len(kiosk.seen) > 80
+    assert all(s.faces is None and not s.shares and not s.window and s.told is None for s in kiosk.told)
+    assert all((s.fps, s.latency_ms, s.dropped, s.stages_ms) == (None, None, None, {}) for s in kiosk.told)
+
+
+def test_one_cameras_speed_tells_nothing_of_another_with_too_few(bundle: Bundle, clip: Path, yunet: Path) -> None:
+    """Two people before the first camera may be told of, and one before the second makes that one's work longer."""
+    kiosk = Kiosk(bundle, clip, clip, least_group=2)
+    pair, single = kiosk.cameras
+    twice = pair.aggregate.update
+    pair.aggregate.update = lambda now, seen: twice(now, [*seen, observation(99, "sad")])  # type: ignore[method-assign]
+    kiosk.steps(30)
+    assert {s.faces for s in of(kiosk, 0)[1:]} == {2}
+    assert all((s.fps, s.latency_ms, s.stages_ms) == (None, None, {}) for s in kiosk.told)
+    assert all(s.faces is None for s in of(kiosk, 1))
+    single.aggregate.least_group = 1
+    kiosk.steps(30)
+    assert of(kiosk, 0)[-1].fps
 
 
 def observation(track: int, label: str) -> Observation:

@@ -205,7 +205,7 @@ def test_the_store_has_the_columns_that_are_told(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store" / "kiosk.db")) as database:
         columns = {row[1] for row in database.execute("PRAGMA table_info(observations)")}
     told = (ROOT / "docs" / "data.md").read_text()
-    assert columns == {"seq", "wall_ms", "clock_ok", "run", "track", "label", "confidence", "probabilities"}
+    assert columns == {"seq", "wall_ms", "clock_ok", "run", "track", "label", "confidence", "probabilities", "camera"}
     assert all(f"`{column}`" in told for column in columns)
 
 

@@ -71,6 +71,21 @@ def test_only_moments_with_enough_people_are_told(store: Store) -> None:
     assert set(store.told()) == {11, 6, 4, 3, 2, 0}
 
 
+def test_cameras_are_not_added_up(store: Store) -> None:
+    """A person before each of three cameras in one millisecond, with equal track numbers and with different ones."""
+    store.clock.wall_ms = 1000 * NOW_S - 3000
+    for number, camera in enumerate(("door", "hall", "stairs")):
+        store.history.of(camera).write(FRAME, [SEEN, replace(SEEN, track=10 + number)])
+    assert store.told() == {}
+    store.clock.wall_ms = 1000 * NOW_S - 12000
+    store.history.of("hall").write(FRAME, [replace(SEEN, track=n) for n in (1, 2, 3)])
+    assert store.told() == {}
+    timelines = [
+        Timeline(store.folder, lambda: 3, lambda: NOW_S, name).columns() for name in ("door", "hall", "stairs")
+    ]
+    assert timelines == [{}, {2: {"happy": 1.0}}, {}]
+
+
 def test_another_run_counts_its_people_anew(store: Store) -> None:
     store.see(12, "sad", "sad")
     assert store.history.commit()

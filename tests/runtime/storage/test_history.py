@@ -522,6 +522,20 @@ def test_a_store_of_version_1_is_brought_to_date(folder: Path) -> None:
     assert set(ask(folder, made)) == set(ask(new, made))  # a migrated store is no special case
 
 
+def test_a_store_of_version_2_is_of_one_camera_without_a_name(folder: Path) -> None:
+    fill(folder, 2)
+    with closing(sqlite3.connect(kiosk_path(folder))) as database:
+        database.execute("ALTER TABLE observations DROP COLUMN camera")
+        database.execute("PRAGMA user_version = 2")
+    sink = store(folder, Time(NOON + DAY))
+    sink.of("door").write(FRAME, [seen()])
+    sink.close()
+    assert [row.camera for row in kept(folder)] == ["", "", "door"]
+    new, made = folder.with_name("new"), "SELECT name, sql FROM sqlite_master"
+    fill(new, 1)
+    assert set(ask(folder, made)) == set(ask(new, made))
+
+
 def test_a_migration_that_fails_leaves_the_old_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_first(folder)
 
@@ -613,7 +627,7 @@ def test_aggregates_withhold_small_groups(folder: Path, tmp_path: Path) -> None:
     assert (done.lines, done.withheld) == (2, 1)
     with (tmp_path / "a.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == ["from", "to", "clock_ok", "faces", "observations", "share_happy", "share_sad"]
+    assert list(table[0]) == ["from", "to", "camera", "clock_ok", "faces", "observations", "share_happy", "share_sad"]
     assert table[1]["share_sad"] == "0.25"
     assert table[0]["to"] < table[1]["from"]
 
@@ -626,6 +640,26 @@ def test_faces_that_were_not_read_make_no_group(folder: Path) -> None:
         assert groups(database, 15, 2) == ([], 1)
         (told,), _ = groups(database, 15, 1)
     assert told.shares == pytest.approx({UNSUITABLE: 2 / 3, "happy": 1 / 3})
+
+
+def test_one_person_before_each_of_three_cameras_is_no_group(folder: Path) -> None:
+    """Stamped in the same millisecond, with the same and with other track numbers; a group is told of its camera."""
+    time = Time()
+    sink = store(folder, time)
+    for first in (1, 1, 1):
+        for number, camera in enumerate(("door", "hall", "stairs")):
+            sink.of(camera).write(FRAME, [seen(first + number, "sad"), seen(9, UNSUITABLE)])
+        time.passes(20)
+    sink.commit()
+    with reading(folder) as database:
+        assert groups(database, 15, 2) == ([], 3)
+    sink.of("hall").write(FRAME, [seen(n, "happy") for n in (1, 2, 3)])
+    sink.of("door").write(FRAME, [seen(1, "sad")])
+    sink.close()
+    with reading(folder) as database:
+        (told,), withheld = groups(database, 15, 3)
+    assert (told.camera, told.faces, told.observations, told.shares) == ("hall", 3, 3, {"happy": 1.0})
+    assert withheld == 2
 
 
 def test_one_person_who_returns_is_never_exported(folder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
-from fer_edge.runtime.status.snapshot import Condition, state_of
+from fer_edge.runtime.status.health import Condition
+from fer_edge.runtime.status.snapshot import state_of
 from fer_edge.runtime.web.app import application
 from fer_edge.runtime.web.connections import Connections
 from fer_edge.runtime.web.events import Events

@@ -16,7 +16,8 @@ import pytest
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.runtime.report.colors import COLORS, hex_of
-from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
+from fer_edge.runtime.status.health import Condition, Health
+from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.web.server import WebServer
 from fer_edge.runtime.web.settings import KioskControl, Notice
 from support.chromium import Browser, chromium

@@ -181,7 +181,7 @@ def test_while_paused_no_picture_is_looked_at(server: WebServer, camera: Camera)
     stream = Viewer(server)
     stream.numbers(1)
     server.publish(replace(SNAPSHOT, paused=True))
-    until(lambda: server._events is not None and '"paused": true' in server._events.newest)
+    until(lambda: server._events is not None and '"paused": true' in server._events.newest[""])
     at_rest(camera)
     asked = camera.asked
     server.publish(SNAPSHOT)

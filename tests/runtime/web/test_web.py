@@ -16,8 +16,9 @@ pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
 from fer_edge.errors import UsageError
 from fer_edge.runtime.html import Markup, Template
+from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
-from fer_edge.runtime.status.snapshot import Condition, Health, Snapshot
+from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.web import events
 from fer_edge.runtime.web import server as running
 from fer_edge.runtime.web.events import MAX_STREAMS
@@ -59,7 +60,7 @@ def test_what_is_there_on_this_machine(start: Callable[..., WebServer]) -> None:
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json; charset=utf-8")
     assert json.loads(body)["shares"] == {"happy": 0.5, "neutral": 0.5}
     answer, body = ask(server, "/metrics")
-    assert (answer.headers["Content-Type"], body.decode()) == (CONTENT_TYPE, metrics_text(SNAPSHOT))
+    assert (answer.headers["Content-Type"], body.decode()) == (CONTENT_TYPE, metrics_text([SNAPSHOT]))
     assert ask(server, "/healthz")[0].status == 200
     answer, body = ask(server, "/")
     assert b"/api/state" in body

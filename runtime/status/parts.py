@@ -1,18 +1,19 @@
-"""Metrics of `/metrics` beside the snapshot's: of the history, the broker, the source and the processor."""
+"""Metrics of `/metrics` beside the snapshot's: of history, broker, sources, device and processor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..status.prometheus import Metric, single
+from .prometheus import Metric, of_camera, single
 
 if TYPE_CHECKING:
     from ..inference.classifier import Classifier
-    from ..mqtt.publisher import MqttPublisher
+    from ..kiosk.rate_limit import RateLimit
+    from ..mqtt.publisher import LinkState, MqttPublisher
     from ..sources.capture import Capture
     from ..storage.history import History
-    from .rate_limit import RateLimit
 
 
 def history_metrics(history: History) -> list[Metric]:
@@ -25,24 +26,31 @@ def history_metrics(history: History) -> list[Metric]:
     ]
 
 
-def broker_metrics(broker: MqttPublisher | None) -> list[Metric]:
-    """Of the broker; nothing without one."""
-    if broker is None:
-        return []
-    state = broker.state()
+def broker_metrics(brokers: Mapping[str, MqttPublisher]) -> list[Metric]:
+    """Of the broker, by camera; nothing without one."""
+    states = {camera: broker.state() for camera, broker in brokers.items()}
+    about: list[tuple[str, str, Callable[[LinkState], float], bool]] = [
+        ("broker_connected", "1 while the broker has accepted us.", lambda s: float(s.connected), False),
+        ("broker_queued", "Snapshots that the broker has not acknowledged.", lambda s: s.queued, False),
+        ("broker_delivered_total", "Snapshots that it has acknowledged.", lambda s: s.delivered, True),
+        ("broker_dropped_total", "Snapshots dropped because the queue was full.", lambda s: s.dropped, True),
+    ]
     return [
-        single("broker_connected", "1 while the broker has accepted us.", float(state.connected)),
-        single("broker_queued", "Snapshots that the broker has not acknowledged.", state.queued),
-        single("broker_delivered_total", "Snapshots that it has acknowledged.", state.delivered, counter=True),
-        single("broker_dropped_total", "Snapshots dropped because the queue was full.", state.dropped, counter=True),
+        Metric(name, words, [(of_camera(camera), value(state)) for camera, state in states.items()], counter)
+        for name, words, value, counter in about
     ]
 
 
-def machine_metrics(capture: Capture, classifier: Classifier) -> list[Metric]:
-    """Of the source and the device."""
+def source_metrics(captures: Mapping[str, Capture]) -> list[Metric]:
+    """Of the sources, by camera."""
+    reopened = [(of_camera(camera), capture.reopened) for camera, capture in captures.items()]
+    return [Metric("source_reopened_total", "How often the source was opened again.", reopened, counter=True)]
+
+
+def device_metrics(classifier: Classifier) -> list[Metric]:
+    """Of the device."""
     about = classifier.describe()
     return [
-        single("source_reopened_total", "How often the source was opened again.", capture.reopened, counter=True),
         single("device_restarts_total", "How often the device was opened again.", about.get("restarts", 0), True),
         single(
             "device_degraded", "1 while the processor stands in for the device.", float(bool(about.get("degraded")))
