@@ -56,7 +56,7 @@ class Daemon:
         cameras: Sequence[Camera],
         classifier: Classifier,
         notifier: Notifier,
-        wait: Callable[[float], object],
+        arrived: threading.Event,
         *,
         tell: Callable[[Health], None] = lambda health: None,
         checks: Sequence[Callable[[], str]] = (),
@@ -71,14 +71,14 @@ class Daemon:
 
         Args:
             cameras: with different names; their pipelines share the classifier.
-            wait: returns as soon as any camera may have a new frame, at the latest after so many seconds.
+            arrived: is set whenever a camera has a new frame.
             tell: takes the whole kiosk's health whenever a snapshot is published.
             checks: each says in a sentence what is wrong with a part that serves all cameras, or nothing.
             between_frames: called before each round; what was requested meanwhile is done there.
             recording: whether a session is being recorded.
         """
         self.cameras, self.classifier, self.notifier, self.checks = cameras, classifier, notifier, checks
-        self.limits, self._wait, self._tell = limits, wait, tell
+        self.limits, self._arrived, self._tell = limits, arrived, tell
         self._rate_limit, self._recording = rate_limit or RateLimit(), recording
         self._between_frames, self._clock, self._clock_ok = between_frames, clock, clock_ok
         self._stop = threading.Event()
@@ -107,9 +107,10 @@ class Daemon:
     def step(self) -> None:
         """Requests, a frame of each camera at most, then health, systemd's watchdog and the snapshots that are due."""
         self._between_frames()
+        self._arrived.clear()  # before looking: what comes after the look ends the wait
         taken = self._take()
         if not taken:
-            self._wait(TAKE_S)
+            self._arrived.wait(TAKE_S)
             taken = self._take()
         if taken and not self.paused:
             self._process(taken)

@@ -174,7 +174,7 @@ class Kiosk:
             [self._camera(name, parts) for name, parts in self.parts.items()],
             self.classifier,
             self._notifier,
-            self._wait,
+            self._arrived,
             tell=HealthLog().tell,
             checks=[part.check for part in parts if part is not None],
             rate_limit=self.rate_limit,
@@ -183,11 +183,6 @@ class Kiosk:
             recording=lambda: any(parts.recorder.active for parts in self.parts.values()),
             clock_ok=clock_synchronised,
         )
-
-    def _wait(self, timeout_s: float) -> None:
-        """Until a camera has news. What comes before the clearing, the look after it finds; the rest wakes again."""
-        self._arrived.wait(timeout_s)
-        self._arrived.clear()
 
     def close(self) -> None:
         """Close every part, whatever the others do; calling it twice is harmless."""
