@@ -189,7 +189,10 @@ class Kiosk:
         self._open.close()
 
     def _handle_requests(self) -> None:
-        """Carry out what was asked for since the last frame."""
+        """Carry out what was asked for since the last frame, and end what a camera that failed cannot end by frames."""
+        for camera in self.daemon.cameras:
+            if camera.health.condition is Condition.FAILED:
+                self.parts[camera.name].recorder.stop("the camera failed")
         for name, on in self.requests.take().items():
             if name == RELOAD:
                 self._reload()
