@@ -36,15 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="csv", help="export: (default: csv)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="export: the file to write")
     parser.add_argument("--replace", action="store_true", help="export: overwrite FILE")
-    parser.add_argument("--since", type=_moment, metavar="DATE", help="export: from this moment on, " + _DATE)
-    parser.add_argument("--until", type=_moment, metavar="DATE", help="export: up to, but not at this moment")
+    parser.add_argument("--since", type=moment, metavar="DATE", help="export: from this moment on, " + _DATE)
+    parser.add_argument("--until", type=moment, metavar="DATE", help="export: up to, but not at this moment")
     parser.add_argument(
         "--aggregate", type=float, metavar="MINUTES", help="export: shares over stretches of this length"
     )
     parser.add_argument(
         "--least", type=int, metavar="N", help="export: leave out moments with fewer faces at once (default: 3)"
     )
-    parser.add_argument("--before", type=_moment, metavar="DATE", help="wipe: only what is older")
+    parser.add_argument("--before", type=moment, metavar="DATE", help="wipe: only what is older")
     parser.add_argument("--yes", action="store_true", help="wipe: really")
 
 
@@ -80,16 +80,16 @@ def _check(action: str, given: Mapping[str, Any]) -> None:
     if action == "wipe" and not given["yes"]:
         from ..runtime.storage.wipe import recordings_to_wipe
 
-        what = f"what is older than {_text(before)}" if before is not None else "every observation"
+        what = f"what is older than {moment_text(before)}" if before is not None else "every observation"
         recorded = ", ".join(map(str, recordings_to_wipe(given["folder"], before)))
         raise UsageError(
             f"nothing was removed: this would remove {what} from {given['folder']}"
             f"{f' and these recordings: {recorded}' if recorded else ''} for good",
-            hint=" ".join([again, *(["--before", _text(before)] if before is not None else []), "--yes"]),
+            hint=" ".join([again, *(["--before", moment_text(before)] if before is not None else []), "--yes"]),
         )
 
 
-def _moment(text: str) -> int:
+def moment(text: str) -> int:
     """Milliseconds since 1970 of an ISO date or date and time, in this machine's time zone unless it names another."""
     try:
         return round(datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone().timestamp() * 1000)
@@ -97,7 +97,8 @@ def _moment(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no date: {_DATE}") from None
 
 
-def _text(wall_ms: int) -> str:
+def moment_text(wall_ms: int) -> str:
+    """Milliseconds since 1970 as people read them, by this machine's time zone."""
     return datetime.fromtimestamp(wall_ms / 1000).astimezone().isoformat(timespec="seconds")
 
 
@@ -110,8 +111,8 @@ def _show(args: argparse.Namespace) -> int:
         return 0
     lines = [
         ("observations", f"{seen.rows:,}, in {counted(seen.runs, 'run')}"),
-        ("from", _text(seen.first_ms) if seen.first_ms is not None else "-"),
-        ("to", _text(seen.last_ms) if seen.last_ms is not None else "-"),
+        ("from", moment_text(seen.first_ms) if seen.first_ms is not None else "-"),
+        ("to", moment_text(seen.last_ms) if seen.last_ms is not None else "-"),
         ("clock not set", counted(seen.undated, "observation")),
         ("size", f"{seen.bytes / (1 << 20):.1f} MiB"),
         ("kept", _kept(seen)),
@@ -120,7 +121,7 @@ def _show(args: argparse.Namespace) -> int:
     for name, value in lines:
         print(f"{name + ':':15} {value}")
     for event in seen.events[-10:]:
-        print(f"{_text(event.wall_ms)}  run {event.run}: {event.note} ({_amount(event)})")
+        print(f"{moment_text(event.wall_ms)}  run {event.run}: {event.note} ({_amount(event)})")
     for name in seen.set_aside:
         print(f"{'set aside:':15} {name}, which was damaged")
     return 0

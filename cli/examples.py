@@ -8,9 +8,15 @@ EXAMPLES = {
         "fer-edge run clip.mp4 --out session --video",
         "fer-edge run camera:0 --seconds 60 --json",
         "fer-edge run camera:0 --resting first:2s --resting-save anna",
+        "fer-edge run camera:0 --study my-study --subject P07 --condition film",
         "fer-edge run --config /etc/fer-edge/config.toml",
     ),
     "report": ("fer-edge report session", "fer-edge report session --only csv"),
+    "study": (
+        "fer-edge study init my-study --consent form.pdf --condition rest --condition film",
+        "fer-edge study consent my-study P07 --witness 'M. Soto'",
+        "fer-edge study show my-study",
+    ),
     "train": (
         "fer-edge train --data faces --out my-bundle",
         "fer-edge train --data faces --recipe edgetpu --out my-bundle --resume",

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..words import counted
 from .main import explain, interrupted
 from .output import StatusLine
+from .study import add_joining, joining
 
 if TYPE_CHECKING:
     from ..runtime.run import Analysis, RunOptions, SessionSummary
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resting-save", metavar="NAME", help="keep that resting face (numbers, no picture) for --resting NAME"
     )
+    add_joining(parser)
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
 
 
@@ -157,6 +159,11 @@ def _options(
     seconds: float | None,
     resting_save: str | None,
     quality_gate: str | None,
+    study: Path | None,
+    subject: list[str] | None,
+    condition: str | None,
+    note: str | None,
+    assign: str | None,
     **pipeline: Any,
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
@@ -169,14 +176,15 @@ def _options(
         raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + set[0])
     if what and source:
         raise UsageError(f"two sources were given, {what} and {source}", hint=f"fer-edge run {what}")
-    if video and out is None:
+    if video and out is None and study is None:
         raise UsageError("--video needs a place to write to", hint="the same command with --out DIR")
     for name, value in (("threads", given.threads), ("seconds", seconds)):
         if value is not None and not value > 0:
             raise UsageError(f"--{name} must be positive, not {value:g}")
     if given.detect_width < 0 or 0 < given.detect_width < 64:
         raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
-    return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save)
+    joins = joining(study, subject, condition, note, assign, writes=out is not None or replace)
+    return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save, joins)
 
 
 def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> str:
@@ -199,6 +207,7 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "frames": summary.frames,
         "faces": summary.faces,
         "not_finite": summary.not_finite,
+        "subjects": dict(summary.subjects),
         "unsuitable": dict(summary.unsuitable),
         "people": None if summary.still else summary.shares.people,
         "faces_at_once": summary.shares.at_once,
@@ -269,6 +278,14 @@ def _choice(device: Mapping[str, Any]) -> str:
     return f" (the choice of {device['asked']}{over})" if device.get("asked") else ""
 
 
+def _whose(subjects: Mapping[str, int]) -> str:
+    """How often each subject's face was seen, and faces that were nobody's."""
+    seen = [f"{code} in {counted(times, 'frame')}" for code, times in subjects.items() if code]
+    other = subjects.get("", 0)
+    nobody = f"; {counted(other, 'face')} beside them, nobody's" if other else ""
+    return (", ".join(seen) or "none was seen") + nobody
+
+
 def as_text(summary: SessionSummary, name: str) -> str:
     """A summary for people; `name` is the device as it was asked for."""
     device = summary.device
@@ -281,6 +298,8 @@ def as_text(summary: SessionSummary, name: str) -> str:
         f"device:      {device['backend']} {device['version']} on {device['device']}{_choice(device)}, "
         f"{device['precision']}, {counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
     ]
+    if summary.subjects:
+        lines.append(f"subjects:    {_whose(summary.subjects)}")
     if summary.resting:
         lines.append(f"at rest:     {_rested(summary.resting)}")
     if summary.interrupted:

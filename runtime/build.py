@@ -16,6 +16,7 @@ from .inference.open_device import bundle_for, open_device, threads_for
 from .pipeline import FaceClassifier, Pipeline
 from .vision.detectors import Detector, open_detector
 from .vision.resting_face import RestingFace
+from .vision.seating import Seating
 from .vision.smoothing import open_smoother
 
 
@@ -39,6 +40,8 @@ class PipelineOptions:
         quality_gate: faces too small, cut off, turned away, dark, bright or blurred to be read are `unsuitable`.
         mirrored: each face is read twice, once mirrored; None: in pictures, not in films.
         resting: whose resting face is taken off: a profile, or what `fer-edge run --resting` takes; None: nobody's.
+        subjects: of a study, whose faces these are; empty: nobody is told apart.
+        assign: how they get their faces: see Seating.
     """
 
     bundle: Bundle | Path | str | None = None
@@ -55,6 +58,8 @@ class PipelineOptions:
     quality_gate: bool = True
     mirrored: bool | None = None
     resting: RestingProfile | Path | str | None = None
+    subjects: tuple[str, ...] = ()
+    assign: str = "seat"
 
 
 DEFAULTS = PipelineOptions()
@@ -136,4 +141,5 @@ def _row(
         max_faces=options.max_faces,
         resting=resting,
         quality_gate=options.quality_gate,
+        seating=Seating(options.subjects, options.assign) if options.subjects else None,
     )

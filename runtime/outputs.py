@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .report.pictures import PictureSink
     from .report.video import VideoSink
     from .sources import Source
+    from .types import Frame
 
 
 class Outputs:
@@ -27,17 +29,22 @@ class Outputs:
         source: Source,
         pipeline: Pipeline,
         on_notice: Callable[[str], None],
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """Open them; raises UsageError for a session that is there already, OutputError, MissingExtra."""
+        """Open them; `facts` are told of the session beside `session_facts`.
+
+        Raises UsageError for a session that is there already, OutputError, MissingExtra.
+        """
         self.sinks: list[Sink] = []
         self.paths: dict[str, Path] = {}
         self.pipeline, self.folder, self._source = pipeline, folder, source
         self.video: VideoSink | PictureSink | None = None
+        self.began_s: float | None = None
         if folder is None:
             return
         from .storage.session import StoreSink
 
-        self.store = StoreSink(folder, session_facts(source.name, source.fps, pipeline), replace)
+        self.store = StoreSink(folder, {**session_facts(source.name, source.fps, pipeline), **(facts or {})}, replace)
         self.sinks.append(self.store)
         self.paths["session"] = self.store.path
         try:
@@ -65,6 +72,16 @@ class Outputs:
             self.paths[self._kind] = self.video.path
             if self.video.notice:
                 on_notice(self.video.notice)
+
+    def begun(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The same frames; at the first the store is told when it was taken, or looked at in a file; OutputError."""
+        for frame in frames:
+            if frame.index == 0 and self.folder is not None:
+                from .storage.clock import started_facts
+
+                self.began_s = getattr(self._source, "began_s", monotonic())
+                self.store.note({**started_facts(self.began_s), "live": self._source.live})
+            yield frame
 
     def close(self, ended: str) -> None:
         """Finish store and video, each even if the other fails; raises the first OutputError."""

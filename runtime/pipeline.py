@@ -20,6 +20,7 @@ from .vision.detectors import Detector
 from .vision.quality_gate import UNSUITABLE, unsuitable
 from .vision.region_search import RegionSearch
 from .vision.resting_face import RestingFace
+from .vision.seating import Seating
 from .vision.smoothing import Smoother
 from .vision.tracker import IouTracker
 
@@ -60,6 +61,7 @@ class Tally:
         frames, faces: counts.
         not_finite: faces whose answer was NaN or infinite; they are not observed, and nothing averages over them.
         unsuitable: how many faces were not read, by the reason.
+        subjects: how many observations were whose, where subjects have seats.
         seconds: time spent in each stage.
         labels: how many observations showed each label.
     """
@@ -70,6 +72,7 @@ class Tally:
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     labels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     unsuitable: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    subjects: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -113,6 +116,7 @@ class Pipeline:
         max_faces: int = 0,
         resting: RestingFace | None = None,
         quality_gate: bool = True,
+        seating: Seating | None = None,
     ) -> None:
         """Put the parts in a row.
 
@@ -123,11 +127,12 @@ class Pipeline:
             max_faces: in one frame, the best first; 0: all.
             resting: takes the resting face off each answer, before anything else sees it.
             quality_gate: faces that cannot be read are observed as `unsuitable`, and not guessed.
+            seating: says whose face is which.
         """
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
         self.tracker, self.search = IouTracker(), RegionSearch(detector, detect_every, max_faces)
         self.tally = Tally()
-        self.infer_every_s, self.resting, self._gate = infer_every_s, resting, quality_gate
+        self.infer_every_s, self.resting, self._gate, self.seating = infer_every_s, resting, quality_gate, seating
         self._inferred_s, self._newest = float("-inf"), 0
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
@@ -140,6 +145,8 @@ class Pipeline:
         tally.frames += 1
         with tally.timing("detect"):
             found = self._find(frame)
+        if self.seating:
+            self.seating.see(found, frame.image.shape[1])
         tracks = self._due(found, frame.time_s)
         tally.faces += len(found)
         if not tracks:
@@ -160,13 +167,15 @@ class Pipeline:
             return ()
         with tally.timing("smooth"):
             told = zip(looked.tracks, looked.reasons, strict=True)
-            made = [_unread(frame, t, why) if why else self._observe(frame, t, next(answers)) for t, why in told]
+            made = [self._unread(frame, t, why) if why else self._observe(frame, t, next(answers)) for t, why in told]
         seen = tuple(observation for observation in made if observation is not None)
         tally.not_finite += len(made) - len(seen)
         for observation in seen:
             tally.labels[observation.label] += 1
             if observation.reason:
                 tally.unsuitable[observation.reason] += 1
+            if self.seating:
+                tally.subjects[observation.subject] += 1
         return seen
 
     def _reason(self, frame: Frame, track: Track, crop: Image) -> str:
@@ -204,7 +213,16 @@ class Pipeline:
             raw_label=self.classifier.labels[int(probabilities.argmax())],
             probabilities=tuple(float(p) for p in probabilities),
             box=track.face.box,
+            subject=self._subject(track),
         )
+
+    def _unread(self, frame: Frame, track: Track, reason: str) -> Observation:
+        """A face that is there and was not read."""
+        seen = (frame.index, frame.time_s, track.number, UNSUITABLE, 0.0, UNSUITABLE, (), track.face.box)
+        return Observation(*seen, reason, self._subject(track))
+
+    def _subject(self, track: Track) -> str:
+        return self.seating.of(track.number) if self.seating else ""
 
 
 def process_together(work: Sequence[tuple[Pipeline, Frame]]) -> list[tuple[Observation, ...]]:
@@ -238,11 +256,6 @@ def _answers(classifier: FaceClassifier, crops: Sequence[Image]) -> Sequence[NDA
         return list(classifier.probabilities(np.stack(crops)))
     except NotFinite as error:
         return [softmax(row) if np.isfinite(row).all() else None for row in error.answer]
-
-
-def _unread(frame: Frame, track: Track, reason: str) -> Observation:
-    """A face that is there and was not read."""
-    return Observation(frame.index, frame.time_s, track.number, UNSUITABLE, 0.0, UNSUITABLE, (), track.face.box, reason)
 
 
 def stream(

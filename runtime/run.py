@@ -22,6 +22,7 @@ from .outputs import Outputs, resting_fact
 from .pipeline import stream
 from .shares import Shares, ShareTally
 from .sources import Source, open_source
+from .study.session import StudyOptions, StudySession
 from .types import Frame, Observation
 
 INTERRUPTED = "interrupted"
@@ -39,6 +40,7 @@ class RunOptions:
         replace: overwrite the session that is there.
         seconds: stop after this much of the source; None: at its end.
         resting_save: keep the resting face that is taken off (`pipeline.resting`) under this name.
+        study: the study that it joins, which says where it is written: `out` is None.
     """
 
     source: str = "demo"
@@ -48,6 +50,7 @@ class RunOptions:
     seconds: float | None = None
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     resting_save: str | None = None
+    study: StudyOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class SessionSummary:
         frames, faces: counts; the same face counts in every frame.
         not_finite: faces left out because the model's answer was NaN or infinite.
         unsuitable: how often a face was not read, by the reason.
+        subjects: of a study: how many observations were whose; those of "" were nobody's.
         shares: how long each expression was shown, by each face and together, and how many people there were.
         still: it was pictures, which have no time.
         seconds: that it took.
@@ -84,6 +88,7 @@ class SessionSummary:
     faces: int
     not_finite: int
     unsuitable: dict[str, int]
+    subjects: dict[str, int]
     seconds: float
     stage_seconds: dict[str, float]
     expressions: dict[str, float]
@@ -109,10 +114,17 @@ class Analysis:
 
         Raises UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
-        self.options = options
         with ExitStack() as opened:
+            self._study = StudySession(options.study) if options.study else None
+            if self._study:
+                opened.callback(self._study.close)
+                seated = dataclasses.replace(options.pipeline, **self._study.seats)
+                options = dataclasses.replace(options, out=self._study.folder, pipeline=seated)
+            self.options = options
             self.source: Source = open_source(options.source, options.pipeline.threads or default_threads())
             opened.callback(self.source.close)
+            if self._study and self.source.still:
+                raise _no_time(self.source)
             still = self.source.still if options.pipeline.mirrored is None else options.pipeline.mirrored
             built = build_pipeline(dataclasses.replace(options.pipeline, mirrored=still))
             self.pipeline, self._classifier = built.pipeline, built.classifier
@@ -120,7 +132,9 @@ class Analysis:
             self._check_resting()
             if built.notice:
                 on_notice(built.notice)
-            self._outputs = Outputs(options.out, options.video, options.replace, self.source, self.pipeline, on_notice)
+            facts = self._study.facts if self._study else {}
+            wanted = (options.out, options.video, options.replace)
+            self._outputs = Outputs(*wanted, self.source, self.pipeline, on_notice, facts)
             self._opened = opened.pop_all()
         self._shares = ShareTally(self.pipeline.infer_every_s)
         self._started = monotonic()
@@ -155,7 +169,7 @@ class Analysis:
         source, tally, seconds = self.source, self.pipeline.tally, self.options.seconds
         frames = iter(source) if seconds is None else takewhile(lambda f: f.time_s < seconds, source)
         try:
-            yield from stream(frames, self.pipeline, [*self._outputs.sinks, self._shares])
+            yield from stream(self._outputs.begun(frames), self.pipeline, [*self._outputs.sinks, self._shares])
             if source.still and not tally.faces:
                 raise _no_face(source)
             if tally.not_finite and not tally.labels:
@@ -180,7 +194,7 @@ class Analysis:
             if failure and (not tally.frames or (self.source.still and not tally.faces)):
                 self._outputs.discard()
                 return
-            for finish in (partial(self._outputs.close, ended), self._save_resting):
+            for finish in (partial(self._outputs.close, ended), self._save_resting, self._leave_study):
                 try:
                     finish()
                 except (OutputError, InputError) as error:
@@ -212,6 +226,10 @@ class Analysis:
 
             self._saved["resting"] = save_profile(self.options.resting_save, self.pipeline.resting.profile())
 
+    def _leave_study(self) -> None:
+        if self._study:
+            self._study.close()
+
     def _summarise(self, ended: str, elapsed_s: float, failure: FerEdgeError | None) -> SessionSummary:
         source, tally = self.source, self.pipeline.tally
         shares = self._shares.shares()
@@ -224,6 +242,7 @@ class Analysis:
             faces=tally.faces,
             not_finite=tally.not_finite,
             unsuitable=dict(tally.unsuitable),
+            subjects=dict(tally.subjects),
             seconds=elapsed_s,
             stage_seconds=dict(tally.seconds),
             expressions=dict(shares.expressions),
@@ -295,6 +314,14 @@ def _no_face(source: Source) -> SourceError:
         f"no face was found in {many}{source.name}",
         cause="there is none, or it is too small, turned away or hidden",
         hint="the same command with --detector yunet --detect-width 0",
+    )
+
+
+def _no_time(source: Source) -> UsageError:
+    return UsageError(
+        f"{source.name} is pictures, and a study's sessions are films or of a camera",
+        cause="pictures have no time, and who is on them is not followed from one to the next",
+        hint="the same command without --study",
     )
 
 

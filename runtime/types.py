@@ -76,6 +76,7 @@ class Observation:
         probabilities: of this frame alone, in the bundle's label order, summing to 1; empty where it is `unsuitable`.
         box: of the face.
         reason: why the face is `unsuitable`; else empty.
+        subject: of a study, whose face it is; else empty.
     """
 
     frame: int
@@ -87,3 +88,4 @@ class Observation:
     probabilities: tuple[float, ...]
     box: Box
     reason: str = ""
+    subject: str = ""

@@ -22,6 +22,7 @@ from fer_edge.devices.flash.payload.wheel_closure import Target
 from fer_edge.devices.flash.payload.wheels import Wheelhouse
 from fer_edge.runtime.config.create import Declaration, create_config
 from fer_edge.runtime.sources.demo import DemoSource
+from fer_edge.runtime.study.folder import StudySettings, init_study
 from fer_edge.runtime.vision.detectors.weights import add_model
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -90,6 +91,9 @@ fer-edge run 7 --resting rest.png
 fer-edge run camera:0 --resting first:2s -> 3
 fer-edge run demo --device ncs2 --bundle default -> 3
 fer-edge run camera:0 --seconds 5 --resting first:2s -> 3
+fer-edge study consent study P07 --witness NAME
+fer-edge study init new-study
+fer-edge study show study
 fer-edge update key new-2
 fer-edge update status -> 2
 """
@@ -130,6 +134,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(history := store(folder / "history"), 1, 2)
     history.close()
     create_config(folder / "fer-edge.toml", Declaration("hall", "shop", "to count"))
+    (init_study(folder / "study", StudySettings()).folder / "consent.txt").write_text("I agree.")
     (folder / "bin").mkdir()
     (folder / "bin" / "fer-edge").write_text(f'#!/bin/sh\nexec {sys.executable} -m fer_edge "$@"\n')
     (folder / "bin" / "fer-edge").chmod(0o755)

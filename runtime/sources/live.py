@@ -3,6 +3,7 @@ looks gets the newest. Reading only when there is time would show what waited lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from queue import SimpleQueue
 
@@ -22,6 +23,7 @@ class LiveSource:
 
     Attributes:
         dropped: frames that came while others were looked at, and that a newer one replaced.
+        began_s: the monotonic second at which the first frame that was given was taken; NaN before it.
     """
 
     live = True
@@ -31,6 +33,7 @@ class LiveSource:
     def __init__(self, reader: CameraProcess) -> None:
         """Open it and wait for its first picture; raises DeviceNotFound or SourceError."""
         self._reader, self.name, self.dropped = reader, reader.name, 0
+        self.began_s = math.nan
         states: SimpleQueue[State] = SimpleQueue()
         self._capture = Capture(lambda: reader, once=True, on_state=states.put)
         try:
@@ -54,6 +57,7 @@ class LiveSource:
             frame = stamped.frame
             if index == 0:
                 start_s, before = frame.time_s, self._capture.dropped
+                self.began_s = stamped.at_s
             self.dropped = self._capture.dropped - before
             yield Frame(index, frame.time_s - start_s, frame.image)
             index += 1

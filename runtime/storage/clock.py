@@ -48,6 +48,13 @@ def boot_id() -> str:
         return ""
 
 
+def started_facts(at_s: float) -> dict[str, int]:
+    """A session's beginning on both clocks, in milliseconds: since 1970, and on the monotonic one, at whose second
+    `at_s` it began. Times of frames and markers count from there."""
+    wall_s = time.time() - (time.monotonic() - at_s)
+    return {"started_wall_ms": round(wall_s * 1000), "started_monotonic_ms": round(at_s * 1000)}
+
+
 @dataclass(frozen=True)
 class Stamp:
     """A moment.

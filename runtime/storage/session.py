@@ -19,8 +19,8 @@ from . import store_path
 from .lock import Claim
 from .windows import Window, WindowLog
 
-SCHEMA = 3
-"""1 had neither frames nor windows, 2 no reasons."""
+SCHEMA = 4
+"""1 had neither frames nor windows, 2 no reasons, 3 no subjects."""
 BATCH_S = 1.0
 """Seconds between commits: at most this much is lost when power fails."""
 
@@ -32,7 +32,7 @@ CREATE TABLE observations (
     frame INTEGER NOT NULL, time_s REAL NOT NULL, track INTEGER NOT NULL,
     label TEXT NOT NULL, confidence REAL NOT NULL, raw_label TEXT NOT NULL, probabilities TEXT NOT NULL,
     box_left REAL NOT NULL, box_top REAL NOT NULL, box_width REAL NOT NULL, box_height REAL NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL, subject TEXT NOT NULL
 );
 CREATE TABLE frames (frame INTEGER NOT NULL, time_s REAL NOT NULL, picture TEXT NOT NULL);
 CREATE TABLE windows (start_s REAL NOT NULL, track INTEGER NOT NULL, label TEXT NOT NULL, share REAL NOT NULL);
@@ -104,8 +104,8 @@ class StoreSink:
             self._rows["windows"] += map(astuple, self._windows.add(frame.time_s, observations))
         for o in observations:
             probabilities = json.dumps([round(p, 6) for p in o.probabilities])
-            shown = (o.frame, o.time_s, o.track, o.label, o.confidence, o.raw_label, probabilities, *o.box, o.reason)
-            self._rows["observations"].append(shown)
+            shown = (o.frame, o.time_s, o.track, o.label, o.confidence, o.raw_label, probabilities, *o.box)
+            self._rows["observations"].append((*shown, o.reason, o.subject))
         if self._clock() - self._last_commit >= BATCH_S:
             self._last_commit = self._clock()
             self.commit()
@@ -221,7 +221,7 @@ def open_session(folder: Path) -> Session:
             facts = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM session")}
         except (sqlite3.Error, ValueError) as error:
             raise _unreadable(folder, str(error)) from error
-    if facts.get("schema") not in (1, 2, SCHEMA) or "labels" not in facts:
+    if facts.get("schema") not in (1, 2, 3, SCHEMA) or "labels" not in facts:
         raise _unreadable(folder, "it was written by another version of fer-edge")
     return Session(folder, facts)
 

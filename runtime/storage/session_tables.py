@@ -25,12 +25,12 @@ def write_csv(session: Session, path: Path) -> None:
     names = _names(session)
     with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([*COLUMNS, *BOX, *(f"p_{label}" for label in session.labels), "picture", "reason"])
+        table.writerow([*COLUMNS, *BOX, *(f"p_{label}" for label in session.labels), "picture", "reason", "subject"])
         for o in session.observations():
             name = names.get(o.frame, "")
             shown = [o.frame, "" if name else f"{o.time_s:.3f}", o.track, o.label, f"{o.confidence:.4f}", o.raw_label]
             told = [f"{p:.4f}" for p in o.probabilities] or [""] * len(session.labels)
-            table.writerow([*shown, *(f"{v:.1f}" for v in o.box), *told, name, o.reason])
+            table.writerow([*shown, *(f"{v:.1f}" for v in o.box), *told, name, o.reason, o.subject])
 
 
 def write_jsonl(session: Session, path: Path) -> None:

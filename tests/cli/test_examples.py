@@ -82,6 +82,20 @@ def test_docs_output_has_every_field_of_a_run_and_its_tables(command: Callable[.
     assert_documented("A session's facts", [row[0] for row in database.execute("SELECT key FROM session")])
 
 
+def test_docs_output_has_every_field_of_a_study(command: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "form.txt").write_text("I agree.")
+    assert_documented(
+        "`study init`", json.loads(command("study", "init", "s", "--consent", "form.txt", "--json").stdout)
+    )
+    consent = command("study", "consent", "s", "P07", "--witness", "X", "--json").stdout
+    assert_documented("`study consent`", json.loads(consent))
+    summary = json.loads(command("run", "demo:0.2", "--study", "s", "--subject", "P07", "--json").stdout)
+    assert_documented("`study show`", json.loads(command("study", "show", "s", "--json").stdout))
+    database = _connect(Path(tmp_path, summary["outputs"]["session"]).parent)
+    facts = [row[0] for row in database.execute("SELECT key FROM session")]
+    assert set(facts) == set(documented("A session's facts"))
+
+
 def test_docs_output_has_every_field_of_a_kiosks_tables(command: Callable[..., Any], tmp_path: Path) -> None:
     kept = store(tmp_path / "kept", keep_probabilities=True)
     for track in range(4):
