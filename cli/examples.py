@@ -16,6 +16,9 @@ EXAMPLES = {
         "fer-edge study init my-study --consent form.pdf --condition rest --condition film",
         "fer-edge study consent my-study P07 --witness 'M. Soto'",
         "fer-edge study show my-study",
+        "fer-edge study join my-study/sessions/20260131-101500 heart-rate.csv",
+        "fer-edge study export my-study P07 for-p07",
+        "fer-edge study withdraw my-study P07 --yes",
     ),
     "train": (
         "fer-edge train --data faces --out my-bundle",

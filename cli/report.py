@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-CHOICES = ("csv", "windows", "pictures", "jsonl", "timeline", "distribution", "html")
+CHOICES = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "timeline", "distribution", "html")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         metavar="PARTS",
-        default="csv,windows,pictures,jsonl,html",
+        default="csv,windows,pictures,jsonl,markers,signals,html",
         help=f"comma-separated: {', '.join(CHOICES)} (default: all; csv and jsonl need no plots installed)",
     )
 

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..words import counted
 from .main import explain, interrupted
 from .output import StatusLine
-from .study import add_joining, joining
+from .study import MarkerKeys, add_joining, joining
 
 if TYPE_CHECKING:
     from ..runtime.run import Analysis, RunOptions, SessionSummary
@@ -95,16 +95,18 @@ def run(args: argparse.Namespace) -> int:
     options = _options(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json", "config")})
     from ..runtime.run import run_session
 
-    status, ask = StatusLine(), RestingPrompt()
+    status, ask, keys = StatusLine(), RestingPrompt(), MarkerKeys()
 
     def show(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> None:
         ask.show(analysis, frame)
+        keys.show(analysis)
         if not args.json:
             status.show(status_text(analysis, frame, seen))
 
     try:
         summary = run_session(options, show, (lambda line: None) if args.json else print)
     finally:
+        keys.close()
         status.end()
     failure = summary.failure
     failed = failure.as_mapping() if failure else {}
@@ -183,7 +185,9 @@ def _options(
             raise UsageError(f"--{name} must be positive, not {value:g}")
     if given.detect_width < 0 or 0 < given.detect_width < 64:
         raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
-    joins = joining(study, subject, condition, note, assign, writes=out is not None or replace)
+    joins = joining(
+        study, subject, condition, note, assign, writes=out is not None or replace
+    )
     return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save, joins)
 
 

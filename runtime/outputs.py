@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .report.pictures import PictureSink
     from .report.video import VideoSink
     from .sources import Source
+    from .storage.session import Marker
     from .types import Frame
 
 
@@ -83,10 +84,22 @@ class Outputs:
                 self.store.note({**started_facts(self.began_s), "live": self._source.live})
             yield frame
 
+    def mark(self, name: str, source: str, at_s: float) -> Marker | None:
+        """See Analysis."""
+        began_s = self.began_s  # another thread may end it meanwhile
+        if self.folder is None or began_s is None or at_s < began_s:
+            return None
+        from .storage.session import Marker
+
+        marker = Marker(round(at_s - began_s, 6), name, source)
+        self.store.mark(marker)
+        return marker
+
     def close(self, ended: str) -> None:
         """Finish store and video, each even if the other fails; raises the first OutputError."""
         if self.folder is None:
             return
+        self.began_s = None  # what is marked from now on would not be kept
         tally = self.pipeline.tally
         failure: OutputError | None = None
         skipped = list(getattr(self._source, "skipped", []))

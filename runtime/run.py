@@ -22,6 +22,7 @@ from .outputs import Outputs, resting_fact
 from .pipeline import stream
 from .shares import Shares, ShareTally
 from .sources import Source, open_source
+from .storage.session import Marker
 from .study.session import StudyOptions, StudySession
 from .types import Frame, Observation
 
@@ -202,6 +203,15 @@ class Analysis:
             self.summary = self._summarise(ended, elapsed_s, failure)
         finally:
             self._opened.close()
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Names that the study gives to the keys 1 to 9; none without a study."""
+        return self._study.study.settings.markers if self._study else ()
+
+    def mark(self, name: str, source: str, at_s: float) -> Marker | None:
+        """Keep a marker of a monotonic second, from any thread; None where nothing is kept, or before the beginning."""
+        return self._outputs.mark(name, source, at_s)
 
     def __enter__(self) -> Analysis:
         return self

@@ -92,8 +92,10 @@ fer-edge run camera:0 --resting first:2s -> 3
 fer-edge run demo --device ncs2 --bundle default -> 3
 fer-edge run camera:0 --seconds 5 --resting first:2s -> 3
 fer-edge study consent study P07 --witness NAME
+fer-edge study expire study --yes
 fer-edge study init new-study
 fer-edge study show study
+fer-edge study withdraw study P07 --yes -> 2
 fer-edge update key new-2
 fer-edge update status -> 2
 """

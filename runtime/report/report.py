@@ -13,7 +13,16 @@ from ...bundle import write_text
 from ..html import Markup, Template, data_uri, escaped
 from ..shares import FaceTime, Shares
 from ..storage.session import Session
-from ..storage.session_tables import pictures, session_shares, write_csv, write_jsonl, write_pictures, write_windows
+from ..storage.session_tables import (
+    pictures,
+    session_shares,
+    write_csv,
+    write_jsonl,
+    write_markers,
+    write_pictures,
+    write_signals,
+    write_windows,
+)
 from .colors import hex_of
 from .pictures import FOLDER, picture_path
 from .plots import figure_class, plot_distribution, plot_timeline
@@ -26,11 +35,13 @@ PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
     "windows": ("windows.csv", write_windows),
     "pictures": ("pictures.csv", write_pictures),
     "jsonl": ("observations.jsonl", write_jsonl),
+    "markers": ("markers.csv", write_markers),
+    "signals": ("signals.csv", write_signals),
     "timeline": ("timeline.png", plot_timeline),
     "distribution": ("distribution.png", plot_distribution),
 }
 """What a report is made of: name -> file and what writes it. `html` needs the plots. Only pictures have a
-table of pictures, and only what has time has windows and a timeline."""
+table of pictures, only what has time has windows and a timeline, only what was marked or joined has those."""
 MAX_SHOWN = 100
 """Annotated pictures put into the page."""
 SHOWN_SIDE = 480
@@ -38,7 +49,7 @@ SHOWN_SIDE = 480
 
 
 def write_report(
-    session: Session, parts: tuple[str, ...] = ("csv", "windows", "pictures", "jsonl", "html")
+    session: Session, parts: tuple[str, ...] = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "html")
 ) -> list[Path]:
     """Write the asked parts into the session's folder and return their paths.
 
@@ -50,6 +61,9 @@ def write_report(
         wanted = dict.fromkeys([*(p for p in parts if p != "html"), "timeline", "distribution"])
     for part in ("windows", "timeline") if session.still else ("pictures",):
         wanted.pop(part, None)
+    for part, there in (("markers", session.markers()), ("signals", session.signals())):
+        if not there:
+            wanted.pop(part, None)
     made = []
     for part in wanted:
         name, write = PARTS[part]

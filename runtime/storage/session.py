@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -38,6 +39,23 @@ CREATE TABLE frames (frame INTEGER NOT NULL, time_s REAL NOT NULL, picture TEXT 
 CREATE TABLE windows (start_s REAL NOT NULL, track INTEGER NOT NULL, label TEXT NOT NULL, share REAL NOT NULL);
 CREATE INDEX observations_by_time ON observations (time_s);
 """
+
+
+MARKER_TABLES = """
+CREATE TABLE IF NOT EXISTS markers (time_s REAL NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS signals (time_s REAL NOT NULL, name TEXT NOT NULL, value REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS joined (name TEXT PRIMARY KEY);
+"""
+"""Beside the session's own tables, in whatever is written since there are markers; `joined` are files brought in."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Something that happened: seconds from the session's beginning, what, and who told (keyboard, csv:FILE)."""
+
+    time_s: float
+    name: str
+    source: str
 
 
 class StoreSink:
@@ -76,13 +94,17 @@ class StoreSink:
             if isinstance(error, FileExistsError):
                 raise _there_already(folder) from None
             raise cannot_write(folder, error) from error
-        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in ("observations", "frames", "windows")}
+        tables = ("observations", "frames", "windows", "markers")
+        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in tables}
+        self._marked: SimpleQueue[Marker] = SimpleQueue()
         self._windows = WindowLog()
         self._clock = clock
         self._last_commit = clock()
         try:
             self._database = sqlite3.connect(self.path)
-            self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
+            self._database.executescript(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES + MARKER_TABLES
+            )
             self.note({"schema": SCHEMA, **facts})
         except (sqlite3.Error, OutputError) as error:
             self.discard()  # half a store would look like a session
@@ -96,6 +118,10 @@ class StoreSink:
                 self._database.executemany("INSERT OR REPLACE INTO session VALUES (?, ?)", pairs)
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def mark(self, marker: Marker) -> None:
+        """Keep a marker, from any thread; it is committed with the next rows."""
+        self._marked.put(marker)
 
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
         """Keep a frame and its observations; they are committed once a second. Raises OutputError."""
@@ -112,6 +138,8 @@ class StoreSink:
 
     def commit(self) -> None:
         """Write what is waiting in one transaction; raises OutputError and leaves the store as it was."""
+        while not self._marked.empty():
+            self._rows["markers"].append(astuple(self._marked.get()))
         try:
             with self._database:
                 for table, rows in self._rows.items():
@@ -193,6 +221,22 @@ class Session:
         """Second by second what each face showed most, as published; none of pictures."""
         if self.facts["schema"] > 1:
             yield from (Window(*row) for row in self._select("SELECT * FROM windows ORDER BY rowid"))
+
+    def markers(self) -> list[Marker]:
+        """Everything that was marked, in the order of time."""
+        return [Marker(*row) for row in self._beside("SELECT * FROM markers ORDER BY time_s, rowid")]
+
+    def signals(self) -> dict[str, list[tuple[float, float]]]:
+        """Name -> seconds and value of each sample, in the order of time."""
+        found: dict[str, list[tuple[float, float]]] = {}
+        for time_s, name, value in self._beside("SELECT * FROM signals ORDER BY time_s, rowid"):
+            found.setdefault(name, []).append((time_s, value))
+        return found
+
+    def _beside(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Rows of MARKER_TABLES; none in a session of before they were."""
+        if any(self._select("SELECT 1 FROM sqlite_master WHERE name = 'markers'")):
+            yield from self._select(query)
 
     @property
     def still(self) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from ...bundle import writing
 from ..shares import Shares, ShareTally
@@ -14,6 +18,8 @@ from ..types import Observation
 from .session import Session
 
 COLUMNS = ["frame", "time_s", "track", "label", "confidence", "raw_label"]
+HELD = 2.0
+"""A sample holds for so many times the usual time between two; later, the signal was lost."""
 BOX = ["left", "top", "width", "height"]
 
 
@@ -63,6 +69,45 @@ def write_pictures(session: Session, path: Path) -> None:
         for name, seen in pictures(session):
             labels, sure = ";".join(o.label for o in seen), ";".join(f"{o.confidence:.4f}" for o in seen)
             table.writerow([name, len(seen), labels, sure])
+
+
+def write_markers(session: Session, path: Path) -> None:
+    """One row a marker: when, what, who told, and the newest frame then. Raises OutputError."""
+    times, numbers = _times(session)
+    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["time_s", "name", "source", "frame"])
+        for m in session.markers():
+            at = bisect_right(times, m.time_s)
+            table.writerow([f"{m.time_s:.3f}", m.name, m.source, numbers[at - 1] if at else ""])
+
+
+def write_signals(session: Session, path: Path) -> None:
+    """One row a frame, a column a signal: its newest sample then, empty where that is older than HELD samples last."""
+    signals = session.signals()
+    longest = {name: HELD * _spacing([t for t, _ in samples]) for name, samples in signals.items()}
+    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["frame", "time_s", *signals])
+        for time_s, number in zip(*_times(session), strict=True):
+            held = (_held(samples, time_s, longest[name]) for name, samples in signals.items())
+            table.writerow([number, f"{time_s:.3f}", *held])
+
+
+def _held(samples: list[tuple[float, float]], time_s: float, longest_s: float) -> str:
+    at = bisect_right(samples, (time_s, math.inf))
+    return repr(samples[at - 1][1]) if at and time_s - samples[at - 1][0] <= longest_s else ""
+
+
+def _spacing(times: list[float]) -> float:
+    """The median between two samples; of one sample alone, the rest of the session is its."""
+    return median(b - a for a, b in pairwise(times)) if len(times) > 1 else math.inf
+
+
+def _times(session: Session) -> tuple[list[float], list[int]]:
+    """Seconds and number of every frame."""
+    frames = list(session.frames())
+    return [time_s for _, time_s, _ in frames], [number for number, _, _ in frames]
 
 
 def pictures(session: Session) -> list[tuple[str, list[Observation]]]:

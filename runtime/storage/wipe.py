@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,22 +103,29 @@ def wipe(folder: Path, before_ms: int | None = None, now_ms: int | None = None) 
 
 def _remove_files(places: Places, sessions: list[Path]) -> None:
     """Remove what goes whole: recordings, the backlog, damaged stores; raises OutputError with all that is left."""
-    left = {}
-    for file in [*places.backlog(), *left_files(places.store), *(f for s in sessions for f in s.rglob("*"))]:
-        try:
-            _shred(file)
-        except OSError as error:
-            left[file] = error
-    for session in sessions:
-        shutil.rmtree(session, ignore_errors=True)
-        if session.exists():
-            left.setdefault(session, OSError("not empty"))
+    files = [*places.backlog(), *left_files(places.store)]
+    left = shred_all(files, sessions)
     if left:
         raise OutputError(
             f"these are left, and nothing of the store was removed: {', '.join(map(str, left))}",
             cause=f"{next(iter(left.values()))}",
             hint=f"sudo fer-edge data wipe {places.store} --yes",
         )
+
+
+def shred_all(files: Iterable[Path], folders: Sequence[Path]) -> dict[Path, OSError]:
+    """Overwrite and remove files, and whole folders; what could not be removed, and why."""
+    left = {}
+    for file in [*files, *(f for folder in folders for f in folder.rglob("*"))]:
+        try:
+            shred(file)
+        except OSError as error:
+            left[file] = error
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            left.setdefault(folder, OSError("not empty"))
+    return left
 
 
 def _rows(places: Places, before_ms: int | None, now_ms: int) -> tuple[int | None, Stamps, Stamps]:
@@ -137,7 +144,7 @@ def _everything(places: Places) -> tuple[int | None, Stamps, Stamps]:
         gone = _stamps(database, "1", {})
         rows = database.execute("SELECT count(*) FROM observations").fetchone()[0]
     for file in places.history():
-        _shred(file)
+        shred(file)
     return rows, gone, {}
 
 
@@ -229,7 +236,7 @@ def _log_overwritten(path: Path) -> Iterator[None]:
             os.close(held)
 
 
-def _shred(path: Path) -> None:
+def shred(path: Path) -> None:
     """Overwrite a file with zeros in place, and remove it; folders are left, and where a link points to."""
     if path.is_dir() and not path.is_symlink():
         return

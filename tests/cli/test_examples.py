@@ -94,6 +94,13 @@ def test_docs_output_has_every_field_of_a_study(command: Callable[..., Any], tmp
     database = _connect(Path(tmp_path, summary["outputs"]["session"]).parent)
     facts = [row[0] for row in database.execute("SELECT key FROM session")]
     assert set(facts) == set(documented("A session's facts"))
+    (tmp_path / "m.csv").write_text("time_s,name\n0.1,stimulus\n")
+    folder = Path(summary["outputs"]["session"]).parent
+    assert_documented("`study join`", json.loads(command("study", "join", folder, "m.csv", "--json").stdout))
+    assert_documented("`study export`", json.loads(command("study", "export", "s", "P07", "o", "--json").stdout))
+    assert_documented(
+        "`study withdraw`", json.loads(command("study", "withdraw", "s", "P07", "--yes", "--json").stdout)
+    )
 
 
 def test_docs_output_has_every_field_of_a_kiosks_tables(command: Callable[..., Any], tmp_path: Path) -> None:

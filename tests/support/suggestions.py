@@ -30,6 +30,7 @@ DEBIAN = {
     "openssh-client": "ssh",
     "openssl": "openssl",
     "pciutils": "lspci",
+    "sed": "sed",
     "sqlite3": "sqlite3",
     "sudo": "sudo",
     "systemd": "journalctl systemctl timedatectl",
