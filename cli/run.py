@@ -186,7 +186,7 @@ def _options(
     if given.detect_width < 0 or 0 < given.detect_width < 64:
         raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
     joins = joining(
-        study, subject, condition, note, assign, writes=out is not None or replace
+        study, subject, condition, note, assign, writes=out is not None or replace, saves=resting_save is not None
     )
     return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save, joins)
 

@@ -110,6 +110,7 @@ def joining(
     note: str | None,
     assign: str | None,
     writes: bool,
+    saves: bool,
 ) -> StudyOptions | None:
     """What `run` is told of the study that it joins; raises UsageError."""
     from ..runtime.study.session import StudyOptions
@@ -122,6 +123,10 @@ def joining(
         return None
     if writes:
         raise UsageError("--out and --replace do not go with --study", cause="its sessions are written in its folder")
+    if saves:
+        raise UsageError(
+            "--resting-save does not go with --study", cause="the study keeps a subject's resting face itself"
+        )
     if not subjects:
         raise UsageError("--study needs a subject", hint="the same command with --subject CODE")
     return StudyOptions(study, tuple(subjects), condition or "", note or "", assign)

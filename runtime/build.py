@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class PipelineOptions:
         max_faces: in one frame, the best first; 0: all.
         quality_gate: faces too small, cut off, turned away, dark, bright or blurred to be read are `unsuitable`.
         mirrored: each face is read twice, once mirrored; None: in pictures, not in films.
-        resting: whose resting face is taken off: a profile, or what `fer-edge run --resting` takes; None: nobody's.
+        resting: whose resting face is taken off: a profile, what `fer-edge run --resting` takes, or subject -> file of
+            one; None: nobody's.
         subjects: of a study, whose faces these are; empty: nobody is told apart.
         assign: how they get their faces: see Seating.
     """
@@ -57,7 +58,7 @@ class PipelineOptions:
     max_faces: int = 0
     quality_gate: bool = True
     mirrored: bool | None = None
-    resting: RestingProfile | Path | str | None = None
+    resting: RestingProfile | Path | str | Mapping[str, Path] | None = None
     subjects: tuple[str, ...] = ()
     assign: str = "seat"
 
@@ -97,8 +98,10 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     told = "; ".join(line for line in (notice, classifier.notice) if line)
 
     def row(detector: Detector) -> Pipeline:
-        resting = _resting(options.resting, bundle, detector, classifier)
-        return _row(detector, MirroredClassifier(classifier) if options.mirrored else classifier, options, resting)
+        seating = Seating(options.subjects, options.assign) if options.subjects else None
+        resting = _resting(options.resting, bundle, detector, classifier, seating)
+        faces = MirroredClassifier(classifier) if options.mirrored else classifier
+        return _row(detector, faces, options, resting, seating)
 
     try:
         first = row(detector)
@@ -119,18 +122,28 @@ def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAU
 
 
 def _resting(
-    words: RestingProfile | Path | str | None, bundle: Bundle, detector: Detector, classifier: Classifier
+    words: RestingProfile | Path | str | Mapping[str, Path] | None,
+    bundle: Bundle,
+    detector: Detector,
+    classifier: Classifier,
+    seating: Seating | None,
 ) -> RestingFace | None:
     """The resting face that is asked for; raises as `open_resting`."""
     if words is None:
         return None
-    from .resting import open_resting  # with sources and sessions, which a pipeline does without
+    from .resting import open_resting, subjects_rest  # with sources and sessions, which a pipeline does without
 
+    if isinstance(words, Mapping):
+        return subjects_rest(words, seating or Seating(tuple(words)), bundle)
     return open_resting(words, bundle, detector, classifier)
 
 
 def _row(
-    detector: Detector, classifier: FaceClassifier, options: PipelineOptions, resting: RestingFace | None = None
+    detector: Detector,
+    classifier: FaceClassifier,
+    options: PipelineOptions,
+    resting: RestingFace | None = None,
+    seating: Seating | None = None,
 ) -> Pipeline:
     return Pipeline(
         detector,
@@ -141,5 +154,5 @@ def _row(
         max_faces=options.max_faces,
         resting=resting,
         quality_gate=options.quality_gate,
-        seating=Seating(options.subjects, options.assign) if options.subjects else None,
+        seating=seating,
     )

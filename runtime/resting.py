@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from .types import Observation
 from .vision.detectors import Detector
 from .vision.quality_gate import unsuitable
 from .vision.resting_face import FirstSeconds, KnownRest, OwnRest, RestingFace
+from .vision.seating import Seating, SubjectsRest
 
 LONGEST_S = 60.0
 """Nobody holds a face for longer."""
@@ -61,6 +62,21 @@ def open_resting(
     profile = load_profile(str(words))
     profile.check_model(bundle.labels, model, str(words))
     return KnownRest(profile, str(words))
+
+
+def subjects_rest(files: Mapping[str, Path], seating: Seating, bundle: Bundle) -> SubjectsRest:
+    """What a study keeps of its subjects, by subject, for this model; raises UsageError, InputError."""
+    profiles = {subject: _read_profile(path) for subject, path in files.items()}
+    for subject, profile in profiles.items():
+        try:
+            profile.check_model(bundle.labels, bundle.reference.sha256)
+        except InputError as error:
+            raise InputError(
+                f"{subject}: {error.message}",
+                cause="the bundle was trained anew or exchanged since, or --bundle names another",
+                hint=f"rm {shlex.quote(str(files[subject]))}  # and the same command with --resting first:2s",
+            ) from None
+    return SubjectsRest(profiles, seating)
 
 
 def check_use(resting: RestingFace, source: str, still: bool, save: str | None) -> None:

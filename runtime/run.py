@@ -116,7 +116,7 @@ class Analysis:
         Raises UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
         with ExitStack() as opened:
-            self._study = StudySession(options.study) if options.study else None
+            self._study = StudySession(options.study, options.pipeline.resting is not None) if options.study else None
             if self._study:
                 opened.callback(self._study.close)
                 seated = dataclasses.replace(options.pipeline, **self._study.seats)
@@ -231,6 +231,8 @@ class Analysis:
             raise UsageError("there is no resting face to be kept", cause=cause, hint=ANEW)
 
     def _save_resting(self) -> None:
+        if self.pipeline.resting and self._study and (kept := self._study.keep_resting(self.pipeline.resting)):
+            self._saved["resting"] = kept
         if self.pipeline.resting and self.options.resting_save is not None:
             from .resting import save_profile
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ...errors import UsageError
+from ...errors import InputError, UsageError
+from ...files import write_text
 from ..keeping.places import new_recording
+from ..vision.resting_face import OwnRest, RestingFace
 from ..vision.seating import ASSIGN
 from .consent import consenting
 from .folder import open_study
@@ -39,8 +43,12 @@ class StudyOptions:
 class StudySession:
     """Holds the study while the run goes on; it is in the register before anything of it is on the disk."""
 
-    def __init__(self, options: StudyOptions) -> None:
-        """Raises UsageError: no consent, no such condition, another run has the study; InputError, OutputError."""
+    def __init__(self, options: StudyOptions, resting: bool = False) -> None:
+        """Args: resting: the run is told a resting face, which the study keeps of a subject alone.
+
+        Raises UsageError: no consent, no such condition, another run has the study, a resting face is kept already;
+        InputError, OutputError.
+        """
         self.study, self.options = open_study(options.study), options
         self.study.check_condition(options.condition)
         _check_assign(options)
@@ -48,6 +56,9 @@ class StudySession:
             self._register: Register = opened.enter_context(writing(self.study))
             self._subjects = [consenting(self._register, code) for code in options.subjects]
             self._check_clock()
+            self._rest = {s.code: path for s in self._subjects if (path := self.study.resting(s.id)).is_file()}
+            if resting and self._rest:
+                raise _kept_already(self._rest)
             self.id, self.folder = uuid.uuid4().hex, new_recording(self.study.sessions)
             self._enter()
             self._opened = opened.pop_all()
@@ -56,7 +67,26 @@ class StudySession:
     @property
     def seats(self) -> dict[str, Any]:
         """What its pipeline is told of the subjects: fields of `PipelineOptions`."""
-        return {"subjects": self.options.subjects, "assign": self.options.assign or ASSIGN[0]}
+        told = {"subjects": self.options.subjects, "assign": self.options.assign or ASSIGN[0]}
+        return {**told, "resting": self._rest} if self._rest else told
+
+    def keep_resting(self, resting: RestingFace) -> Path | None:
+        """Keep the resting face of a subject alone, for all sessions to come; None where there is nothing to keep.
+
+        Raises InputError: there was not one face in the seconds of rest, or it was not at rest; OutputError.
+        """
+        if self._rest or len(self._subjects) > 1 or isinstance(resting, OwnRest):
+            return None
+        subject = self._subjects[0]
+        path, profile = self.study.resting(subject.id), resting.profile()
+        if resting.describe()["doubtful"]:
+            raise InputError(
+                f"the resting face of {subject.code} is not kept: it looks like an expression, not a face at rest",
+                cause="it was not relaxed in these seconds; a lasting expression would no longer show",
+                hint="the same command again, with a relaxed face at the beginning",
+            )
+        write_text(path, profile.to_json(), private=True)
+        return path
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -102,6 +132,15 @@ class StudySession:
                     cause="the clock was put back, and sessions that overlap cannot be put in order",
                     hint="timedatectl",
                 )
+
+
+def _kept_already(kept: Mapping[str, Path]) -> UsageError:
+    code, path = next(iter(kept.items()))
+    return UsageError(
+        f"the resting face of {code} is kept in the study, and --resting would take another",
+        cause="all sessions of a subject are held against the same resting face; leave out --resting",
+        hint=f"rm {shlex.quote(str(path))}  # if it was wrong: the next --resting is kept",
+    )
 
 
 def _check_assign(options: StudyOptions) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from ...bundle.resting import RestingProfile
+from ...errors import InputError
 from ..types import Track
+from .resting_face import KnownRest
+from .smoothing import Probabilities
 
 ASSIGN = ("seat", "order")
 """`seat`: the picture has as many equal parts from left to right as there are subjects; `order`: of their coming."""
@@ -49,3 +54,35 @@ class Seating:
         left, _, side, _ = track.face.box
         part = int((left + side / 2) / width * len(self._subjects))
         return self._subjects[min(max(part, 0), len(self._subjects) - 1)]
+
+
+class SubjectsRest:
+    """See RestingFace: of each subject's face the subject's own resting face is taken off, and of nobody else's any."""
+
+    timed = False
+
+    def __init__(self, profiles: Mapping[str, RestingProfile], seating: Seating) -> None:
+        """Args: profiles by subject, one or more. Raises UsageError: there is no label `neutral`."""
+        self._known = {subject: KnownRest(profile, subject) for subject, profile in profiles.items()}
+        self._seating = seating
+        self._left: set[int] = set()
+
+    def take_off(self, track: int, time_s: float, probabilities: Probabilities) -> Probabilities:
+        """See RestingFace."""
+        known = self._known.get(self._seating.of(track))
+        if known is None:
+            self._left.add(track)
+            return probabilities
+        return known.take_off(track, time_s, probabilities)
+
+    def describe(self) -> dict[str, Any]:
+        """See RestingFace; where it is one subject's, its numbers."""
+        told = [known.describe() for known in self._known.values()]
+        about = {name: sum(t[name] for t in told) for name in ("pictures", "seconds", "learnt", "faces")}
+        about |= {"from": f"the study's, of {' and '.join(self._known)}", "left": len(self._left)}
+        about["doubtful"] = any(t["doubtful"] for t in told)
+        return about if len(told) > 1 else {**told[0], **about}
+
+    def profile(self) -> RestingProfile:
+        """See RestingFace."""
+        raise InputError("the study keeps these resting faces already")
