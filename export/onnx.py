@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +48,12 @@ def export_network(network: Any, size: int, path: Path) -> None:
 def _trace(torch: Any, network: Any, example: Any, path: str) -> None:
     """Write the traced module in the oldest opset that has its layers; raises UnsupportedGraph."""
     names = {"input_names": ["pictures"], "output_names": ["logits"]}
-    torch._C._jit_set_onnx_log_enabled(False)  # else a refusal prints the whole graph
+    torch._C._jit_set_onnx_log_output_stream("stderr")
     for opset in (OPSET, NEWER):
+        call = partial(torch.onnx.export, network, (example,), path, dynamo=False, opset_version=opset, **names)
         try:
-            torch.onnx.export(network, (example,), path, dynamo=False, opset_version=opset, **names)
+            with tempfile.TemporaryFile() as log:  # a refusal prints the whole graph, whatever one sets
+                aside(call, log)
             return
         except torch.onnx.errors.OnnxExporterError as error:
             refused = str(error).splitlines()[0]
@@ -58,6 +62,17 @@ def _trace(torch: Any, network: Any, example: Any, path: str) -> None:
         cause="the backbone has a layer that opset 13 and 17 do not know",
         hint="the same command with a recipe of another backbone, such as resnet18",
     )
+
+
+def aside(work: Callable[[], Any], log: Any) -> Any:
+    """Call `work` with standard error, the file descriptor, turned into `log`."""
+    kept = os.dup(2)
+    os.dup2(log.fileno(), 2)
+    try:
+        return work()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def folded(path: str) -> Any:

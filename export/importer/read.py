@@ -13,8 +13,8 @@ from typing import Any
 
 from ...bundle.extras import load
 from ...errors import ConversionFailed, InputError, UnsupportedGraph, UsageError
-from ..onnx import OPSET, import_onnx
-from ..tflite.convert import aside, import_tensorflow
+from ..onnx import OPSET, aside, import_onnx
+from ..tflite.convert import import_tensorflow
 
 KERAS_TO_TFLITE = (
     "import tensorflow as tf; model = tf.keras.models.load_model({source!r}); "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ...bundle.extras import load
 from ...errors import ConversionFailed, UnsupportedGraph
 from ..graph import NORMALISED, Stem
 from ..job import Job
-from ..onnx import import_onnx
+from ..onnx import aside, import_onnx
 from ..quantize import Ranges
 from .twin import Twin
 
@@ -127,14 +127,3 @@ def _convert(converter: Any) -> bytes:
                 cause=last[0] if last else "an operator it cannot quantise",
                 hint="the same command with --debug",
             ) from error
-
-
-def aside(work: Callable[[], Any], log: Any) -> Any:
-    """Call `work` with standard error, the file descriptor, turned into `log`."""
-    kept = os.dup(2)
-    os.dup2(log.fileno(), 2)
-    try:
-        return work()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
