@@ -146,6 +146,8 @@ def text(figures: dict[str, Any]) -> str:
     short = [f"{label} {n}" for label, n in figures["pictures"].items() if n < figures["asked_of_each_label"]]
     if short:
         lines.append(f"fewer than {figures['asked_of_each_label']}: {', '.join(short)}")
+    if not any(figures["pictures"].values()):
+        return "\n".join([*lines, "nothing is explained: the model names none of these faces rightly"])
     for name, rows in figures["heat_by_region"].items():
         lines += ["", f"{name.replace('_', '-'):10} " + " ".join(f"{region:>16}" for region in REGIONS)]
         lines += [f"{label:10} " + " ".join(f"{share:16.0%}" for share in row.values()) for label, row in rows.items()]
@@ -158,7 +160,7 @@ def text(figures: dict[str, Any]) -> str:
         lines.append(
             f"{name.replace('_', '-')} {verdict}: deletion area {less:+.3f} ({low:+.3f} to {high:+.3f}) below random"
         )
-    if "grad_cam" not in figures["heat_by_region"] and sum(figures["pictures"].values()):
+    if "grad_cam" not in figures["heat_by_region"]:
         lines.append("no Grad-CAM: the network does not end in a feature map that is pooled over the picture")
     dead = [f"{row['layer']} {row['dead']:.0%}" for row in figures["layers"] if row["dead"] > 0]
     lines.append("channels that stayed 0 on all of these faces: " + (", ".join(dead) or "none"))
