@@ -143,11 +143,11 @@ def _alone(A: Any, transform: Any) -> Augment:
 
 def text(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as lines of text, in their order."""
-    lines = [f"{'augmentation':28} {'agreement (95 %)':>24} {'accuracy':>9}  most changed"]
+    lines = [f"{'augmentation':32} {'agreement (95 %)':>24} {'accuracy':>9}  most changed"]
     for row in rows:
         strength = "" if row["strength"] is None else f" {row['strength']:g} {row['unit']}"
         agreement = f"{row['agreement']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
         most = row["most_changed"]
         changed = f"{most['label']} {most['agreement']:.2f}" if most else "-"
-        lines.append(f"{row['augmentation'] + strength:28} {agreement:>24} {row['accuracy']:9.3f}  {changed}")
+        lines.append(f"{row['augmentation'] + strength:32} {agreement:>24} {row['accuracy']:9.3f}  {changed}")
     return "\n".join(lines)
