@@ -11,7 +11,11 @@ EXAMPLES = {
         "fer-edge run camera:0 --study my-study --subject P07 --condition film",
         "fer-edge run --config /etc/fer-edge/config.toml",
     ),
-    "report": ("fer-edge report session", "fer-edge report session --only csv"),
+    "report": (
+        "fer-edge report session",
+        "fer-edge report session --only csv",
+        "fer-edge report session --only figures --around 3",
+    ),
     "study": (
         "fer-edge study init my-study --consent form.pdf --condition rest --condition film",
         "fer-edge study consent my-study P07 --witness 'M. Soto'",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-CHOICES = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "timeline", "distribution", "html")
+CHOICES = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "timeline", "distribution", "figures", "html")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +17,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         metavar="PARTS",
-        default="csv,windows,pictures,jsonl,markers,signals,html",
-        help=f"comma-separated: {', '.join(CHOICES)} (default: all; csv and jsonl need no plots installed)",
+        default="csv,windows,pictures,jsonl,markers,signals,figures,html",
+        help=f"comma-separated: {', '.join(CHOICES)} (default: all; csv, jsonl and figures need no plots installed)",
+    )
+    parser.add_argument(
+        "--around",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="figures: seconds before and after each marker (default: 5)",
+    )
+    parser.add_argument(
+        "--unsmoothed",
+        action="store_true",
+        help="figures: of each frame's own label; beginnings are not late, flicker counts",
     )
 
 
@@ -32,10 +44,14 @@ def run(args: argparse.Namespace) -> int:
             cause="parts: " + ", ".join(CHOICES),
             hint=f"fer-edge report {args.session} --only csv",
         )
+    if not 0 < args.around <= 3600:
+        raise UsageError(f"--around must be seconds, more than 0 and at most 3600, not {args.around:g}")
+    from ..runtime.figures.record import FigureOptions
     from ..runtime.report.report import write_report
     from ..runtime.storage.session import open_session
 
-    made = write_report(open_session(args.session), parts)
+    figures = FigureOptions(args.around, smoothed=not args.unsmoothed)
+    made = write_report(open_session(args.session), parts, figures)
     if args.json:
         print(json.dumps({"outputs": [str(p) for p in made]}))
     else:

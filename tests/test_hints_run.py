@@ -82,6 +82,8 @@ fer-edge flash init fer-edge.toml --replace
 fer-edge flash init new.toml
 fer-edge models add yunet.onnx
 fer-edge report session --only csv
+fer-edge report session --only csv,pictures
+fer-edge report session --only figures
 fer-edge run --source 7 --out again
 fer-edge run 7
 fer-edge run 7 --detector yunet --detect-width 0

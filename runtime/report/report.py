@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...bundle import write_text
+from ..figures.record import USUAL, FigureOptions, write_figures
 from ..html import Markup, Template, data_uri, escaped
 from ..shares import FaceTime, Shares
 from ..storage.session import Session
@@ -40,8 +41,9 @@ PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
     "timeline": ("timeline.png", plot_timeline),
     "distribution": ("distribution.png", plot_distribution),
 }
-"""What a report is made of: name -> file and what writes it. `html` needs the plots. Only pictures have a
-table of pictures, only what has time has windows and a timeline, only what was marked or joined has those."""
+"""What a report is made of beside `html`, which needs the plots, and `figures`: name -> file and what writes it. Only
+pictures have a table of pictures, only what has time has windows, a timeline and figures, only what was marked or
+joined has those."""
 MAX_SHOWN = 100
 """Annotated pictures put into the page."""
 SHOWN_SIDE = 480
@@ -49,23 +51,31 @@ SHOWN_SIDE = 480
 
 
 def write_report(
-    session: Session, parts: tuple[str, ...] = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "html")
+    session: Session,
+    parts: tuple[str, ...] = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "figures", "html"),
+    figures: FigureOptions = USUAL,
 ) -> list[Path]:
     """Write the asked parts into the session's folder and return their paths.
 
-    Raises MissingExtra: a plot was asked for and matplotlib is absent; OutputError: the folder cannot be written.
+    Args:
+        figures: what the figures are made of.
+
+    Raises:
+        MissingExtra: a plot was asked for and matplotlib is absent; OutputError: the folder cannot be written.
+        InputError: times run backwards.
     """
     wanted = dict.fromkeys(parts)
     if "html" in wanted:
         figure_class()  # before anything is written
         wanted = dict.fromkeys([*(p for p in parts if p != "html"), "timeline", "distribution"])
-    for part in ("windows", "timeline") if session.still else ("pictures",):
+    timeless = ("windows", "timeline", *(["figures"] if len(wanted) > 1 else []))
+    for part in timeless if session.still else ("pictures",):
         wanted.pop(part, None)
     for part, there in (("markers", session.markers()), ("signals", session.signals())):
         if not there:
             wanted.pop(part, None)
-    made = []
-    for part in wanted:
+    made = write_figures(session, figures) if "figures" in wanted else []
+    for part in (part for part in wanted if part != "figures"):
         name, write = PARTS[part]
         write(session, session.folder / name)
         made.append(session.folder / name)

@@ -175,6 +175,8 @@ def test_report_shows_all_three_and_needs_nothing_beside_it(session: Path) -> No
     sink.close()
     made = write_report(open_session(session))
     assert [p.name for p in made] == [
+        "figures.json",
+        "episodes.csv",
         "observations.csv",
         "windows.csv",
         "observations.jsonl",
@@ -190,7 +192,7 @@ def test_report_shows_all_three_and_needs_nothing_beside_it(session: Path) -> No
     assert kinds[2].startswith("video/")
     assert b64decode(embedded[2][1]) == find_video(session).read_bytes()  # type: ignore[union-attr]
     assert not re.search(r'(src|href)="(?!data:)', page)
-    for picture in made[3:5]:
+    for picture in made[5:7]:
         assert cv2.imread(str(picture)).std() > 10
     assert "<td>75.0%</td>" in page
 
