@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bundle import LABELS, Artifact, Bundle, Image, InputSpec, Manifest, describe_file, save_bundle
 from .consumers import limits
@@ -45,13 +46,24 @@ def pack_untrained(
         return save_bundle(out, manifest, {"model.onnx": path})
 
 
-def settle(network: Any, pictures: Sequence[Image], batch: int = 32) -> None:
-    """Fit the batch norms of a random network to real faces, so that its numbers are of the size a trained one has."""
+def _norms(network: Any) -> list[Any]:
     import torch
 
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
+    return [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+
+
+def settle(network: Any, pictures: Sequence[Image], batch: int = 32) -> None:
+    """Fit the batch norms of a random network to real faces, so that its numbers are of the size a trained one has."""
+    for norm in _norms(network):
         norm.weight.data.clamp_(min=1.0)  # timm starts the last one of a block at 0, which would switch the block off
+    fit_norms(network, pictures, batch)
+
+
+def fit_norms(network: Any, pictures: Sequence[Image] | NDArray[np.uint8], batch: int = 32) -> None:
+    """Fit the batch norms to these pictures, uint8 (S, S, 3) RGB, at the weights as they are."""
+    import torch
+
+    for norm in _norms(network):
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the batches
     network.train()

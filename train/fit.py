@@ -23,6 +23,8 @@ from .data.mixture import without_labels
 from .data.sampling import draw_weights, label_share
 from .data.targets import training_targets
 from .evaluation.predict import MIN_PART, agreement, labelled, parts_of, predict, validate
+from .first_weights.unfold import bundle_named
+from .first_weights.way_back import go_back
 from .learner import Learner
 from .losses import mix
 from .network import adjust_classifier
@@ -34,6 +36,8 @@ from .teachers.answers import answers_once
 from .teachers.ensemble import Member, at_every_step
 from .torch_import import import_torch
 
+NORM_FACES = 1024
+"""Training faces that batch norms are fitted to on the way back."""
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
 """Told after each epoch: its row of the history, and timings in milliseconds."""
 
@@ -91,7 +95,7 @@ def fit(
         UsageError: `work` holds another run; TrainingDiverged: the loss is not finite; OutputError: disk full.
     """
     torch = import_torch()
-    _check(recipe, dataset, teachers)
+    _check(recipe, dataset, teachers, init)
     faces, once = dataset.split("train"), recipe.distill_answers == "once"
     answers, teacher, held = None, None, None
     if teachers and once:  # not yet under StopRequest: what is answered is kept, and Ctrl-C may end it at once
@@ -107,6 +111,7 @@ def fit(
         steps = max(1, len(samples) // recipe.batch)
         loader, pace = EpochLoader(samples, targets, recipe), Pace(recipe, steps)
         learner = Learner(recipe, share, steps * recipe.epochs, init, teacher, loader.some)
+        first = {name: value.cpu().clone() for name, value in learner.plain.state_dict().items()}
         state = _progress(learner, work, resume, say)
 
         state.stop_if_asked(stop, torch, say)
@@ -133,6 +138,8 @@ def fit(
     best = torch.load(work / "best.pt", map_location=learner.crew.device, weights_only=True)["network"]
     learner.kept.load_state_dict(best)
     network = learner.kept.cpu().eval()
+    if recipe.first_share:
+        go_back(network, first, recipe.first_share, loader.some(recipe.size, NORM_FACES))
     return Fitted(network, state.history, state.best_epoch, finish(network, dataset, recipe, share), minutes)
 
 
@@ -204,8 +211,14 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"  # torch's launcher numbers its processes so
 
 
-def _check(recipe: Recipe, dataset: Dataset, teachers: Sequence[Member]) -> None:
-    """Raises UsageError where recipe, teachers and validation pictures do not go together."""
+def _check(recipe: Recipe, dataset: Dataset, teachers: Sequence[Member], init: str | None) -> None:
+    """Raises UsageError where recipe, first weights, teachers and validation pictures do not go together."""
+    if recipe.first_share and not (init and (init.endswith(".pt") or bundle_named(init))):
+        raise UsageError(
+            f"the recipe {recipe.name} goes a part of the way back to its first weights, which know no expressions",
+            cause=f"first_share = {recipe.first_share:g} wants a finished model to go on from",
+            hint="the same command with --init default",
+        )
     if recipe.distill and not teachers:
         raise UsageError(f"the recipe {recipe.name} wants a teacher", hint="the same command with --teacher BUNDLE")
     if teachers and not recipe.distill:

@@ -87,6 +87,9 @@ class Recipe:
     """Rare groups of a set are drawn more often, as with `balance`."""
     source_balance: float = 0.0
     """Rare sources are drawn more often, likewise; shares that --data states stay as they are."""
+    first_share: float = 0.0
+    """After training, move every weight this share of the way back to its first value, and fit the batch norms anew;
+    for a network that goes on from a finished one. See first_weights/way_back.py."""
     prior_shift: float = 0.0
     """After training, subtract this times the log of the labels' training share from the logits (Menon et al. 2021)."""
     calibrate: bool = False
@@ -155,6 +158,8 @@ def parse_recipe(name: str, data: dict[str, Any], where: str, text: str = "") ->
             f"{where}: hold_out is a share of at most 0.5, and wants teachers whose answers are kept",
             hint='distill = 0.5 and distill_answers = "once" in the recipe, with hold_out = 0.05, or without it',
         )
+    if not 0 <= recipe.first_share < 1:
+        raise UsageError(f"{where}: first_share is 0 or more, and less than 1", hint="first_share = 0.25 in the recipe")
     if recipe.group_balance and not recipe.groups:
         raise UsageError(f"{where}: group_balance wants groups", hint='groups = ["gender", "age"] in the recipe')
     return recipe

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fer_edge.bundle import open_bundle
+from fer_edge.bundle.dataset import Dataset
 from fer_edge.errors import UsageError
 from fer_edge.runtime.inference.classifier import Classifier
 from fer_edge.train.first_weights.unfold import bundle_named, take_up, unfold
+from fer_edge.train.first_weights.way_back import go_back
+from fer_edge.train.fit import fit
 from fer_edge.train.learner import Learner
 from fer_edge.train.network import build_network
-from fer_edge.train.recipe import load_recipe
+from fer_edge.train.recipe import load_recipe, parse_recipe
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytestmark = pytest.mark.train
@@ -94,3 +98,26 @@ def test_what_init_names() -> None:
     found = bundle_named("default")
     assert found is not None
     assert found.manifest.name == "default"
+
+
+def test_a_part_of_the_way_back() -> None:
+    """A quarter of each weight's way, and batch norms of the faces: neither the end's nor the beginning's."""
+    network, faces = build_network(replace(DEFAULT, dropout=0.0)), crops()
+    unfold(network, open_bundle("default"), faces)
+    first = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.no_grad():
+        for value in network.parameters():
+            value.mul_(1.5)
+    go_back(network, first, 0.25, faces)
+    now = network.state_dict()
+    assert torch.allclose(now["body.fc.weight"], 1.375 * first["body.fc.weight"])
+    assert torch.allclose(now["body.layer4.1.conv2.weight"], 1.375 * first["body.layer4.1.conv2.weight"])
+    assert torch.allclose(now["body.bn1.running_mean"], 1.375 * first["body.bn1.running_mean"], rtol=0.02, atol=0.02)
+    assert not network.training
+
+
+def test_the_way_back_leads_to_a_finished_model() -> None:
+    with pytest.raises(UsageError, match="its first weights, which know no expressions"):
+        fit(replace(DEFAULT, first_share=0.25), Dataset((), (), ""), Path(), init="backbone.safetensors")
+    with pytest.raises(UsageError, match="first_share is 0 or more, and less than 1"):
+        parse_recipe("r", {"first_share": 1.0}, "r.toml")
