@@ -215,9 +215,9 @@ def balanced(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
     return chosen[:count]
 
 
-def picture_facts(samples: Sequence[Sample], look_at: int = 200) -> dict[str, bool | int]:
-    """Median width and whether all are grey, of up to `look_at` pictures spread over the set."""
+def picture_facts(samples: Sequence[Sample], look_at: int = 200) -> dict[str, float]:
+    """Median width and the share that is grey, 0..1, of up to `look_at` pictures spread over the set."""
     step = max(1, len(samples) // look_at)
     pictures = [read_face(s) for s in samples[::step]]
-    grey = all((p[..., 0] == p[..., 1]).all() and (p[..., 1] == p[..., 2]).all() for p in pictures)
-    return {"side": int(np.median([p.shape[1] for p in pictures])), "grey": bool(grey)}
+    grey = [(p[..., 0] == p[..., 1]).all() and (p[..., 1] == p[..., 2]).all() for p in pictures]
+    return {"side": int(np.median([p.shape[1] for p in pictures])), "grey": round(float(np.mean(grey)), 2)}

@@ -121,7 +121,8 @@ def _not_scored(metrics: Mapping[str, Any]) -> str:
 
 
 def _pictures(data: Mapping[str, Any]) -> str:
-    kind = "grey" if data.get("grey") else "in colour"
+    grey = float(data.get("grey", 0))  # older manifests say true or false
+    kind = "grey" if grey == 1 else f"grey ({grey:.0%}) or in colour" if grey else "in colour"
     side = data.get("side", "?")
     return f"The training pictures are {kind} and about {side} pixels wide. {data.get('about', '')}".strip()
 
