@@ -37,7 +37,7 @@ class Artifact:
 
     Attributes:
         path: file name inside the bundle, with forward slashes.
-        target: what runs it: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u.
+        target: what runs it: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u, hailo.
         precision: float32, float16 or int8; how the weights are stored.
         sha256: of the file, in hex.
         size: of the file, in bytes.

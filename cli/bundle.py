@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ACTIONS = {
     "check": "open every artifact that this machine can run, once",
     "show": "list what is in it",
-    "add": "add a file that edgetpu_compiler made elsewhere",
+    "add": "add a file that Google's or Hailo's compiler made elsewhere",
     "make": "pack a backbone with random or given weights, for measuring its speed",
     "import": "make one of another tool's model, an .onnx, .tflite or .pt2 file",
 }
@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=ACTIONS, help=what)
     parser.add_argument("path", nargs="?", metavar="BUNDLE|FILE", help="default: the one inside fer-edge")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="add: the compiled file")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="add: what `edgetpu_compiler -s` printed")
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="add: what `edgetpu_compiler -s` printed, or compiled.json"
+    )
     parser.add_argument("--backbone", metavar="NAME", help="make: a timm backbone, such as mobilenetv2_100")
     parser.add_argument("--size", type=int, metavar="PIXELS", help="make, import: side of the face (make: 224)")
     parser.add_argument("--init", metavar="FILE|timm", help="make: weights of the backbone (default: random)")
@@ -55,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
         return _make(args)
     if args.action == "import":
         return _import(args)
-    bundle = open_bundle(args.path)
     if args.action == "add":
-        return _add(bundle, args)
+        return _add(args)
+    bundle = open_bundle(args.path)
     notices: list[str] = []
     if args.action == "check":
         from ..export.gate import run_each
@@ -100,17 +102,18 @@ def _show_origin(bundle: Bundle) -> None:
         print(f"  {line}")
 
 
-def _add(bundle: Bundle, args: argparse.Namespace) -> int:
-    from ..export.targets.edgetpu import add_compiled, summary
+def _add(args: argparse.Namespace) -> int:
+    from ..export.targets import add_compiled
 
     if args.file is None or args.log is None:
         raise UsageError(
-            "bundle add needs the compiled file and the compiler's log",
+            "bundle add needs the compiled file and what its compiler told",
+            cause="the log of edgetpu_compiler, or the compiled.json beside a .hef file",
             hint="fer-edge bundle add BUNDLE model_int8_edgetpu.tflite --log compile.log",
         )
-    artifact = add_compiled(bundle, args.file, args.log)
+    artifact, said = add_compiled(args.path, args.file, args.log)
     about = json.dumps({"path": artifact.path, "report": dict(artifact.report)})
-    print(about if args.json else f"{artifact.path}: {summary(artifact.report)}")
+    print(about if args.json else f"{artifact.path}: {said}")
     return 0
 
 

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from ..export.run import ExportResult
 
 PICTURES = 512
-TARGETS = ("onnx", "openvino", "edgetpu", "tensorrt", "rknn", "ethos-u", "all")
+TARGETS = ("onnx", "openvino", "edgetpu", "tensorrt", "rknn", "ethos-u", "hailo", "all")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `export`."""
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle folder, or the name of one that ships: default")
-    parser.add_argument("--target", choices=TARGETS, required=True, help="all: every one whose tools are installed")
+    parser.add_argument(
+        "--target", choices=TARGETS, required=True, help="all: every one but hailo whose tools are installed"
+    )
     parser.add_argument("--precision", choices=("float32", "float16", "int8"), help="only this one")
-    parser.add_argument("--chip", metavar="NAME", help="of rknn (rk3588, rk3566) or ethos-u (ethos-u65-256 …)")
+    parser.add_argument(
+        "--chip", metavar="NAME", help="of rknn (rk3588, rk3566), ethos-u (ethos-u65-256) or hailo (hailo8l)"
+    )
     parser.add_argument(
         "--calibration",
         type=Path,
@@ -52,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         added = [{"path": a.path, "parity": a.parity, "metrics": a.metrics, "report": a.report} for a in result.added]
         print(json.dumps({"bundle": str(result.bundle.folder), "added": added, "left_out": result.left_out}))
     else:
-        print(table(result))
+        if result.added:
+            print(table(result))
         print(f"bundle: {result.bundle.folder}")
     return 0
 

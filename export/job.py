@@ -9,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..bundle import Artifact, Bundle, Image, describe_file
+from ..bundle import Artifact, Bundle, Image, added_bundle, default_bundle, describe_file
+from ..errors import UsageError
 from ..runtime.backends import Backend
+from .calibration import digest_of
 from .graph import Stem, load_float32, read_stem, without_stem
 from .quantize import Ranges
 
@@ -60,6 +62,18 @@ class Job:
             return {"pictures": 0, "method": "ranges of the bundle's own int8 graph"}
         return {"pictures": len(self.pictures), "method": method}
 
+    def from_pictures(self, method: str) -> dict[str, Any]:
+        """The same for a tool that takes pictures and no ranges, whatever the other targets took."""
+        settings = {"pictures": len(self.pictures), "method": method}
+        if self.ranges is None:
+            return settings
+        return settings | {"source": "portraits that come with fer-edge", "digest": digest_of(self.pictures)}
+
+    def beside(self, name: str) -> Path:
+        """The folder beside the bundle for what is no part of it, such as my-bundle-hailo."""
+        bundle = self.destination.resolve()
+        return bundle.with_name(f"{bundle.name}-{name}")
+
     def file(self, path: str) -> Path:
         """Where a file of that path inside the bundle is to be written."""
         place = self.work / path
@@ -76,12 +90,27 @@ class Built:
         runs: the entry that the gate runs in its place, where a device's own file cannot run here.
         backend: runs it, where no backend of the runtime does (a vendor's simulator).
         notes: lines for the person.
+        beside: where nothing that runs was made, only what a compiler elsewhere wants: the folder of the job with it,
+            which goes beside the bundle once `artifact` passed the gate; nothing is added to the bundle then.
     """
 
     artifact: Artifact
     runs: Artifact | None = None
     backend: Backend | None = None
     notes: tuple[str, ...] = ()
+    beside: str = ""
+
+
+def check_place(words: Path | str, bundle: Bundle, hint: str) -> None:
+    """Refuse to change a bundle of the package or a .zip, opened by these words; raises UsageError."""
+    ours = (default_bundle().parent, added_bundle(bundle.folder.name))
+    inside = any(bundle.folder.resolve().is_relative_to(place.resolve()) for place in ours)
+    if inside or Path(words).is_file():
+        raise UsageError(
+            f"{words} is part of fer-edge, or a .zip, and stays as it is",
+            cause="an export adds files to a bundle folder",
+            hint=hint,
+        )
 
 
 class Target(Protocol):

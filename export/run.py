@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Artifact, Bundle, Image, add_artifacts, added_bundle, default_bundle, open_bundle, save_bundle
+from ..bundle import Artifact, Bundle, Image, add_artifacts, open_bundle, save_bundle, writing_folder
 from ..bundle.dataset import Watch, unwatched
 from ..bundle.portraits import portraits
 from ..devices.cpu import limit_threads, usable_cores
@@ -19,7 +20,7 @@ from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set, digest_of
 from .consumers import check_form
 from .gate import Evaluate, Gate
-from .job import Built, Job
+from .job import Built, Job, check_place
 from .labelled import calibration_faces, evaluation
 from .quantize import Ranges, quantised, read_ranges
 from .targets import ALL, choose, left_out, target_module, variants
@@ -36,7 +37,8 @@ class ExportOptions:
 
     Attributes:
         bundle: a folder, a .zip, or the name of one that ships.
-        target: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u, or all whose tools are installed.
+        target: onnx, openvino, edgetpu, tensorrt, rknn, ethos-u; hailo, which makes a folder beside the bundle; or all
+            others whose tools are installed.
         calibration: a folder of real faces; of these `pictures` are drawn by `seed`. None takes the ranges that the
             bundle's own int8 graph has, or those of the 32 portraits, and holds the result against these.
         out: add to a copy of the bundle, made here; None adds to the bundle itself.
@@ -101,7 +103,8 @@ def export_bundle(
     names = choose(options.target, options.precision, options.chip, tools)
     if options.compiler == "docker" and "edgetpu" in names:
         require_docker()  # before anything is built
-    _check_place(options, bundle)
+    if options.out is None:
+        check_place(options.bundle, bundle, hint="the same command with --out my-bundle")
     crops, calibration, ranges = calibrate(options, bundle, on_notice, watch)
     evaluate = evaluation(options.labelled, options.split, options.seed, watch, on_notice, options.label_map)
     if evaluate:
@@ -176,9 +179,17 @@ def add_targets(
                 job.say(f"{kept.path} stays: a new one would lose its measured accuracy; --labelled DIR measures it")
                 continue
             job.say(f"{name} {precision_} {chip_}".rstrip())
-            made.append(_measured(job, gate, module.build(job, precision_, chip_), threads))
-    files = {path: job.work / path for artifact in made for path in artifact.files}
-    add_artifacts(job.destination, made, files)
+            built = module.build(job, precision_, chip_)
+            artifact = _measured(job, gate, built, threads)
+            if built.beside:
+                _put_beside(job, built.beside)
+            else:
+                made.append(artifact)
+            for note in built.notes:
+                job.say(note)
+    if made:
+        files = {path: job.work / path for artifact in made for path in artifact.files}
+        add_artifacts(job.destination, made, files)
     return made
 
 
@@ -213,21 +224,13 @@ def _measured(job: Job, gate: Gate, built: Built, threads: int) -> Artifact:
     finally:
         if built.backend is not None:
             built.backend.close()
-    for note in built.notes:
-        job.say(note)
     return artifact
 
 
-def _check_place(options: ExportOptions, bundle: Bundle) -> None:
-    """Refuse to write into the package or into a .zip."""
-    ours = (default_bundle().parent, added_bundle(bundle.folder.name))
-    inside = any(bundle.folder.resolve().is_relative_to(place.resolve()) for place in ours)
-    if options.out is None and (inside or Path(options.bundle).is_file()):
-        raise UsageError(
-            f"{options.bundle} is part of fer-edge, or a .zip, and stays as it is",
-            cause="an export adds files to a bundle folder",
-            hint="the same command with --out my-bundle",
-        )
+def _put_beside(job: Job, name: str) -> None:
+    """What a target prepared for a compiler elsewhere, in a folder of its own, in one step; raises OutputError."""
+    with writing_folder(job.beside(name)) as folder:
+        shutil.copytree(job.work / name, folder, dirs_exist_ok=True)
 
 
 def own_copy(bundle: Bundle, out: Path) -> Path:

@@ -31,13 +31,13 @@ from support.histories import put, store
 from support.labelled import class_folders
 from support.suggestions import ALL, DEBIAN, PROGRAMS, is_command
 
-VENDORS_PACKAGES = {"nvidia-jetpack", "libedgetpu1-std", "intel-level-zero-npu", "python3-picamera2"}
+VENDORS_PACKAGES = {"nvidia-jetpack", "hailo-all", "libedgetpu1-std", "intel-level-zero-npu", "python3-picamera2"}
 """That `sudo apt install` is told to take, of a vendor's own place for packages."""
 
 NOT_RUN = {
     "fer-edge WORD --calibration": "begun by the verb that was called",
     "fer-edge benchmark --": "measures for minutes",
-    "fer-edge bundle add": "needs what Google's compiler gave",
+    "fer-edge bundle add": "needs what a vendor's compiler gave",
     "fer-edge bundle import": "needs another tool's model; tests/export/test_import.py has some",
     "fer-edge bundle make": "builds a network; tests/train does",
     "fer-edge config init FILE": "asks at a terminal",

@@ -20,9 +20,15 @@ MODULES = {
     "tflite": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter"),
     "tensorrt": ("tensorrt",),
     "rknn": ("rknnlite.api",),
+    "hailo": ("hailo_platform",),
 }
 """Backend -> the modules of its vendor library, the first of which that can be imported is taken."""
-PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime", "rknnlite": "rknn-toolkit-lite2"}
+PACKAGES = {
+    "ai_edge_litert": "ai-edge-litert",
+    "tflite_runtime": "tflite-runtime",
+    "rknnlite": "rknn-toolkit-lite2",
+    "hailo_platform": "hailort",
+}
 """Module -> the name of its package, where the two differ."""
 GRAPH = (
     "1800000054464c3300000e00140010000c000800000004000e000000100000001c000000500000000300000001000000"

@@ -24,6 +24,7 @@ INSTALL = {
     "tflite": "{python} -m pip install ai-edge-litert",
     "tensorrt": "sudo apt install nvidia-jetpack",
     "rknn": "{python} -m pip install rknn-toolkit-lite2",
+    "hailo": "sudo apt install hailo-all",
 }
 """Backend -> what brings its library, where no row of the profile's pairs says better."""
 PLUG_INS = {

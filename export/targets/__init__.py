@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
+from ...bundle import Artifact, open_bundle
 from ...errors import DeviceNotFound, MissingExtra, UsageError
-from ..job import Target
+from ..job import Target, check_place
 
 TARGETS = {
     "onnx": "onnx_runtime",
@@ -16,9 +18,12 @@ TARGETS = {
     "tensorrt": "tensorrt",
     "rknn": "rknn",
     "ethos-u": "ethos_u",
+    "hailo": "hailo",
 }
 """Target -> its module."""
 ALL = "all"
+NOT_IN_ALL = ("hailo",)
+"""It makes nothing that runs, and writes the calibration faces to the disk: only for who asks for it."""
 
 
 def target_module(name: str) -> Target:
@@ -60,6 +65,25 @@ def choose(wanted: str, precision: str | None, chip: str | None, options: Mappin
     return [wanted]
 
 
+def add_compiled(words: str | None, file: Path, log: Path) -> tuple[Artifact, str]:
+    """Add a file that a vendor's compiler made elsewhere: of Hailo's where it is a .hef, else of Google's.
+
+    Args:
+        words: the bundle; log: what the compilation left, see the modules' own `add_compiled`.
+
+    Returns:
+        its entry, and a line about it.
+
+    Raises:
+        UsageError: the bundle is part of fer-edge or a .zip; and as those.
+    """
+    bundle = open_bundle(words)
+    check_place(words or bundle.folder, bundle, hint=f"fer-edge bundle add my-bundle {file} --log {log}")
+    module: Any = target_module("hailo" if file.suffix == ".hef" else "edgetpu")
+    artifact = module.add_compiled(bundle, file, log)
+    return artifact, module.summary(artifact.report)
+
+
 def left_out(precision: str | None, options: Mapping[str, object]) -> dict[str, str]:
     """Targets that `all` cannot make here -> how to get their tools."""
     absent = {name: missing(name, options) for name in _fitting(precision)}
@@ -75,4 +99,5 @@ def variants(module: Target, precision: str | None, chip: str | None) -> Iterato
 
 
 def _fitting(precision: str | None) -> list[str]:
-    return [name for name in TARGETS if precision is None or precision in target_module(name).PRECISIONS]
+    names = [name for name in TARGETS if name not in NOT_IN_ALL]
+    return [name for name in names if precision is None or precision in target_module(name).PRECISIONS]

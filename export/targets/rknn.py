@@ -19,7 +19,6 @@ from ...bundle import cache_folder
 from ...errors import ConversionFailed, DeviceNotFound, FerEdgeError, UsageError
 from ...runtime.backends import backend_file
 from ...runtime.inference.worker_client import RemoteBackend
-from ..calibration import digest_of
 from ..job import Built, Job, entry
 from .environment import base_python, make, python_steps, ready
 
@@ -95,9 +94,7 @@ def build(job: Job, precision: str, chip: str) -> Built:
     path = f"rknn/model_int8_{chip}.rknn"
     python = Path(job.options.get("rknn_python") or prepared() / "bin" / "python")
     simulator = Simulator(job, python, job.file(path), chip)
-    settings = {"pictures": len(job.pictures), "method": "rknn-toolkit2: per channel, normal"}
-    if job.ranges is not None:  # the toolkit takes pictures and no ranges, whatever the other targets took
-        settings |= {"source": "portraits that come with fer-edge", "digest": digest_of(job.pictures)}
+    settings = job.from_pictures("rknn-toolkit2: per channel, normal")
     report = {"chip": chip, "compiled": True, "parity_by": "the vendor's simulator, not a board"}
     artifact = entry(job, path, "rknn", precision, "uint8", settings, (), report)
     artifact.built_with["rknn-toolkit2"] = simulator.version  # type: ignore[index]

@@ -18,6 +18,7 @@ from ...errors import BundleDamaged, DeviceFailed, DeviceNotFound, MissingExtra,
 
 FILES = {
     "onnxruntime": "ort", "openvino": "ov", "openvino-2021": "ie", "tflite": "lite", "tensorrt": "trt", "rknn": "rk",
+    "hailo": "hailo",
 }  # fmt: skip
 """Backend name -> module in this package."""
 GROUP = "fer_edge.backends"

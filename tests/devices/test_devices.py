@@ -16,7 +16,7 @@ from fer_edge.errors import DeviceNotFound, UsageError
 Command = Callable[..., subprocess.CompletedProcess[str]]
 NAMES = {
     *("cpu", "rpi4", "rpi5", "coral-usb", "coral-pcie", "ncs2", "jetson-nano", "jetson-orin-nano"),
-    *("rk3566", "rk3588", "imx93", "intel-gpu", "intel-npu", "intel-cpu", "intel-auto", "rpi3", "rpi-zero2"),
+    *("rk3566", "rk3588", "imx93", "intel-gpu", "intel-npu", "intel-cpu", "intel-auto", "hailo8l", "rpi3", "rpi-zero2"),
 }
 ALWAYS = {"cpu", "intel-cpu", "intel-auto"}
 

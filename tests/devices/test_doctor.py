@@ -154,6 +154,10 @@ def no_npu_driver(root: Path) -> None:
     shutil.rmtree(root / "sys/module")
 
 
+def no_pci(root: Path) -> None:
+    shutil.rmtree(root / "sys/bus/pci")
+
+
 def unsynchronised(root: Path, name: str, said: str) -> None:
     shutil.rmtree(root / "run/systemd/timesync")
     record(root, name, said)
@@ -194,6 +198,10 @@ FAULTS: list[tuple[object, ...]] = [
         "librknnrt version: 1.4.0 (a1)",
     ),
     ("RK3588 | driver | not in this kernel | uname -r", no_npu_driver),
+    ("Hailo-8L | device | looked for PCIe 1e60:2864 | lspci -nn -d 1e60:2864", no_pci),
+    ("Hailo-8L | device node | /dev/hailo* is not there | dmesg", remove, "dev/hailo0"),
+    ("Hailo-8L | versions | library 5.1.0: only 4.x | hailo-all", interpreter, "3.11.2", "hailort", "5.1.0"),
+    ("Hailo-8L | library | No module named | hailo-all", lacking, "3.11.2", "hailo_platform", "No module named"),
     ("NCS2 | plug-in | sees CPU, no MYRIAD | lsusb", plug_ins, "2021.4.2", "CPU"),
     ("Intel NPU | plug-in | sees CPU, GPU, no NPU | intel-level-zero-npu", plug_ins, "2025.3.0", "CPU", "GPU"),
     ("Intel GPU | plug-in | sees CPU, no GPU | intel-opencl-icd", plug_ins, "2025.3.0", "CPU"),

@@ -207,6 +207,16 @@ def imx93(root: Path) -> Path:
     return root
 
 
+def hailo_on_a_pi_5(root: Path) -> Path:
+    board(root, "Raspberry Pi 5 Model B Rev 1.0", "raspberrypi,5-model-b brcm,bcm2712")
+    put(root, "sys/bus/pci/devices/0000:01:00.0/vendor", "0x1e60\n")
+    put(root, "sys/bus/pci/devices/0000:01:00.0/device", "0x2864\n")
+    put(root, "dev/hailo0")
+    interpreter(root, "3.11.2", "hailort", "4.20.0")
+    record(root, VCGENCMD, "throttled=0x0")
+    return root
+
+
 def intel_npu(root: Path) -> Path:
     common(root)
     put(root, "dev/accel/accel0")
@@ -266,6 +276,7 @@ HEALTHY: dict[str, tuple[str, Build, str]] = {
     "NCS2 before its firmware": ("ncs2", ncs2_before_its_firmware, "permission,udev rule,versions,plug-in"),
     "RK3588": ("rk3588", rk3588, "driver,librknnrt.so,versions"),
     "i.MX 93": ("imx93", imx93, "device node,libethosu_delegate.so"),
+    "Hailo-8L": ("hailo8l", hailo_on_a_pi_5, "device node,versions,throttling"),
     "Intel NPU": ("intel-npu", intel_npu, "device node,plug-in"),
     "Intel GPU": ("intel-gpu", intel_gpu, "device node,plug-in"),
     "Pi 5": ("rpi5", pi_5_with_a_csi_camera, "picamera2,throttling"),

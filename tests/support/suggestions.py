@@ -13,7 +13,7 @@ from test_house import ROOMS
 DEBIAN = {
     "apt": "apt",
     "bash": "cd command echo export printf",
-    "coreutils": "cat chmod cp df du head install ls rm tail tee uname",
+    "coreutils": "cat chmod cp df du head install ls mv rm tail tee uname",
     "docker.io": "docker",
     "e2fsprogs": "debugfs",
     "fdisk": "fdisk",

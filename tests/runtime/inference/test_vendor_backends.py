@@ -94,7 +94,7 @@ def test_openvino_on_3_8(bundle: Bundle, kept: Path) -> None:
     apart.close()
 
 
-@pytest.mark.parametrize("name", ["tflite", "openvino", "openvino-2021", "tensorrt", "rknn"])
+@pytest.mark.parametrize("name", ["tflite", "openvino", "openvino-2021", "tensorrt", "rknn", "hailo"])
 def test_a_library_that_is_not_there_is_a_sentence_on_3_6(name: str, int8_file: Path, kept: Path) -> None:
     python = old_python("3.6", kept, "onnxruntime==1.10.0", "numpy==1.19.5")
     with pytest.raises(DeviceNotFound, match=f"the backend {name} cannot start: (No module named|no CUDA runtime)"):
@@ -211,6 +211,38 @@ def test_the_ncs2s_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     apart.close()
     with pytest.raises(DeviceNotFound, match="no MYRIAD device answers"):
         RemoteBackend(file, tmp_path / "model.onnx", {"device": "MYRIAD"}, python=python)
+
+
+def test_the_hailos_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, hef = tmp_path / "state", tmp_path / "model.hef"
+    monkeypatch.setenv("FAKE_HAILO", str(state))
+    state.write_text("here")
+    hef.write_text("\x01HEF8 8 3\n")
+    python, file = with_fakes(tmp_path / "python", modules="hailo"), backend_file("hailo")
+    apart = RemoteBackend(file, hef, {}, python=python)
+    answers = apart.infer(np.concatenate([SMALL, SMALL - 100]))
+    assert answers.tolist() == [[mean + i for i in range(7)] for mean in (200.0, 100.0)]
+    about = apart.describe()
+    assert (about["backend"], about["device"], about["input"]) == ("hailo", "0000:01:00.0", ["u8", 1, 8, 8, 3])
+    state.write_text("lost")
+    with pytest.raises(DeviceFailed, match="a timeout had occurred"):
+        apart.infer(SMALL)
+    apart.close()
+    state.write_text("absent")
+    with pytest.raises(DeviceNotFound, match="HailoRT finds no device"):
+        RemoteBackend(file, hef, {}, python=python)
+    state.write_text("busy")
+    with pytest.raises(DeviceFailed, match=r"does not take the file: .*HAILO_DEVICE_IN_USE"):
+        RemoteBackend(file, hef, {}, python=python)
+    state.write_text("here")
+    for content, says in (
+        ("8 8 3", "Invalid HEF"),
+        ("\x01HEF8 8 1", "no square picture"),
+        ("\x01HEF8 9 3", "no square"),
+    ):
+        hef.write_text(content + "\n")
+        with pytest.raises(BundleDamaged, match=says):
+            RemoteBackend(file, hef, {}, python=python)
 
 
 @pytest.mark.parametrize("release", ["tensorrt_8_2", "tensorrt_8_6", "tensorrt_10"])
