@@ -19,7 +19,7 @@ from .preprocess import Image, whole_image
 
 FILE = Path(__file__).with_name("portraits.png")
 COUNT, COLUMNS, SIDE = 32, 8, 112
-SMILES = (0, 2, 5, 12, 13, 18, 19, 21, 24, 25, 27, 31)
+SMILES = (3, 14, 16, 17, 22, 24, 27, 29)
 """Which of them have the mouth in sight: a broad smile that both shipped models are at least 98 % sure of."""
 FACE = ((224.0, 114.0), 118.0)
 """Centre and height of the face in the portrait, in pixels."""
@@ -42,7 +42,7 @@ def smiles(size: int) -> list[Image]:
     return [crops[i] for i in SMILES]
 
 
-def draw(portrait: Image, seed: int = 21) -> Image:
+def draw(portrait: Image, seed: int = 22) -> Image:
     """The sheet, uint8 BGR, of a portrait in BGR."""
     rng = np.random.default_rng(seed)
     rows = [[_crop(portrait, rng) for _ in range(COLUMNS)] for _ in range(COUNT // COLUMNS)]
