@@ -113,14 +113,14 @@ def joining(
     saves: bool,
 ) -> StudyOptions | None:
     """What `run` is told of the study that it joins; raises UsageError."""
-    from ..runtime.study.session import StudyOptions
-
     if study is None:
         told = {"subject": subjects, "condition": condition, "note": note, "assign": assign}
         lonely = next((name for name, value in told.items() if value is not None), None)
         if lonely:
             raise UsageError(f"--{lonely} belongs to --study", hint="fer-edge study init DIR")
         return None
+    from ..runtime.study.session import StudyOptions  # with SQLite, which a run without a study does not need
+
     if writes:
         raise UsageError("--out and --replace do not go with --study", cause="its sessions are written in its folder")
     if saves:

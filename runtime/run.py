@@ -10,7 +10,7 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bundle import Bundle
 from ..bundle.resting import ANEW
@@ -22,9 +22,11 @@ from .outputs import Outputs, resting_fact
 from .pipeline import stream
 from .shares import Shares, ShareTally
 from .sources import Source, open_source
-from .storage.session import Marker
-from .study.session import StudyOptions, StudySession
 from .types import Frame, Observation
+
+if TYPE_CHECKING:
+    from .storage.session import Marker
+    from .study.session import StudyOptions, StudySession
 
 INTERRUPTED = "interrupted"
 """Why a run ended that a person, or whoever iterated over it, broke off."""
@@ -116,7 +118,7 @@ class Analysis:
         Raises UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
         with ExitStack() as opened:
-            self._study = StudySession(options.study, options.pipeline.resting is not None) if options.study else None
+            self._study = _joined(options)
             if self._study:
                 opened.callback(self._study.close)
                 seated = dataclasses.replace(options.pipeline, **self._study.seats)
@@ -318,6 +320,14 @@ def analyze(
     pipeline = dataclasses.replace(options, bundle=bundle or options.bundle, device=device or options.device)
     folder = None if out is None else Path(out)
     return Analysis(RunOptions(str(source), folder, video, replace, seconds, pipeline))
+
+
+def _joined(options: RunOptions) -> StudySession | None:
+    if options.study is None:
+        return None
+    from .study.session import StudySession  # with its register and SQLite, which no other run needs
+
+    return StudySession(options.study, options.pipeline.resting is not None)
 
 
 def _no_face(source: Source) -> SourceError:

@@ -131,11 +131,14 @@ def _name(path: Path, line: int, text: str) -> str:
 
 
 def _end_s(session: Session) -> float:
-    """The last frame's time and how long frames last; raises InputError for what has no time."""
+    """The last frame's time and how long frames last; raises InputError for what has no time.
+
+    To the millisecond, as people are told it: a sum of thirtieths may come to 0.99999.
+    """
     times = [time_s for _, time_s, name in session.frames() if not name]
     if not times:
         raise InputError(f"{session.folder} has no time: it is of pictures, or nothing was seen")
-    return times[-1] + (times[-1] - times[0]) / max(len(times) - 1, 1)
+    return round(times[-1] + (times[-1] - times[0]) / max(len(times) - 1, 1), 3)
 
 
 def _write(session: Session, table: Table, path: Path) -> None:

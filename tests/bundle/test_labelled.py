@@ -89,7 +89,8 @@ def test_the_live_check_asks_in_the_bundles_words(tmp_path: Path) -> None:
     (take,) = live_check.read_takes(tmp_path / "t.csv", FERPLUS)
     assert take.label == "Happiness"
     (row,) = live_check.summarise([live_check.Result(take, 4, 3, "yunet")], FERPLUS)
-    assert (row["expression"], row["share"]) == ("Happiness", 0.75)
+    assert (row["expression"], row["subtle"], row["peak"], row["not_rated"]) == ("Happiness", None, 0.75, 1)
+    assert row["published"], "the study's figures for happy"
     with pytest.raises(DatasetError, match="unknown label 'happy'"):
         live_check.read_takes(tmp_path / "t.csv", ("negative", "neutral"))
 

@@ -54,7 +54,7 @@ def test_a_signal_is_joined_by_time(session: Path, capsys: Capture) -> None:
     Path("heart.csv").write_text("time_s,heart_rate,skin\n" + "\n".join(lines) + "\n")
     code, said = run_verb(capsys, "study", "join", "o", "heart.csv", "--json")
     assert code == 0, said
-    assert json.loads(said) == {"markers": 0, "signals": {"heart_rate": 8, "skin": 7}, "outside": 45}
+    assert json.loads(said) == {"markers": 0, "signals": {"heart_rate": 8, "skin": 7}, "outside": 44}, "of 30 and of 29"
     assert run_verb(capsys, "report", "o", "--only", "signals")[0] == 0
     rows = {int(r["frame"]): r for r in csv.DictReader((session / "signals.csv").read_text().splitlines())}
     assert len(rows) == 30
@@ -63,6 +63,21 @@ def test_a_signal_is_joined_by_time(session: Path, capsys: Capture) -> None:
     assert float(rows[17]["heart_rate"]) == 64
     assert rows[21]["heart_rate"] == "", "the signal was lost for longer than two samples"
     assert float(rows[25]["heart_rate"]) == 68
+
+
+def test_the_end_as_it_is_told_belongs_to_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Frames of thirtieths of a second add up to a little less than whole seconds, and to a little more."""
+    monkeypatch.chdir(tmp_path)
+    for seconds in (0.1, 0.2, 0.3, 0.7, 1.2):
+        assert run_verb(capsys, "run", f"demo:{seconds}", "--out", f"o{seconds}")[0] == 0
+        Path("m.csv").write_text(f"time_s,name\n{seconds},end\n")
+        code, said = run_verb(capsys, "study", "join", f"o{seconds}", "m.csv")
+        assert code == 0, said
+        Path("n.csv").write_text(f"time_s,name\n{seconds + 0.001},late\n")
+        code, said = run_verb(capsys, "study", "join", f"o{seconds}", "n.csv")
+        assert (code, f"which goes from 0 to {seconds:.3f} s" in said) == (2, True), said
 
 
 @pytest.mark.parametrize(
@@ -147,7 +162,10 @@ def test_keys_mark_what_happens_before_a_camera(
         assert child.wait(60) == 0, said
     finally:
         child.kill()
+        child.communicate()
         camera.switch_off()
+        os.close(person)
+        os.close(terminal)
     (folder,) = (study / "sessions").iterdir()
     session = open_session(folder)
     markers = session.markers()

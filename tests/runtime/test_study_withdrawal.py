@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -24,9 +25,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def everywhere(folder: Path, word: str) -> list[Path]:
-    """Files below a folder with a word in their bytes or name."""
+    """Files below a folder with a word in their bytes, path or name; not as the beginning of the name of another
+    session, which began in the same second: NAME-2."""
+    found = re.compile(re.escape(word.encode()) + rb"(?!-\d)")
     files = [p for p in folder.rglob("*") if p.is_file()]
-    return [p for p in files if word.encode() in p.read_bytes() or word in p.name]
+    return [p for p in files if found.search(p.read_bytes()) or found.search(bytes(p))]
 
 
 def test_an_export_has_everything_of_one_and_nothing_of_others(study: Path, capsys: Capture, yunet: Path) -> None:

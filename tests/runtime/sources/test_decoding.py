@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -231,12 +232,28 @@ def test_a_folder_whose_name_is_a_number(tmp_path: Path, monkeypatch: pytest.Mon
     assert seen("0")[0].still
 
 
-def test_an_old_pyav_is_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("installed", "file", "stream"),
+    [
+        ("10.0.0", opening.OpenCvVideo, opening.OPENCV),
+        ("14.1.0", opening.OpenCvVideo, opening.OPENCV),
+        ("14.2.0", opening.OpenCvVideo, opening.PYAV),
+        ("16.0.1", opening.OpenCvVideo, opening.PYAV),
+        ("16.1.0", opening.VideoSource, opening.PYAV),
+    ],
+)
+def test_an_old_pyav_is_taken_for_none(
+    installed: str, file: type[Source], stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Debian's own, which picamera2 brings along, would miss pictures or stop."""
-    monkeypatch.setattr(opening, "version", lambda package: "10.0.0")
+    monkeypatch.setattr("av.__version__", installed)
+    monkeypatch.setattr("importlib.metadata.version", lambda package: installed)
     source, frames = seen(film(tmp_path / "a.mp4", 3))
-    assert isinstance(source, opening.OpenCvVideo)
+    assert isinstance(source, file)
     assert len(frames) == 3
+    reader = opening.live_reader("rtsp://127.0.0.1/a")
+    assert reader
+    assert json.loads(reader._request)["file"] == str(stream)
 
 
 def test_pictures_that_are_kept_for_a_while_take_no_new_memory_each_time(tmp_path: Path) -> None:
