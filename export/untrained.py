@@ -69,5 +69,5 @@ def fit_norms(network: Any, pictures: Sequence[Image] | NDArray[np.uint8], batch
     network.train()
     with torch.inference_mode():
         for i in range(0, len(pictures), batch):
-            network(torch.from_numpy(np.stack(pictures[i : i + batch])))
+            network(torch.from_numpy(np.asarray(pictures[i : i + batch])))
     network.eval()

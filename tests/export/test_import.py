@@ -70,7 +70,7 @@ def test_ferplus_and_all_that_follows(tmp_path: Path, command: Command) -> None:
     figures = json.loads(command("evaluate", "--bundle", "b", "--data", faces, "--json").stdout)
     assert figures["accuracy"] > 0.9
     assert "contempt" in figures["not_scored"]["labels"]
-    seen = command("run", faces / "happy" / "0a.png", "--bundle", "b", "--json")
+    seen = command("run", faces / "happy" / f"{SMILES[0]}a.png", "--bundle", "b", "--json")
     assert seen.returncode == 0, seen.stderr
     pytest.importorskip("tensorflow", reason="needs the edgetpu extra")
     made = command("export", "b", "--target", "edgetpu", timeout=300)
