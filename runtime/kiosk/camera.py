@@ -139,7 +139,7 @@ class Camera:
         elif shared.gone:
             self._become(Condition.FAILED, shared.gone, now)
         elif self.pipeline.tally.frames == 0 or not shared.answered:
-            self._become(Condition.STARTING, first or "no frame yet", now)
+            self._become(Condition.STARTING, first or (silent if self.frames.ended() else "no frame yet"), now)
         elif waited > 2 * TAKE_S:
             self._become(Condition.DEGRADED, first or silent, now)
         else:

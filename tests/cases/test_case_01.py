@@ -36,7 +36,7 @@ def test_online_after_a_power_cut(shared_case: Callable[[int], Path], tmp_path: 
                 until(lambda late=late: late.heard)
                 late.close()
                 assert late.of("fer-edge/status") == ["online"]
-                assert running.ask("/healthz")["condition"] == "ok"
+                until(lambda: running.ask("/healthz")["condition"] == "ok")  # a busy machine may miss a second
             running.stop(end)
             heard.heard.clear()
     finally:

@@ -228,7 +228,7 @@ def test_the_kiosk_starts_with_what_the_card_says(tmp_path: Path) -> None:
     assert config.mqtt.topic == card(tmp_path, GOOD).hostname
     assert config.mqtt.password_file == Path("/etc/fer-edge/mqtt-password")
     assert config.web.token_file == Path("/etc/fer-edge/web-token")
-    assert config.source.what == "camera:1"
+    assert [source.what for source in config.source] == ["camera:1"]
     assert config.model.device == "rpi5"
     assert config.model.bundle == "/opt/fer-edge/current/bundle"
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.runtime.backoff import Backoff
-from fer_edge.runtime.kiosk.daemon import Frames
+from fer_edge.runtime.kiosk.camera import Frames
 from fer_edge.runtime.sources import capture as thread
 from fer_edge.runtime.sources import open_source
 from fer_edge.runtime.sources.camera_process import QUIET, CameraProcess

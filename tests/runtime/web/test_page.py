@@ -47,6 +47,8 @@ FASTER = "window.ahead = 0; const own = performance.now.bind(performance); perfo
 FASTER += "const later = setTimeout; window.setTimeout = (what, wait) => later(what, wait / 20);"
 """Lets a test move the page's clock, which counts the timeline's columns and how long nothing was heard, and has the
 page try again soon after it lost the connection."""
+COLUMNS = "views.get('').columns.size"
+"""Of the timeline, of a lone camera."""
 
 
 @pytest.fixture(scope="module")
@@ -159,26 +161,26 @@ def test_the_timeline_fills(server: WebServer, browser: Browser) -> None:
     for number, snapshot in enumerate([*shown, replace(BUSY, shares={"sad": 1.0})]):
         browser.js("ahead += 60000")
         server.publish(replace(snapshot, wall_s=1e9 + number))
-        until(lambda number=number: browser.js("columns.size") == number + 2)
+        until(lambda number=number: browser.js(COLUMNS) == number + 2)
     row = "(line => line.getContext('2d').getImageData(0, 20, line.width, 1).data)(document.getElementById('line'))"
     pixels = browser.js(f"Array.from({row})")
     assert tuple(pixels[-8:-5]) == COLORS["sad"]
     assert pixels[:4] == [0, 0, 0, 0]
-    browser.js("minutes()")
+    browser.js("views.forEach(minutes)")
     table = [browser.text(f"#rows tr:nth-child({n}) td") for n in range(1, 8)]
     few = "fewer than 3 people: not told"
     both = "happy 50 %, neutral 50 %"
     assert table == ["sad 100 %", "paused", "nobody in view", few, both, both, "no connection"]
     browser.js("ahead += 600000")
     server.publish(replace(BUSY, wall_s=1e9 + 9))
-    until(lambda: browser.js("columns.size") == 1)
+    until(lambda: browser.js(COLUMNS) == 1)
 
 
 def test_the_timeline_begins_with_what_the_kiosk_kept(told: Told, browser: Browser) -> None:
     kept = {119: {"sad": 1.0}, 13: {"happy": 0.75, "sad": 0.25}, 0: {"fear": 1.0}}
     with serving(control_of(told, timeline=lambda: kept), snapshot=BUSY) as server:
         browser.open(url(server))
-        until(lambda: browser.js("columns.size") == 3)
+        until(lambda: browser.js(COLUMNS) == 3)
         browser.js("document.getElementById('minutes').open = true")
         until(lambda: browser.text("#rows"))
         table = [browser.text(f"#rows tr:nth-child({n}) td") for n in range(1, 11)]

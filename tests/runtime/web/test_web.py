@@ -20,7 +20,6 @@ from fer_edge.runtime.status.health import Condition, Health
 from fer_edge.runtime.status.prometheus import CONTENT_TYPE, metrics_text
 from fer_edge.runtime.status.snapshot import Snapshot
 from fer_edge.runtime.web import events
-from fer_edge.runtime.web import server as running
 from fer_edge.runtime.web.events import MAX_STREAMS
 from fer_edge.runtime.web.guard import HEADERS, MAX_BODY, same_origin
 from fer_edge.runtime.web.pages import Page
@@ -282,15 +281,21 @@ def test_what_is_no_http_at_all(start: Callable[..., WebServer], caplog: pytest.
     assert not caplog.records  # or anybody could fill the log
 
 
-def test_clients_that_never_finish_are_let_go(start: Callable[..., WebServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "SLOW_S", 5.0)  # a listener of ours may be slow, too, on a busy machine
-    monkeypatch.setattr(running, "SWEEP_S", 0.05)
+def let_go(client: socket.socket) -> bool:
+    """Whether the server ended it without an answer, as soon as it does one or the other."""
+    with suppress(ConnectionError):
+        return client.recv(1) == b""
+    return True
+
+
+def test_clients_that_never_finish_are_let_go(start: Callable[..., WebServer]) -> None:
     server = start()
-    slow = [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(50)]
     stream = listen(server)
+    slow = [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(50)]
     for client in slow:
-        client.sendall(b"GET /api/state HTTP/1.1\r\nHost: loc")
-    assert [client.recv(1) for client in slow] == [b""] * 50
+        with suppress(ConnectionError):  # a busy machine's server may end it before that
+            client.sendall(b"GET /api/state HTTP/1.1\r\nHost: loc")
+    assert all(let_go(client) for client in slow)
     server.publish(Snapshot(1.7e9, True, Health(Condition.OK), frames=99))  # who listens is not idle
     received = b""
     while b'"frames": 99' not in received:
