@@ -173,7 +173,7 @@ def test_the_command_teaches(faces: Path, parent: Path, tmp_path: Path, command:
     done = command(*words, "narrow.toml", timeout=300)
     assert done.returncode == 0, done.stderr
     history = open_bundle(tmp_path / "b").manifest.provenance
-    assert history["teacher"].startswith("default 1 (sha256 ")
+    assert history["teacher"].startswith(f"default {open_bundle().manifest.version} (sha256 ")
     assert history["init"].startswith("best.pt (sha256 ")
     assert history["recipe"]["stages"] == [64, 128, 256, 64]
 
