@@ -194,7 +194,7 @@ def test_small_faces_are_found_in_a_wider_picture(yunet: Path) -> None:
         top, left = 45 + number // 6 * 120, 38 + number % 6 * 106
         picture[top : top + 31, left : left + 31] = face[:, :, ::-1]
     found = {width: len(open_detector("yunet", width)[0].detect(picture)) for width in (320, 640)}
-    assert found[320] < 9, found
+    assert found[320] < 12, found
     assert found[640] > 14, found
 
 

@@ -297,7 +297,8 @@ def test_tflite_runtime_says_what_litert_says(kind: str, exported: Path, float_f
     assert apart.describe()["library"] == "tflite_runtime"
     here = open_backend("tflite", artifact, {})
     assert here.describe()["library"] == "ai_edge_litert"
-    assert np.abs(apart.infer(crops) - here.infer(crops)).max() < (0.2 if kind == "int8" else 1e-3)
+    most = 0.25 if kind == "int8" else 1e-3  # two steps of an int8 output, of 0.1 each
+    assert np.abs(apart.infer(crops) - here.infer(crops)).max() < most
     apart.close()
 
 
