@@ -104,8 +104,8 @@ def address_of(request: web.Request) -> str:
 
 
 async def text_of(request: web.Request) -> str:
-    """The body, plain UTF-8, which is all that is taken here; raises web.HTTPException kinds, TimeoutError."""
-    body = await asyncio.wait_for(request.read(), BODY_S)
+    """The body, plain UTF-8, which is all that is taken here; raises HTTPException, TimeoutError, ConnectionError."""
+    body = await asyncio.wait_for(_whole(request), BODY_S)
     packed = request.headers.get("Content-Encoding", "identity").lower() != "identity"
     try:
         if not packed and (request.charset or "utf-8").lower() in ("utf-8", "us-ascii"):
@@ -113,6 +113,16 @@ async def text_of(request: web.Request) -> str:
     except ValueError:
         pass
     raise web.HTTPBadRequest(text=UNREADABLE)
+
+
+async def _whole(request: web.Request) -> bytes:
+    """What was sent; raises ConnectionError where the client left before, which aiohttp calls a RuntimeError."""
+    try:
+        return await request.read()
+    except RuntimeError as error:
+        if request.transport is None:
+            raise ConnectionError(str(error)) from error
+        raise
 
 
 def foreign(request: web.Request, host: str) -> bool:

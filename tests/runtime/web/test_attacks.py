@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import random
@@ -19,6 +20,9 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="needs the kiosk extra")
 
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
+from aiohttp.test_utils import make_mocked_request
 from fer_edge.runtime.web import guard
 from fer_edge.runtime.web import server as running
 from fer_edge.runtime.web.connections import Connections, room
@@ -83,6 +87,17 @@ def gets_in(port: int, address: str = "127.0.0.1") -> bool:
     with suppress(ConnectionError):
         return sent(port, login(TOKEN), address) == 303
     return False
+
+
+def test_a_client_that_is_gone_before_its_body_is_read_is_no_fault_of_ours() -> None:
+    async def read() -> None:
+        protocol = BaseProtocol(asyncio.get_running_loop())  # without a transport, as after its connection's end
+        request = make_mocked_request("POST", "/login", payload=StreamReader(protocol, 4096))
+        request.protocol.transport = None
+        with pytest.raises(ConnectionError):  # of aiohttp's a RuntimeError, which the log would have as our own
+            await guard.text_of(request)
+
+    asyncio.run(read())
 
 
 def test_the_kiosk_goes_on_while_logins_are_begun_and_never_finished(tmp_path: Path, clip: Path, yunet: Path) -> None:
