@@ -38,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="0.2 cuts off a fifth, where pictures are wider than faces",
     )
-    on.add_argument("--split", choices=("train", "valid", "test"), help="(default: test, or valid where there is none)")
+    on.add_argument(
+        "--split",
+        choices=("train", "valid", "test", "held-out"),
+        help="(default: test, or valid where there is none); held-out: of a set without labels that the bundle learned "
+        "from, the faces that its training left out",
+    )
     on.add_argument("--label", default="label", metavar="COLUMN", help="the manifest's column that holds the truth")
     on.add_argument(
         "--groups",

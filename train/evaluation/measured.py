@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...bundle import LABELS, Logits, open_bundle
 from ...bundle.dataset import Sample, Watch
@@ -18,12 +19,13 @@ from .predict import predict
 
 @dataclass(frozen=True)
 class Model:
-    """What is measured: a checkpoint through torch, or a bundle through the runtime's backend."""
+    """What is measured: a checkpoint through torch, or a bundle through the runtime's backend, and whence it is."""
 
     name: str
     labels: tuple[str, ...]
     logits: Callable[[list[Sample], Watch], Logits]
     classifier: Classifier | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def notices(self) -> list[str]:
@@ -49,4 +51,8 @@ def open_model(
     classifier = Classifier(opened, choose_artifact(opened, precision), threads)
     described = classifier.describe()
     name = f"{described['bundle']}, {described['artifact']}"
-    return Model(name, opened.labels, lambda samples, watch: logits_of(classifier, samples, watch=watch), classifier)
+
+    def logits(samples: list[Sample], watch: Watch) -> Logits:
+        return logits_of(classifier, samples, watch=watch)
+
+    return Model(name, opened.labels, logits, classifier, opened.manifest.provenance)

@@ -19,7 +19,8 @@ class EvaluateOptions:
         data: class folders, or a CSV manifest.
         bundle, precision: the model; the bundle inside fer-edge when None.
         checkpoint: a .pt file of a training instead of a bundle.
-        split, label: which pictures (None: test, or valid where there is none), and the manifest's column of the truth.
+        split: which pictures; None: test, or valid where there is none; `unseen.HELD_OUT`: see `held_out_faces`.
+        label: the manifest's column of the truth.
         label_map: what folders that are no usual label mean; see `read_label_map`.
         margin: how much wider than the training pictures' framing these are, 0.2 for a fifth; it is cut off.
         groups: columns of the manifest, or a CSV of path and such columns, for figures by group; see `partitions`.

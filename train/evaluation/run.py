@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...bundle import LABELS, Logits, add_artifacts, write_text
-from ...bundle.dataset import Dataset, Sample, Watch, unwatched
+from ...bundle.dataset import SPLITS, Dataset, Sample, Watch, unwatched
 from ...bundle.scoring import shared_labels
 from ...devices.cpu import limit_threads
 from ...errors import DatasetError, UsageError
@@ -32,6 +32,7 @@ from .groups.report import GroupReport
 from .measured import Model, open_model
 from .options import EvaluateOptions, check
 from .truth import read_labelled, truth_of
+from .unseen import HELD_OUT, held_out_faces, seen_before
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ def evaluate(
 
 def _labelled(options: EvaluateOptions, dataset: Dataset, on_notice: Callable[[str], None], watch: Watch) -> Evaluation:
     """All the figures; pictures without a label are left out."""
+    if options.split == HELD_OUT:
+        raise DatasetError(
+            f"{options.data} has labels, and a training holds out faces of sets without any",
+            hint="the same command without --split, which measures on test",
+        )
     options = replace(options, split=options.split or held_out(dataset, options.data, on_notice))
     found, asked = truth_of(dataset, str(options.split), options.label, options.data)
     model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
@@ -143,7 +149,13 @@ def _unlabelled(
             hint="the same command with --against BUNDLE",
         )
     split = options.split or (dataset.held_out if dataset.split(dataset.held_out) else "")
-    samples = [s for s in dataset.samples if split in ("", s.split)]
+    model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
+    if split == HELD_OUT:
+        samples = held_out_faces(dataset, model.provenance, options.data)
+    else:
+        samples = [s for s in dataset.samples if split in ("", s.split)]
+        if said := seen_before(dataset, model.provenance, options.data):
+            on_notice(said)
     if not samples:
         raise DatasetError(f"{options.data} has no picture in the split {split!r}", hint="the same command without it")
     parts = partitions(str(options.groups), options.data, samples, on_notice) if options.groups else []
@@ -151,7 +163,6 @@ def _unlabelled(
         grouped = np.any([part.members >= 0 for part in parts], axis=0)
         parts = [part.of(grouped) for part in parts]
         samples = [s for s, is_in in zip(samples, grouped, strict=True) if is_in]
-    model = open_model(options.bundle, options.precision, options.checkpoint, options.threads)
     options = replace(options, split=split or "all")
     by = "by group" if parts else "with other models'"
     on_notice(f"nobody labelled an expression: answers to {counted(len(samples), 'picture')} are compared {by}")
@@ -164,7 +175,7 @@ def _unlabelled(
     altered = {n: model.altered(alter, samples, watch) for n, alter in SHIFTS.items()} if options.corrupt else {}
     advice = what_to_label(parts, model.labels, options.data, _command(options, split or samples[0].split))
     groups = group_report.unlabelled(parts, logits, model.labels, against, altered, advice)
-    unreadable = dataset.unreadable_in(split) if split else dataset.unreadable
+    unreadable = dataset.unreadable_in(split) if split in SPLITS else dataset.unreadable
     figures |= {"unreadable": len(unreadable), "images": len(samples)}
     _write_card(options, groups, figures)
     return Evaluation({**figures, **groups.facts()}, groups, samples, logits, None, model.labels)
