@@ -10,6 +10,7 @@ from .bundle import (
     find_bundle,
     open_bundle,
     save_bundle,
+    shipped_bundles,
 )
 from .labels import LABELS
 from .logits import Logits, parity, softmax
@@ -19,5 +20,5 @@ from .preprocess import Image, face_crop, whole_image
 __all__ = [
     "LABELS", "Artifact", "Bundle", "Image", "InputSpec", "Logits", "Manifest", "add_artifacts", "added_bundle",
     "cache_folder", "default_bundle", "describe_file", "face_crop", "find_bundle", "locked", "open_bundle", "parity",
-    "save_bundle", "sha256_of", "softmax", "whole_image", "write_text", "writing", "writing_folder",
+    "save_bundle", "sha256_of", "shipped_bundles", "softmax", "whole_image", "write_text", "writing", "writing_folder",
 ]  # fmt: skip

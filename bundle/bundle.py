@@ -97,6 +97,12 @@ def default_bundle(name: str = "default") -> Path:
     return Path(__file__).parent / name
 
 
+def shipped_bundles() -> tuple[str, ...]:
+    """Names of the bundles that ship inside the package, the default one first."""
+    names = sorted(place.parent.name for place in Path(__file__).parent.glob(f"*/{MANIFEST}"))
+    return tuple(sorted(names, key=lambda name: name != "default"))
+
+
 def added_bundle(name: str) -> Path:
     """Where the copy of a bundle that ships lies, once `fer-edge models add` has put ready-made artifacts into it."""
     return cache_folder() / "ready-made" / name

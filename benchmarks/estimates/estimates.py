@@ -12,10 +12,10 @@ from typing import Any
 from ...bundle import find_bundle, open_bundle
 from ...devices.profile import find_profile
 from ...errors import UsageError
-from ..published.literature import ITSELF, PUBLISHED, PublishedResult, read_models, read_published
+from ..published.literature import ITSELF, PUBLISHED, PublishedResult, read_models, read_published, read_ratios
 from ..published.verdicts import ASSUMED_SIZE, table_name
 from ..published.workload import Workload, count_file
-from .roofline import SPARE, TERMS, Chip, Fit, Observation, fit
+from .roofline import SPARE, TERMS, Chip, Fit, Observation, fit, slower
 
 TRUSTED = 0.35
 """The largest leave-one-out error for which one figure is given; above it, a range."""
@@ -33,6 +33,7 @@ class Spec:
         host: as in the published tables; figures that state none count as the PC's: 2.73 ms for MobileNetV2
             on a Coral stick cannot be anything else, Google's own figure on a Raspberry Pi 4 being 4.55.
         given: terms whose costs belong to the chip, not to the host, and the spec (device, host) they are taken from.
+        like: a board whose figures are taken, each as much longer as networks took on this one by another library.
     """
 
     device: str
@@ -41,6 +42,7 @@ class Spec:
     terms: tuple[str, ...]
     given: tuple[str, ...] = ()
     given_from: tuple[str, str] = ("", "")
+    like: str = ""
 
 
 SPECS = (
@@ -56,6 +58,8 @@ SPECS = (
     Spec("imx93", ITSELF, Chip("int8"), ("call", "macs", "weights")),
     Spec("rpi4", ITSELF, Chip("float32"), ("dense", "depthwise", "weights")),
     Spec("rpi5", ITSELF, Chip("float32"), ("dense", "depthwise", "weights")),
+    Spec("rpi3", ITSELF, Chip("float32"), ("dense", "depthwise", "weights"), like="rpi4"),
+    Spec("rpi-zero2", ITSELF, Chip("float32"), ("dense", "depthwise", "weights"), like="rpi4"),
 )
 """One a device and host, the usual host first. A GPU pays for every kernel it starts, a processor for depthwise layers,
 an Edge TPU for what crosses its bus: of the sets tried on each, the one that predicts left-out models best."""
@@ -156,6 +160,10 @@ def fits(folder: Path = PUBLISHED) -> list[tuple[Spec, Fit | None]]:
     published, models = read_published(folder), read_models(folder)
     made: dict[tuple[str, str], Fit | None] = {}
     for spec in SPECS:
+        if spec.like:
+            other = made[spec.like, spec.host]
+            made[spec.device, spec.host] = other and slower(other, *read_ratios(spec.device, spec.like, folder))
+            continue
         source = made.get(spec.given_from)
         given = {name: source.costs[name] for name in spec.given} if source else {}
         usable = partial(fit, observations_of(spec, published, models), spec.terms, spec.chip, given)

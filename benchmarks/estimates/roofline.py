@@ -8,7 +8,7 @@ Which of the terms a device has is in `estimates.py`; what they came to, in docs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -121,6 +121,30 @@ class Fit:
         if seen[0] <= ms <= seen[-1]:
             return ""
         return f"extrapolated: the published models take {seen[0]:.3g} to {seen[-1]:.3g} ms"
+
+
+def slower(found: Fit, ratios: Sequence[float], source: str) -> Fit:
+    """The fit of another board, every cost times the median of the ratios.
+
+    Its errors are every error of that fit with every ratio: against figures that are so many times as long, foretold
+    by the median of the other ratios.
+
+    Args:
+        ratios: how many times as long this board took for networks that both ran.
+        source: of the ratios.
+    """
+    times = float(np.median(ratios))
+    others = [float(np.median([*ratios[:i], *ratios[i + 1 :]])) for i in range(len(ratios))]
+    errors = [(1 + e) * m / r - 1 for e in found.errors for m, r in zip(others, ratios, strict=True)]
+    from_ = f", times {times:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) by {source}"
+    seen = [
+        replace(
+            o,
+            published=replace(o.published, fps=0.0, mean_ms=o.published.ms * times, source=o.published.source + from_),
+        )
+        for o in found.observations
+    ]
+    return Fit(found.chip, {name: cost * times for name, cost in found.costs.items()}, seen, errors)
 
 
 def fit(

@@ -16,7 +16,6 @@ from ...runtime.inference.acceptance import golden_crops
 from ..published.verdicts import BACKBONES, TABLE_MODELS
 from .compiled import COMPILED, compiled_model
 
-OWN = ("default", "edgetpu")
 TABLE_SIZE = 224
 PICTURES = 64
 """Smooth pictures that settle random weights and their quantisation: enough for ranges, and nobody's face."""

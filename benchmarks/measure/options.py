@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...bundle import shipped_bundles
 from ...devices.cpu import default_threads
 from ...devices.profile import Profile
 from ...errors import UsageError
 from ...runtime.inference.open_device import made_for
 from ..published.verdicts import TABLE_MODELS
-from .models import OWN
 from .singlestream import RULES, Rules
 
 MATRIX_OUT = Path("benchmark")
@@ -64,7 +64,7 @@ class MeasureOptions:
 
     def models_for(self, profile: Profile) -> Sequence[str]:
         """Those asked for; else all in a matrix, and otherwise the one of ours that was made for the device."""
-        return self.models or ([*OWN, *TABLE_MODELS] if self.matrix else [made_for(profile)])
+        return self.models or ([*shipped_bundles(), *TABLE_MODELS] if self.matrix else [made_for(profile)])
 
     def scopes_for(self, model: str) -> list[str]:
         """A matrix times the table's models, of random weights, alone: a pipeline depends on the faces it finds."""

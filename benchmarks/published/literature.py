@@ -14,7 +14,7 @@ from ...errors import InputError
 from .workload import BYTES, Workload
 
 PUBLISHED = Path(__file__).parent
-MODELS = "models.csv"
+MODELS, BOARDS = "models.csv", "boards.csv"
 ITSELF = "self"
 """Host of a board: the board."""
 TABLE = "the device table"
@@ -79,7 +79,7 @@ def read_published(folder: Path = PUBLISHED, devices: Collection[str] | None = N
         InputError: a table without its columns, or a wrong row, named with file and line.
     """
     known = load_profiles() if devices is None else devices
-    files = [path for path in sorted(folder.glob("*.csv")) if path.name != MODELS]
+    files = [path for path in sorted(folder.glob("*.csv")) if path.name not in (MODELS, BOARDS)]
     if not files:
         raise InputError(f"{folder} holds no published figures", hint=f"ls -l {folder}")
     results = [result for path in files for result in _read(path, COLUMNS, lambda row: _result(row, known))]
@@ -92,6 +92,16 @@ def read_models(folder: Path = PUBLISHED) -> dict[tuple[str, int], Workload]:
     Raises InputError: as read_published.
     """
     return {(name, work.size): work for name, work in _read(folder / MODELS, COUNTS, _workload)}
+
+
+def read_ratios(board: str, other: str, folder: Path = PUBLISHED) -> tuple[tuple[float, ...], str]:
+    """How many times as long a board took as another for each network that was run on both, and the source.
+
+    Raises InputError: as read_published.
+    """
+    columns = ("model", "input", board, other, "source")
+    rows = _read(folder / BOARDS, columns, lambda row: (_ms(row, board), _ms(row, other), _words(row, "source")))
+    return tuple(here / there for here, there, _ in rows), "; ".join(sorted({source for _, _, source in rows}))
 
 
 def _read(path: Path, columns: tuple[str, ...], make: Callable[[Mapping[str, str]], T]) -> list[T]:
@@ -146,6 +156,12 @@ def _workload(row: Mapping[str, str]) -> tuple[str, Workload]:
     size, outputs = (int(_number(row, name, 0)) for name in ("input", "outputs"))
     layers = _number(row, "layers", nan)
     return _words(row, "model"), Workload(size, dense, depthwise, params, activations, layers, outputs)
+
+
+def _ms(row: Mapping[str, str], name: str) -> float:
+    if not (value := _number(row, name, 0)):
+        raise _Wrong(f"{name} gives no milliseconds")
+    return value
 
 
 def _words(row: Mapping[str, str], name: str) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...bundle import shipped_bundles
 from ...export.table import show
 from ..estimates.estimates import Estimate, Spec, find_workload, fits, predict
 from ..estimates.roofline import TERMS, Fit
 from ..estimates.text import milliseconds
 from ..published.verdicts import HOST_TITLES, TABLE_MODELS
 
-SHOWN = ("default", "edgetpu", *TABLE_MODELS)
-"""Models of the page: the two bundles that ship, and the table's three."""
+SHOWN = (*shipped_bundles(), *TABLE_MODELS)
+"""Models of the page: the bundles that ship, and the table's three."""
 
 
 def page_tables() -> str:

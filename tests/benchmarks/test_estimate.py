@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fer_edge.benchmarks.estimates.estimates import SPECS, TRUSTED, estimate, find_workload, fits
-from fer_edge.benchmarks.estimates.roofline import TERMS, Chip, Fit, Observation, fit, nonnegative, streamed
+from fer_edge.benchmarks.estimates.roofline import TERMS, Chip, Fit, Observation, fit, nonnegative, slower, streamed
 from fer_edge.benchmarks.estimates.text import render
-from fer_edge.benchmarks.published.literature import COLUMNS, COUNTS, PublishedResult, read_models
+from fer_edge.benchmarks.published.literature import COLUMNS, COUNTS, PublishedResult, read_models, read_ratios
 from fer_edge.benchmarks.published.workload import Workload, count_file, count_layers
 from fer_edge.benchmarks.studies.estimates_page import main, page_tables
-from fer_edge.bundle import default_bundle, find_bundle
-from fer_edge.errors import DeviceNotFound, MissingExtra, UnsupportedGraph, UsageError
+from fer_edge.bundle import default_bundle, find_bundle, shipped_bundles
+from fer_edge.errors import DeviceNotFound, InputError, MissingExtra, UnsupportedGraph, UsageError
 from fer_edge.export.table import BEGIN, END
 from fer_edge.files import between_marks
 
@@ -166,6 +166,46 @@ def test_too_few_models_give_no_fit() -> None:
     terms = ("call", "macs", "weights")
     assert fit(synthetic({"call": 1.0}, models=4, rows=5), terms, CHIP) is None
     assert fit(synthetic({"call": 1.0}, models=5), terms, CHIP) is not None
+
+
+def test_a_board_like_another_is_as_much_slower_and_less_sure() -> None:
+    costs = {"call": 5.0, "macs": 3.0}
+    found = fit(synthetic(costs), tuple(costs), CHIP)
+    assert found is not None
+    twice = slower(found, [2.0, 2.0, 2.0], "a page")
+    assert twice.costs == pytest.approx({"call": 10.0, "macs": 6.0})
+    assert twice.error < 1e-6
+    assert [o.published.ms for o in twice.observations] == [2 * o.published.ms for o in found.observations]
+    assert all(
+        "made up, times 2.00" in o.published.source and "a page" in o.published.source for o in twice.observations
+    )
+    uneven = slower(found, [1.0, 2.0, 4.0], "a page")
+    assert uneven.costs == twice.costs
+    assert uneven.worst == pytest.approx(2.0), "the one that took as long, by the other two's median of three"
+
+
+def test_the_raspberry_pis_are_in_the_order_of_their_processors() -> None:
+    pytest.importorskip("onnx")
+    for model in shipped_bundles():
+        boards = [estimate(board, model) for board in ("rpi5", "rpi4", "rpi3", "rpi-zero2")]
+        ms = [e.mean_ms for (e,) in boards if e.mean_ms is not None]
+        assert len(ms) == 4
+        assert ms == sorted(ms), model
+        (here,), (there,) = boards[3], boards[1]
+        assert here.error is not None
+        assert there.error is not None
+        assert here.error > there.error
+        assert "RPi4.md" in here.sources[0]
+        assert "ncnn" in here.sources[0]
+
+
+def test_a_wrong_ratio_is_named(tmp_path: Path) -> None:
+    head = "model,input,rpi3,rpi4,source\n"
+    (tmp_path / "boards.csv").write_text(head + "a,224,20,10,a page\nb,224,30,0,a page\n")
+    with pytest.raises(InputError, match=r"boards\.csv, line 3: rpi4 gives no milliseconds"):
+        read_ratios("rpi3", "rpi4", tmp_path)
+    (tmp_path / "boards.csv").write_text(head + "a,224,20,10,a page\nb,224,30,10,a page\n")
+    assert read_ratios("rpi3", "rpi4", tmp_path) == ((2.0, 3.0), "a page")
 
 
 def test_only_what_does_not_fit_on_the_chip_is_streamed() -> None:
