@@ -54,6 +54,7 @@ class Profile:
         published: figures that others measured.
         price_usd, year: a price, and the year it was seen or set; 0 where unknown.
         limits: what to know before buying.
+        bundles: those that ship and suit it, the best first: it runs the first that is there when none is asked for.
         kiosk: full key of the kiosk's configuration, such as work.target_fps -> its value on a flashed card that says
             nothing else.
     """
@@ -82,6 +83,7 @@ class Profile:
     price_usd: int = 0
     year: int = 0
     limits: tuple[str, ...] = ()
+    bundles: tuple[str, ...] = ()
     kiosk: Mapping[str, Any] = field(default_factory=dict)
 
 

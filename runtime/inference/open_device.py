@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...bundle import Artifact, Bundle, open_bundle
+from ...bundle import Artifact, Bundle, open_bundle, shipped_bundles
 from ...devices.cpu import default_threads
 from ...devices.detect import SLOW_MBPS, evidence, is_here, looked_for, usb_devices
 from ...devices.profile import Profile
@@ -22,8 +22,12 @@ FALLBACKS = ("none", "cpu")
 
 
 def made_for(profile: Profile) -> str:
-    """The name of the shipped bundle that a device runs when none is asked for, whatever verb asks."""
-    return "edgetpu" if profile.target == "edgetpu" else "default"
+    """The name of the shipped bundle that a device runs when none is asked for, whatever verb asks.
+
+    That is the first of its profile's `bundles` that ships; where none does, the first, which is then refused.
+    """
+    suitable = profile.bundles or ("edgetpu" if profile.target == "edgetpu" else "default",)
+    return next((name for name in suitable if name in shipped_bundles()), suitable[0])
 
 
 def bundle_for(profile: Profile, asked: Bundle | Path | str | None = None, lazily: bool = False) -> Bundle:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .card import HOSTNAME, USER
 from .faces import crops
-from .machine import Machine, boot_file
+from .machine import SMALL_MIB, Machine, boot_file
 
 REAL = bool(os.environ.get("FER_EDGE_BOOT_IMAGE"))
 FIRST_BOOT_S, BOOT_S, READY_S = 600, 240, 300
@@ -164,5 +164,18 @@ def test_an_update_with_a_broken_bundle_goes_back_by_itself(machine: Machine) ->
     wait_until_ready(machine)
     before = rows(machine)
     assert wait_for_more(machine, before) > before, journal(machine)
+    machine.shell.run("systemctl poweroff")
+    machine.off(120)
+
+
+def test_it_observes_in_the_memory_of_a_pi_zero_2_w(machine: Machine) -> None:
+    machine.memory_mib = SMALL_MIB
+    switch_on(machine)
+    assert int(machine.shell.run("awk '/MemTotal/ {print $2}' /proc/meminfo")) < SMALL_MIB * 1024
+    wait_until_ready(machine)
+    before = rows(machine)
+    assert wait_for_more(machine, before) > before, journal(machine)
+    assert shown(machine, "NRestarts") == "0", journal(machine)
+    assert machine.shell.run("journalctl -b -k -o cat --no-pager | grep -c 'Out of memory' || true").strip() == "0"
     machine.shell.run("systemctl poweroff")
     machine.off(120)

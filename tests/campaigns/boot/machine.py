@@ -16,7 +16,8 @@ from .kernel import Kernel
 
 LIFE_S = 900
 """No machine lives longer, whatever happens to the one who started it."""
-MEMORY_MIB = 1024
+MEMORY_MIB, SMALL_MIB = 1024, 512
+"""Of a Raspberry Pi 3, and of a Zero 2 W."""
 SECTOR = 512
 NO_MATTER = ("console=", "init=/usr/lib/raspberrypi-sys-mods/")
 """Words of a Raspberry Pi's kernel line that do not carry over: its serial port, and growing the card's partition."""
@@ -30,12 +31,14 @@ class Machine:
     Attributes:
         card: a disk image, written to.
         stick: a disk image, read only.
+        memory_mib: what it has from the next start on.
     """
 
     kernel: Kernel
     card: Path
     stick: Path
     logs: Path
+    memory_mib: int = MEMORY_MIB
     boots: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _console: Console | None = None
@@ -68,7 +71,7 @@ class Machine:
     def _qemu(self) -> list[str]:
         disk = "if=none,format=raw"
         return [
-            *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(MEMORY_MIB)),
+            *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(self.memory_mib)),
             *("-accel", "tcg,thread=multi", "-no-reboot", "-display", "none", "-nic", "none"),
             *("-kernel", str(self.kernel.image), "-initrd", str(self.kernel.initrd), "-append", self._line()),
             *("-serial", f"file:{self.serial}"),

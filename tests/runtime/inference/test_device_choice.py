@@ -6,12 +6,14 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fer_edge.devices.detect import is_here, looked_for
 from fer_edge.devices.profile import find_profile, load_profiles
-from fer_edge.runtime.inference.open_device import made_for
+from fer_edge.errors import BundleError
+from fer_edge.runtime.inference.open_device import bundle_for, made_for
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--source", "demo:0.2", "--detector", "haar", "--json")
@@ -89,13 +91,33 @@ def test_a_stand_in_may_serve_a_benchmark_and_a_checked_configuration(command: C
 
 def test_every_verb_takes_the_same_bundle(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     from fer_edge.benchmarks.measure.options import MeasureOptions
-    from fer_edge.runtime.inference.open_device import bundle_for
 
     for profile in load_profiles().values():
         (measured,) = MeasureOptions().models_for(profile)
         assert bundle_for(profile).manifest.name == bundle_for(profile, measured).manifest.name == made_for(profile)
     done = command("benchmark", "estimate", "--device", "coral")
     assert done.stdout.startswith("estimate, not a measurement: edgetpu")
+
+
+def test_a_device_takes_the_first_bundle_that_suits_it_and_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = find_profile("rpi-zero2")
+    assert small.bundles == ("pico", "default")
+    for ships, taken in ((("default", "edgetpu"), "default"), (("default", "edgetpu", "pico"), "pico")):
+        monkeypatch.setattr("fer_edge.runtime.inference.open_device.shipped_bundles", lambda ships=ships: ships)
+        assert made_for(small) == taken
+        assert made_for(find_profile("coral")) == "edgetpu"
+        assert made_for(find_profile("rpi5")) == "default"
+    with pytest.raises(BundleError, match="no-such-bundle"):
+        bundle_for(replace(small, bundles=("no-such-bundle",)))
+
+
+def test_a_card_gets_the_bundle_that_suits_its_board(tmp_path: Path) -> None:
+    from fer_edge.devices.flash.options import CardOptions, Listener
+    from fer_edge.devices.flash.payload.parts import prepare_parts
+
+    for device in ("rpi-zero2", "rpi5"):
+        parts = prepare_parts(CardOptions(tmp_path / "stock.img", device=device), Listener())
+        assert parts.bundle.manifest.name == made_for(find_profile(device))
 
 
 def test_an_interpreter_that_is_only_a_shim(student: Path, tmp_path: Path, command: Command) -> None:
