@@ -54,7 +54,7 @@ test-peers: $(VENV)/.dev ## other packages, installed and asked: those of docs/b
 test-boot: $(VENV)/.dev ## flash a card and boot it in an emulator; docs/flash.md says what that needs and proves
 	$(PYTEST) -x -p no:cacheprovider tests/campaigns/boot/boot_proof.py
 
-faults: $(VENV)/.dev ## hurt a real kiosk in twelve ways, ten rounds each, in at most 20 minutes
+faults: $(VENV)/.dev ## hurt a real kiosk in fourteen ways, ten rounds each, in at most 20 minutes
 	PYTHONPATH=tests $(BIN)/python -m campaigns.faults --rounds $(ROUNDS)
 
 soak: $(VENV)/.dev ## 200,000 frames through a whole kiosk: does it grow?
