@@ -7,11 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from socket import gethostname
 
 from ...errors import UsageError
 from ...toml_schema import allowed, fit
-from ..mqtt.settings import plain_name
 from .declaration import refusal
 from .keys import entries
 from .rendering import first_toml
@@ -54,8 +52,7 @@ def create_config(path: Path, given: Declaration, *, replace: bool = False, ask:
         hint = f"fer-edge config init {path} --place NAME --kind shop --purpose TEXT"
         options = ", ".join(OPTIONS[name] for name in missing)
         raise UsageError(f"place and purpose have to be declared: {options} missing", hint=hint)
-    topic = f"fer-edge-{plain_name(gethostname())}"  # two kiosks on one topic would be one to whoever listens
-    write_text(path, first_toml(declare(given, ask), {"mqtt.topic": topic}))
+    write_text(path, first_toml(declare(given, ask)))
 
 
 def declare(given: Declaration, ask: Ask | None) -> Place:

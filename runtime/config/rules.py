@@ -86,8 +86,11 @@ def _mqtt(mqtt: MqttSettings) -> Iterator[Problem]:
     if mqtt.password_file and mqtt.host and not mqtt.tls and not is_loopback(mqtt.host):
         what = "is false: the password crosses the network in clear text"
         yield Problem("mqtt.tls", what, serious=False, hint="mqtt.tls = true and mqtt.port = 8883")
-    if mqtt.ca_file and not mqtt.tls:
-        yield Problem("mqtt.ca_file", "has no effect while mqtt.tls is false", serious=False)
+    if bool(mqtt.cert_file) != bool(mqtt.key_file):
+        yield Problem(f"mqtt.{'key' if mqtt.cert_file else 'cert'}_file", "is missing: certificate and key go together")
+    for name in ("ca_file", "cert_file"):
+        if getattr(mqtt, name) and not mqtt.tls:
+            yield Problem(f"mqtt.{name}", "has no effect while mqtt.tls is false", serious=False)
 
 
 def _web(web: WebSettings, preview: bool) -> Iterator[Problem]:

@@ -74,6 +74,7 @@ class Classifier:
         self.labels = bundle.labels
         self.size = bundle.manifest.input.size
         self._bundle_name = f"{bundle.manifest.name} {bundle.manifest.version}"
+        self._made = str(bundle.manifest.provenance.get("made") or "")
         self._artifact, self._stand_in, self.connection, self._tuned = artifact, stand_in, connection, tuned
         self.backend: Backend = backend or _open_on_cpu(bundle, artifact, threads)
         self.outputs = "logits"
@@ -82,6 +83,11 @@ class Classifier:
         bundle.check_outputs(first.shape[1])
         if ((first >= 0) & (first <= 1)).all():
             self.outputs = self._outputs(bundle)
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """The bundle's name and version, and the day it was made; empty where its manifest does not say."""
+        return self._bundle_name, self._made
 
     @property
     def notice(self) -> str:

@@ -59,7 +59,7 @@ class Moment:
         device: what serves, as `Classifier.describe` says it.
         speeds: enough faces are before every camera to tell how fast the work is: the cameras share one model, so
             that each one's speeds tell of all.
-        paused, recording, clock_ok: as in Snapshot.
+        paused, recording, clock_ok, machine: as in Snapshot.
     """
 
     now_s: float
@@ -68,6 +68,7 @@ class Moment:
     paused: bool
     recording: bool
     clock_ok: bool
+    machine: Mapping[str, object]
 
 
 class Camera:
@@ -206,6 +207,7 @@ class Camera:
             stages_ms={s: 1000 * v / count for s, v in spent.items()} if count and speeds else {},
             latency_ms=1000 * sum(self._latency_s) / len(self._latency_s) if self._latency_s and speeds else None,
             device=device,
+            machine=moment.machine,
             paused=moment.paused,
             recording=moment.recording,
         )

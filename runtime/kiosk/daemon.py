@@ -66,6 +66,7 @@ class Daemon:
         recording: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = monotonic,
         clock_ok: Callable[[], bool] = lambda: True,
+        machine: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         """Put the parts together.
 
@@ -76,11 +77,13 @@ class Daemon:
             checks: each says in a sentence what is wrong with a part that serves all cameras, or nothing.
             between_frames: called before each round; what was requested meanwhile is done there.
             recording: whether a session is being recorded.
+            machine: what is told of software, model, heat and disk.
         """
         self.cameras, self.classifier, self.notifier, self.checks = cameras, classifier, notifier, checks
         self.limits, self._arrived, self._tell = limits, arrived, tell
         self._rate_limit, self._recording = rate_limit or RateLimit(), recording
         self._between_frames, self._clock, self._clock_ok = between_frames, clock, clock_ok
+        self._machine = machine
         self._stop = threading.Event()
         self.paused = False
         now = clock()
@@ -223,6 +226,7 @@ class Daemon:
             paused=self.paused,
             recording=self._recording(),
             clock_ok=self._clock_ok(),
+            machine=self._machine(),
         )
 
 

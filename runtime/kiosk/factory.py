@@ -16,6 +16,7 @@ from ..config.sections import Source, Store
 from ..inference.classifier import Classifier
 from ..inference.open_device import bundle_for
 from ..keeping.keeper import KeepDays
+from ..mqtt.own_name import PLACEHOLDER, own_name
 from ..mqtt.publisher import MqttPublisher
 from ..pipeline import Pipeline
 from ..refusals import Refusals
@@ -109,11 +110,12 @@ def open_broker(
     """
     from ... import __version__
 
-    mqtt, title = config.mqtt, config.web.title
+    title, topic = config.web.title, own_topic(config)
+    mqtt = replace(config.mqtt, topic=f"{topic}/{camera}" if camera else topic)
     queue = queue_path(config.store.folder, camera)
     queue.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return MqttPublisher(
-        replace(mqtt, topic=f"{mqtt.topic}/{camera}") if camera else mqtt,
+        mqtt,
         queue,
         on_command,
         labels=(*labels, UNCERTAIN, UNSUITABLE),
@@ -121,6 +123,11 @@ def open_broker(
         about={"version": __version__, "model": device},
         offered=commands_of(config),
     )
+
+
+def own_topic(config: KioskConfig) -> str:
+    """The topic below which all of this kiosk lies, with its own name filled in."""
+    return config.mqtt.topic.replace(PLACEHOLDER, own_name(config.store.folder))
 
 
 def keep_days_of(config: KioskConfig) -> KeepDays:

@@ -21,6 +21,7 @@ from ..pipeline import Pipeline
 from ..sources.capture import Capture
 from ..sources.source import Phase, State
 from ..status.health import Condition
+from ..status.machine import MachineState, machine_metrics
 from ..status.parts import broker_metrics, device_metrics, history_metrics, load_metrics, source_metrics
 from ..status.prometheus import metrics_text
 from ..status.snapshot import Aggregate, Snapshot
@@ -39,6 +40,7 @@ from .factory import (
     open_capture,
     open_history,
     open_pipelines,
+    own_topic,
     rate_of,
     retention_of,
 )
@@ -134,6 +136,8 @@ class Kiosk:
         config = self.config
         device = str(self.classifier.describe().get("device", ""))
         self.brokers: dict[str, MqttPublisher] = {}
+        if config.mqtt.host:
+            log.info("the broker at %s hears of it below %s", config.mqtt.host, own_topic(config))
         for name in self.parts if config.mqtt.host else ():
             self.brokers[name] = open_broker(config, name, self.classifier.labels, device, self.requests.ask)
             self._open.callback(self.brokers[name].stop)
@@ -182,6 +186,15 @@ class Kiosk:
             between_frames=self._handle_requests,
             recording=lambda: any(parts.recorder.active for parts in self.parts.values()),
             clock_ok=clock_synchronised,
+            machine=self._machine_state().told,
+        )
+
+    def _machine_state(self) -> MachineState:
+        from ... import __version__
+
+        model, made = self.classifier.model
+        return MachineState(
+            __version__, model, made, self.config.store.folder, lambda: self.config.privacy.least_group > 1
         )
 
     def close(self) -> None:
@@ -239,6 +252,7 @@ class Kiosk:
         newest = [self._newest[name] for name in self.parts if name in self._newest]
         captures = {name: parts.capture for name, parts in self.parts.items()}
         more = [*source_metrics(captures), *device_metrics(self.classifier), *broker_metrics(self.brokers)]
+        more += machine_metrics(newest[0].machine) if newest else []
         if not any(parts.aggregate.withholds for parts in self.parts.values()):
             more += [*load_metrics(self.rate_limit), *history_metrics(self.history)]
         return metrics_text(newest, more, (*self.classifier.labels, UNCERTAIN, UNSUITABLE)) if newest else ""

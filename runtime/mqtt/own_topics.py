@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import socket
@@ -12,11 +11,11 @@ from pathlib import Path
 from time import monotonic
 
 from .discovery import COMMANDS, ONLINE, is_ours
+from .own_name import digest_of, machine_words
 from .settings import MqttSettings
 
 RIVAL_S = 600.0
 """Another kiosk is spoken of for so long after its last snapshot."""
-_MACHINE = ("/etc/machine-id", "/sys/firmware/devicetree/base/serial-number")
 
 
 def client_id(queue_path: Path, topic: str) -> str:
@@ -24,11 +23,8 @@ def client_id(queue_path: Path, topic: str) -> str:
 
     Of 21 letters, for MQTT 3.1.1 lets a broker refuse more than 23. Another machine, folder or topic has another name.
     """
-    known = [socket.gethostname(), str(queue_path.resolve()), topic]
-    for file in _MACHINE:
-        with suppress(OSError):
-            known.append(Path(file).read_text(encoding="ascii", errors="replace"))
-    return f"fer-edge-{hashlib.sha256('|'.join(known).encode()).hexdigest()[:12]}"
+    known = [socket.gethostname(), str(queue_path.resolve()), topic, *machine_words()]
+    return f"fer-edge-{digest_of(known)[:12]}"
 
 
 class OwnTopics:

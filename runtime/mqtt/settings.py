@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...toml_schema import key
 from ..masking import first_line
+from .own_name import PLACEHOLDER
 
 
 def topic_of(text: str) -> str:
@@ -29,10 +30,15 @@ class MqttSettings:
     port: int = key(1883, "its port; 8883 is usual with tls", low=1, high=65535)
     tls: bool = key(False, "encrypt, and check the broker's certificate")
     ca_file: Path | None = key(None, 'whom to trust, in PEM form; "": the system\'s authorities')
+    cert_file: Path | None = key(None, "the certificate to log in with, in PEM form; needs key_file")
+    key_file: Path | None = key(None, "its key", secret_file=True)
     user: str = key("", 'the name to log in with; "": none')
     password_file: Path | None = key(None, "its first line is the password", secret_file=True)
     topic: str = key(
-        "fer-edge", "everything of ours lies below it, and nothing of another kiosk", low=1, convert=topic_of
+        f"fer-edge-{PLACEHOLDER}",
+        f"everything of ours lies below it, and nothing of another kiosk; {PLACEHOLDER}: eight letters of its own",
+        low=1,
+        convert=topic_of,
     )
     discovery: bool = key(True, "announce the kiosk to Home Assistant")
     discovery_prefix: str = key("homeassistant", "where Home Assistant listens", low=1, convert=topic_of)
@@ -81,9 +87,24 @@ def password_of(settings: MqttSettings) -> str | None:
 
 
 def trust_of(settings: MqttSettings) -> ssl.SSLContext | None:
-    """Whom to trust, or None without TLS; raises InputError."""
+    """Whom to trust, with our own certificate, or None without TLS; raises InputError."""
     if not settings.tls:
         return None
+    trust = _authorities(settings)
+    if settings.cert_file is not None and settings.key_file is not None:
+        try:
+            trust.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise InputError(
+                f"[mqtt] cert_file {settings.cert_file} and key_file {settings.key_file} are no pair: "
+                f"{getattr(error, 'strerror', None) or error}",
+                cause="one of them cannot be read, belongs to another, or the key has a password",
+                hint=f"openssl x509 -noout -subject -in {settings.cert_file}",
+            ) from error
+    return trust
+
+
+def _authorities(settings: MqttSettings) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:  # ssl.SSLError is one

@@ -85,6 +85,7 @@ def _of_one(s: Snapshot, labels: Sequence[str]) -> list[Metric]:
         single("frames_per_second", "Frames looked at, over the last seconds.", s.fps),
         Metric("stage_seconds", "Mean time of a stage, over the last seconds.", _by("stage", stages)),
         single("latency_seconds", "From capture to publishing.", latency),
+        single("time_seconds", "When this was so, by the kiosk's clock, in seconds since 1970.", s.wall_s),
         single("clock_synchronised", "1 when the wall clock is.", float(s.clock_ok)),
         single("paused", "1 while no picture is looked at, on request.", float(s.paused)),
         single("recording", "1 while a session is recorded, on request.", float(s.recording)),

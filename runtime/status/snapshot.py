@@ -33,6 +33,7 @@ class Snapshot:
         device: what `Classifier.describe` says, without paths, and the `detector`.
         paused: no picture is looked at, on request.
         recording: a session is being recorded, on request.
+        machine: what `MachineState.told` says; the same for all cameras of a kiosk.
     """
 
     wall_s: float
@@ -51,6 +52,7 @@ class Snapshot:
     paused: bool = False
     recording: bool = False
     camera: str = ""
+    machine: Mapping[str, object] = field(default_factory=dict)
 
 
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
         "stages_ms": _rounded(snapshot.stages_ms),
         "latency_ms": _finite(snapshot.latency_ms),
         "device": dict(snapshot.device),
+        "machine": dict(snapshot.machine),
         "paused": snapshot.paused,
         "recording": snapshot.recording,
     }

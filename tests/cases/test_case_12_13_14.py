@@ -24,7 +24,7 @@ def start(broker: Broker, tmp_path: Path) -> Iterator[Start]:
     held: list[Running] = []
 
     def make(name: str, more: str = "", title: str = "Kiosk") -> Running:
-        lines = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ninterval_s = 2\n{more}'
+        lines = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ntopic = "fer-edge"\ninterval_s = 2\n{more}'
         words = ("--set", f"web.title={title}", "--set", "privacy.least_group=3")
         held.append(Running(tmp_path / name, "demo:60", lines).start(words))
         return held[-1]

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +22,6 @@ from fer_edge.runtime.config.keys import Entry, entries, value_of
 from fer_edge.runtime.config.page import BEGIN, END, main, tables, write_into
 from fer_edge.runtime.config.rendering import first_toml
 from fer_edge.runtime.masking import masked
-from fer_edge.runtime.mqtt.settings import plain_name
 from fer_edge.toml_schema import allowed, fit, from_text, toml_value
 
 if sys.version_info >= (3, 11):
@@ -389,7 +387,6 @@ def test_init_writes_every_key_and_check_is_content(call: Call, tmp_path: Path) 
     assert {f"{section}.{name}" for section, body in given.items() for name in body} == set(KEYS)
     (tmp_path / "all.toml").write_text(all_on)
     assert load_config(tmp_path / "all.toml", {}) == config
-    assert plain_name(socket.gethostname()) in config.mqtt.topic
     assert call("check", "c.toml", "--set", "store.folder=kept") == (0, "c.toml: ok\n", "")
     assert not (tmp_path / "kept").exists()  # looking leaves nothing behind
 

@@ -183,7 +183,7 @@ hostname = "fer-edge"            # 1 to 63 of a-z, 0-9 and -
 #tls = true
 #user = "kiosk"
 #password = "of the broker"
-#topic = "fer-edge"              # a kiosk's own; else the hostname
+#topic = "foyer"                 # a kiosk's own; else the hostname and eight letters of the board
 
 [web]
 #listen = "0.0.0.0"              # other machines may see the page; needs token

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ....errors import InputError
+from ....runtime.mqtt.own_name import PLACEHOLDER
 from ....words import counted
 from .card import Card
 
@@ -51,7 +52,7 @@ def _values(card: Card, device: str, today: date) -> dict[str, Any]:
         values[f"{section}.{name}"] = f"/etc/fer-edge/{file}"
     values.setdefault("model.bundle", BUNDLE)
     if card.mqtt and card.hostname:
-        values.setdefault("mqtt.topic", card.hostname)  # two kiosks on one topic would be one to whoever listens
+        values.setdefault("mqtt.topic", f"{card.hostname}-{PLACEHOLDER}")  # two cards may have one host name
     if card.device or device:
         values.setdefault("model.device", card.device or device)
     return values

@@ -225,7 +225,7 @@ def test_the_kiosk_starts_with_what_the_card_says(tmp_path: Path) -> None:
     config = load_config(path, {})
     assert (config.place.name, config.place.kind, config.place.declared) == ("foyer", "museum", date(2026, 11, 25))
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("broker.lan", 8883, True)
-    assert config.mqtt.topic == card(tmp_path, GOOD).hostname
+    assert config.mqtt.topic == card(tmp_path, GOOD).hostname + "-{kiosk}"
     assert config.mqtt.password_file == Path("/etc/fer-edge/mqtt-password")
     assert config.web.token_file == Path("/etc/fer-edge/web-token")
     assert [source.what for source in config.source] == ["camera:1"]

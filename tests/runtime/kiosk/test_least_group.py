@@ -50,7 +50,7 @@ def views(texts: list[str]) -> set[str]:
 
 def metric_views(texts: list[str]) -> set[str]:
     """Different answers of /metrics; of counters of the clock's kind only that they are there."""
-    counted = r"(?m)^(fer_edge_(?:frames_total|broker_delivered_total|broker_queued)) .*$"
+    counted = r"(?m)^(fer_edge_(?:frames_total|time_seconds|broker_delivered_total|broker_queued)) .*$"
     return {re.sub(counted, r"\1", text) for text in texts if 'health{condition="ok"} 1.0' in text}
 
 
