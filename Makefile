@@ -6,6 +6,7 @@ OUT    ?= sessions/demo
 FACES  ?= faces
 ROUNDS ?= 10
 REPRODUCE ?= --size 64 --epochs 6 --share 0.25 --trials 2
+MODELS ?= $(patsubst bundle/%/bundle.json,%,$(sort $(wildcard bundle/*/bundle.json)))
 FRAMES ?= 200000
 CLIP   ?= ../shared/clips/head-pose-face-detection-male.gif
 WORKERS ?= 2
@@ -94,12 +95,12 @@ benchmark: $(VENV)/.dev ## measure this machine, with labelled faces in FACES=fo
 	$(BIN)/python -m fer_edge.benchmarks.studies.machine_page --results build/benchmark --clip $(CLIP) --faces $(FACES) \
 		--write docs/benchmarks.md
 
-export: $(VENV)/.dev ## export both models to everything, measured on FACES=folder, into docs/export.md
-	for name in default edgetpu; do \
+export: $(VENV)/.dev ## export every model that ships to everything, measured on FACES=folder, into docs/export.md
+	for name in $(MODELS); do \
 		$(BIN)/fer-edge export $$name --target all --calibration $(FACES) --labelled $(FACES) --out build/export/$$name || exit 1; \
 		$(BIN)/fer-edge export $$name --target rknn --calibration $(FACES) --labelled $(FACES) --out build/export/$$name || exit 1; \
 	done
-	$(BIN)/python -m fer_edge.export.table build/export/default build/export/edgetpu --write docs/export.md
+	$(BIN)/python -m fer_edge.export.table $(MODELS:%=build/export/%) --write docs/export.md
 
 reproduce: $(VENV)/.dev ## the published study on FACES=folder, from where it stopped; docs/reproduction.md
 	$(BIN)/fer-edge reproduce --data $(FACES) --out build/reproduction --docs docs $(REPRODUCE)

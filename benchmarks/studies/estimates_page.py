@@ -12,18 +12,16 @@ from ..estimates.roofline import TERMS, Fit
 from ..estimates.text import milliseconds
 from ..published.verdicts import HOST_TITLES, TABLE_MODELS
 
-SHOWN = (*shipped_bundles(), *TABLE_MODELS)
-"""Models of the page: the bundles that ship, and the table's three."""
-
 
 def page_tables() -> str:
-    """The fitted costs of every device and host, then what they give for the models of the page."""
+    """The fitted costs of every device and host, then what they give for our bundles and the table's models."""
+    shown = (*shipped_bundles(), *TABLE_MODELS)
     head = "| device | host | precision | ms a unit | figures | models | error | worst |\n" + "|---" * 8 + "|"
     fitted = fits()
     costs = [head, *(_cost_row(spec, found) for spec, found in fitted)]
-    head = "| device | host | " + " | ".join(SHOWN) + " |\n" + "|---" * (2 + len(SHOWN)) + "|"
+    head = "| device | host | " + " | ".join(shown) + " |\n" + "|---" * (2 + len(shown)) + "|"
     cells: dict[tuple[str, str], list[str]] = {}
-    for title, work in (find_workload(model, None) for model in SHOWN):
+    for title, work in (find_workload(model, None) for model in shown):
         for device in dict.fromkeys(spec.device for spec, _ in fitted):
             for e in predict(fitted, device, title, work):
                 cells.setdefault((device, e.host), []).append(_cell(e))

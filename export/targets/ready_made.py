@@ -16,12 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ... import __version__
-from ...bundle import default_bundle, describe_file, write_text, writing
+from ...bundle import default_bundle, describe_file, shipped_bundles, write_text, writing
 from ...bundle.manifest import MANIFEST
 from ...bundle.opening.ready_made import PACKAGE, TABLE, Row, ready_made
 from ..run import ExportOptions, export_bundle
 
-BUNDLES = ("default", "edgetpu")
 TARGETS = ("rknn", "all")
 """Rockchip's first: it prepares its tools, which `all` then finds."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -32,12 +31,13 @@ def build_wheel(
     out: Path,
     table: Path = TABLE,
     targets: Sequence[str] = TARGETS,
-    bundles: Sequence[str] = BUNDLES,
+    bundles: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> Path:
     """Export, pack, and write the table; returns the wheel's path.
 
     Args:
+        bundles: names of those that ship; all of them when empty.
         table: gets one row a file; `fer-edge models add` trusts the one inside the package.
 
     Raises:
@@ -46,7 +46,7 @@ def build_wheel(
     with tempfile.TemporaryDirectory(prefix="fer-edge-models-") as folder:
         files: dict[str, Path] = {}
         rows = []
-        for name in bundles:
+        for name in bundles or shipped_bundles():
             made = Path(folder, name)
             for target in targets:
                 export_bundle(ExportOptions(default_bundle(name), target, out=made), say)  # no copy with older ones
