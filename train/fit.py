@@ -38,6 +38,8 @@ from .torch_import import import_torch
 
 NORM_FACES = 1024
 """Training faces that batch norms are fitted to on the way back."""
+Held = tuple[list[Sample], NDArray[np.float32]]
+"""Faces without labels that training does not see, and what the teachers say of them (N, classes)."""
 OnEpoch = Callable[[dict[str, float], dict[str, float]], None]
 """Told after each epoch: its row of the history, and timings in milliseconds."""
 
@@ -96,16 +98,13 @@ def fit(
     """
     torch = import_torch()
     _check(recipe, dataset, teachers, init)
-    faces, once = dataset.split("train"), recipe.distill_answers == "once"
-    answers, teacher, held = None, None, None
-    if teachers and once:  # not yet under StopRequest: what is answered is kept, and Ctrl-C may end it at once
-        answers = answers_once(teachers, faces, work, recipe.distill_temperature, watch, say)
-        if recipe.hold_out and (unseen := without_labels(dataset.split("valid"))):
-            held = unseen, answers_once(teachers, unseen, work, recipe.distill_temperature, watch, say)
+    answers, held, teacher = None, None, None
+    if teachers and recipe.distill_answers == "once":  # not yet under StopRequest: what is answered is kept
+        answers, held = _asked_once(teachers, recipe, dataset, work, watch, say)
     elif teachers:
         teacher = at_every_step(teachers, recipe.size, recipe.distill_temperature)
     with StopRequest() as stop:
-        samples, targets = training_targets(faces, recipe, answers)
+        samples, targets = training_targets(dataset.split("train"), recipe, answers)
         weights = draw_weights(samples, targets, recipe, dataset.shares)
         share = label_share(targets, weights)
         steps = max(1, len(samples) // recipe.batch)
@@ -161,6 +160,23 @@ def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.flo
     return temperature
 
 
+def _asked_once(
+    teachers: Sequence[Member],
+    recipe: Recipe,
+    dataset: Dataset,
+    work: Path,
+    watch: Watch,
+    say: Callable[[str], None],
+) -> tuple[NDArray[np.float32], Held | None]:
+    """What the teachers say of every training face (N, classes), and of those that are held out without labels."""
+
+    def ask(samples: list[Sample]) -> NDArray[np.float32]:
+        return answers_once(teachers, samples, work, recipe.distill_temperature, watch, say)
+
+    unseen = without_labels(dataset.split("valid")) if recipe.hold_out else []
+    return ask(dataset.split("train")), (unseen, ask(unseen)) if unseen else None
+
+
 def _progress(learner: Learner, work: Path, resume: bool, say: Callable[[str], None]) -> Progress:
     """Where the run is: at its start, or at the last checkpoint; raises UsageError when it may be neither."""
     main = learner.crew.is_main_process
@@ -180,16 +196,12 @@ def _close_epoch(
     learner: Learner,
     state: Progress,
     dataset: Dataset,
-    held: tuple[list[Sample], NDArray[np.float32]] | None,
+    held: Held | None,
     pace: Pace,
     say: Callable[[str], None],
     on_epoch: OnEpoch,
 ) -> None:
-    """Measure the network, record the epoch and leave its checkpoints; raises TrainingDiverged, OutputError.
-
-    Args:
-        held: faces without labels that training does not see, and what the teachers say of them (N, classes).
-    """
+    """Measure the network, record the epoch and leave its checkpoints; raises TrainingDiverged, OutputError."""
     recipe, epoch, began = learner.recipe, state.epoch, perf_counter()
     size, columns = recipe.size_at(epoch), dataset.group_columns
     try:
