@@ -16,6 +16,7 @@ from ..report.markdown import markdown_table
 from ..report.tables import about, tables_of, warnings_of, when
 from ..results.results import Results, load_results
 from . import ipc_overhead, loadgen, published_pipeline, start_and_memory
+from .costs import curves, instructions
 from .peers.compare import measure as measure_peers
 from .peers.known import PEERS
 from .peers.table import markdown as peers_markdown
@@ -35,6 +36,8 @@ def page(results: Results, clip: Path, faces: Path, say: Callable[[str], None]) 
     for title, section in (
         ("Our int8 model against float32", int8_against_float32),
         ("The whole pipeline against the published pipeline", lambda: _pipeline(clip)),
+        ("What a pass of each stage executes", lambda: instructions.report(clip)),
+        ("Time against faces and pixels", curves.report),
         ("Start and memory of `fer-edge run`", lambda: start_and_memory.report(str(clip))),
         ("Other packages on the same pictures", lambda: _peers(faces, say)),
         ("Our figures against MLPerf's LoadGen", lambda: loadgen.report(seconds=10, rounds=7)),
