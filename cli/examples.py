@@ -24,6 +24,12 @@ EXAMPLES = {
         "fer-edge study export my-study P07 for-p07",
         "fer-edge study withdraw my-study P07 --yes",
     ),
+    "compare": (
+        "fer-edge compare my-study",
+        "fer-edge compare my-study --figures share:happy,expressivity --out comparison",
+        "fer-edge compare my-study --subject P07 --condition film",
+        "fer-edge compare my-study --groups groups.csv --out comparison --parquet",
+    ),
     "train": (
         "fer-edge train --data faces --out my-bundle",
         "fer-edge train --data faces --recipe edgetpu --out my-bundle --resume",

@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
     "report": "make plots, tables and a page from a recorded session",
     "study": "a folder that sessions join: subjects, their consent, conditions and markers",
+    "compare": "a study's sessions against each other: conditions, groups, a subject over time",
     "train": "train a model on labelled faces and pack it into a bundle",
     "export": "turn a bundle into other devices' formats, each proven equal before it leaves",
     "build-engine": "on a Jetson: build the TensorRT engine for this GPU from an exported bundle",

@@ -14,6 +14,7 @@ from ..bundle import Bundle, write_text
 from ..bundle.resting import ANEW, RestingProfile, logs, neutral_of
 from ..errors import InputError, UsageError
 from ..files import read_text, user_folder
+from .figures.without_rest import STORED_LEAST
 from .inference.mirrored import MirroredClassifier
 from .pipeline import FaceClassifier
 from .sources import open_source
@@ -27,8 +28,6 @@ from .vision.seating import Seating, SubjectsRest
 
 LONGEST_S = 60.0
 """Nobody holds a face for longer."""
-STORED_LEAST = 1e-6
-"""A session's store keeps six decimals of a probability."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 

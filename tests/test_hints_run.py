@@ -65,6 +65,9 @@ FILLED_IN = """
 fer-edge build-engine bundle --device jetson-orin-nano -> 3
 fer-edge bundle check bundle
 fer-edge bundle show bundle
+fer-edge compare study --leave-out S -> 2
+fer-edge compare study --model 0 -> 2
+fer-edge compare study --without-resting -> 2
 fer-edge config check fer-edge.toml
 fer-edge config init new.toml --place NAME --kind shop --purpose TEXT
 fer-edge config show -> 2

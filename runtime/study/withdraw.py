@@ -20,6 +20,8 @@ from .register import KeptSession, Register, Subject, reading, writing
 
 ABOUT = "subject.json"
 """The file by which an export is known for one; `export.py` writes it."""
+COMPARED = "comparison.json"
+"""The same of a comparison, which has figures of several subjects and goes when one of them withdraws."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def withdraw(study: Study, code: str) -> Wiped:
         folders = [f for s in sessions if (f := study.sessions / s.folder).exists()]
         _remove(study, [*folders, *exports], kept, f"withdraw {shlex.quote(code)}")
         for path in exports:  # if the search finds a copy, they are no longer looked for the next time
-            register.write("DELETE FROM exports WHERE subject = ? AND path = ?", subject.id, str(path))
+            register.write("DELETE FROM exports WHERE path = ?", str(path))  # a comparison is other subjects' too
         searched = _search(study, _ids(sessions, (subject.id,)))
         _forget(register, sessions, subject)
         mentions = tuple(_mentions(study, register, code))
@@ -162,9 +164,11 @@ def _prove(study: Study, ids: Sequence[str], files: Sequence[Path], what: str) -
 
 
 def _is_export(path: Path, subject: Subject) -> bool:
-    """Whether an export of the subject is there still, and not something else of that name."""
-    with suppress(OSError, ValueError):
-        return bool(json.loads((path / ABOUT).read_text(encoding="utf-8"))["id"] == subject.id)
+    """Whether an export, or a comparison with the subject in it, is there still, and nothing else of that name."""
+    for name in (ABOUT, COMPARED):
+        with suppress(OSError, ValueError, AttributeError):
+            about = json.loads((path / name).read_text(encoding="utf-8"))
+            return subject.id in (about.get("id"), *about.get("ids", {}).values())
     return False
 
 

@@ -76,11 +76,12 @@ class SubjectsRest:
         return known.take_off(track, time_s, probabilities)
 
     def describe(self) -> dict[str, Any]:
-        """See RestingFace; where it is one subject's, its numbers."""
+        """See RestingFace; the numbers of each subject, and where it is one's, as of anybody."""
         told = [known.describe() for known in self._known.values()]
         about = {name: sum(t[name] for t in told) for name in ("pictures", "seconds", "learnt", "faces")}
         about |= {"from": f"the study's, of {' and '.join(self._known)}", "left": len(self._left)}
         about["doubtful"] = any(t["doubtful"] for t in told)
+        about["subjects"] = {who: t["log_probabilities"] for who, t in zip(self._known, told, strict=True)}
         return about if len(told) > 1 else {**told[0], **about}
 
     def profile(self) -> RestingProfile:

@@ -64,7 +64,9 @@ def test_each_subject_has_its_own_and_nobody_has_one(study: Path, capsys: Captur
     joined(capsys, "rest.avi", "--subject", "P07", "--resting", "first:0.5s")
     film("both.avi", [RESTS, RESTS])
     two = joined(capsys, "both.avi", "--subject", "Q11", "--subject", "P07", "--assign", "seat")
-    seen = list(open_session(Path(two["outputs"]["session"])).observations())
+    session = open_session(Path(two["outputs"]["session"]))
+    assert set(session.facts["resting"]["subjects"]) == {"P07"}, "whose it is, in numbers, for whoever puts it back"
+    seen = list(session.observations())
     assert most_of(seen, "P07") == "neutral"
     assert most_of(seen, "Q11") == "happy"
     assert (two["resting"]["learnt"], two["resting"]["faces"], two["resting"]["left"]) == (1, 1, 1)
