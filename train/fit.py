@@ -170,7 +170,7 @@ def _asked_once(
 ) -> tuple[NDArray[np.float32], Held | None]:
     """What the teachers say of every training face (N, classes), and of those that are held out without labels."""
 
-    def ask(samples: list[Sample]) -> NDArray[np.float32]:
+    def ask(samples: Sequence[Sample]) -> NDArray[np.float32]:
         return answers_once(teachers, samples, work, recipe.distill_temperature, watch, say)
 
     unseen = without_labels(dataset.split("valid")) if recipe.hold_out else []

@@ -54,7 +54,7 @@ def count(stage: str, clip: Path, bundle: str) -> int:
 def _collected(stage: str, clip: Path, bundle: str, passes: int) -> int:
     program = shutil.which("valgrind")
     if not program:
-        raise DeviceNotFound("valgrind is not installed", hint="sudo apt-get install valgrind")
+        raise DeviceNotFound("valgrind is not installed", hint="sudo apt install valgrind")
     words = [program, "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null", sys.executable, "-m"]
     words += [__spec__.name, str(clip), "--bundle", bundle, "--pass", stage, str(passes)]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "0"})
