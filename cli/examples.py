@@ -86,6 +86,13 @@ EXAMPLES = {
         "fer-edge flash --device rpi5 --os-image raspios-lite.img.xz --config card.toml --out card.img",
     ),
     "update": ("fer-edge update push pi@kiosk.local payload --key ours.key", "fer-edge update status"),
+    "fleet": (
+        "fer-edge fleet init fleet.toml",
+        "fer-edge fleet status",
+        "fer-edge fleet pause museum",
+        "fer-edge fleet targets > /etc/prometheus/targets/fleet.json",
+        "fer-edge fleet update my-bundle --key ours.key --canary 1 --wave 10",
+    ),
     "models": ("fer-edge models list", "fer-edge models fetch yunet", "fer-edge models add fer_edge_models.whl"),
     "completion": (
         "fer-edge completion bash > ~/.local/share/bash-completion/completions/fer-edge",

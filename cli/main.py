@@ -41,6 +41,7 @@ COMMANDS = {
     "data": "show, export or wipe what a kiosk has kept",
     "flash": "make a card that boots into the kiosk, from a stock image of an operating system",
     "update": "new software or a new model for a kiosk, taken back when it does not become healthy",
+    "fleet": "how many kiosks are; pause, wipe and update them, a canary first, then in waves",
     "models": "fetch, add or list the face detector's weights",
     "completion": "print the script that lets your shell complete verbs, options and file names",
 }

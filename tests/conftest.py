@@ -27,6 +27,8 @@ TOOLS = {
     "mke2fs": "e2fsprogs",
     "sfdisk": "fdisk",
     "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
+    "openssl": "openssl",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
     "minisign": "minisign",

@@ -51,6 +51,9 @@ NOT_RUN = {
     "fer-edge update apply": "changes what is installed",
     "fer-edge update pack FOLDER": "needs a payload",
     "fer-edge update pack WORD": "needs a payload",
+    "fer-edge update publish WORD": "needs a payload",
+    "fer-edge update pull WORD": "needs another machine",
+    "fer-edge update pull https": "needs another machine",
     "fer-edge update push": "needs another machine",
     "docker": "needs its daemon",
     "make wheel": "tests/test_packaging makes one",
@@ -78,6 +81,9 @@ fer-edge evaluate --data faces --augmentations
 fer-edge evaluate --data faces --explain
 fer-edge evaluate --data faces --groups gender,age -> 2
 fer-edge evaluate --data faces --resting people.csv,person -> 2
+fer-edge fleet init new.toml
+fer-edge fleet init new.toml --replace
+fer-edge fleet status --inventory fer-edge.toml -> 2
 fer-edge flash fetch wheels --os-image 7
 fer-edge flash fetch wheels --python 3.11
 fer-edge flash fetch wheels --python 3.11 --glibc 2.36

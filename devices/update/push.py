@@ -50,19 +50,26 @@ def push(
     if not host or host.startswith("-"):
         raise UsageError(f"{host!r} is no host", hint="fer-edge update push pi@kiosk FOLDER")
     with tempfile.TemporaryDirectory(prefix="fer-edge-push-") as beside:
-        file = _one_file(brought, Path(beside), key, password)
+        file = packed(brought, Path(beside), key, password, "--unsigned" in options)
         seal = file.with_name(file.name + SIGNATURE)
-        if not seal.is_file() and "--unsigned" not in options:
-            raise UsageError(
-                f"{brought} is not signed",
-                cause="a kiosk takes signed updates only",
-                hint=f"fer-edge update push {host} {brought} --key NAME.key  # or --unsigned",
-            )
         return _push(host, (file, seal) if seal.is_file() else (file,), options, ssh, on_message)
 
 
+def packed(
+    brought: Path, beside: Path, key: Path | None, password: Callable[[], str] | None, unsigned: bool = False
+) -> Path:
+    """What is to be sent, checked: the .tar that was brought, or one in `beside`; raises UsageError when unsigned."""
+    file = _one_file(brought, beside, key, password)
+    if not unsigned and not file.with_name(file.name + SIGNATURE).is_file():
+        raise UsageError(
+            f"{brought} is not signed",
+            cause="a kiosk takes signed updates only",
+            hint=f"fer-edge update push HOST {brought} --key NAME.key  # or --unsigned",
+        )
+    return file
+
+
 def _one_file(brought: Path, beside: Path, key: Path | None, password: Callable[[], str] | None) -> Path:
-    """What is to be sent, checked: the .tar that was brought, or one in `beside`."""
     file = beside / f"{brought.stem}{ENDING}"
     if brought.is_dir() or brought.suffix != ENDING:
         pack(brought, file)
@@ -83,13 +90,13 @@ def _one_file(brought: Path, beside: Path, key: Path | None, password: Callable[
 def _push(
     host: str, files: Sequence[Path], options: Sequence[str], ssh: Sequence[str], on_message: Callable[[str], None]
 ) -> str:
-    place, name = _run(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip(), files[0].name
+    place, name = over_ssh(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip(), files[0].name
     try:
         on_message(f"copying {name} to {host}:{place}")
         _send(host, files, place, ssh)
         words = ["fer-edge", "update", "apply", f"{place}/{name}", *options]
         on_message(f"applying it on {host}; that takes some minutes")
-        return _run(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
+        return over_ssh(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
     finally:
         subprocess.run([*ssh, host, f"rm -rf {shlex.quote(place)}"], capture_output=True, check=False)
 
@@ -115,7 +122,8 @@ def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> N
         )
 
 
-def _run(host: str, command: str, ssh: Sequence[str]) -> str:
+def over_ssh(host: str, command: str, ssh: Sequence[str]) -> str:
+    """Run a shell's command there; what it said. Raises DeviceNotFound: no ssh, or no way; GateFailed, DeviceFailed."""
     try:
         done = subprocess.run([*ssh, host, f"echo {MARK}; {command}"], capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -6,11 +6,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,9 +22,10 @@ from fer_edge.devices.update.service import wait_until_healthy
 from fer_edge.devices.update.trial import Trial, begin, running, settle
 from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFailed, InputError, OutputError, UsageError
 from support.payloads import install
+from support.ssh import ssh, there
 from support.updates import CUT, Kiosk, another, apply_unsigned, brought, check_untouched, kiosk, releases, site
 
-__all__ = ["kiosk", "releases"]  # fixtures
+__all__ = ["kiosk", "releases", "ssh", "there"]  # fixtures
 
 
 def test_new_software(releases: Releases, kiosk: Kiosk, tmp_path: Path) -> None:
@@ -184,50 +183,6 @@ def test_the_command(command: Command, releases: Releases, tmp_path: Path) -> No
         assert done.returncode == 2
         assert said in done.stderr
     assert "no fer-edge is installed" in command("update", "status", "--root", tmp_path / "nowhere").stderr
-
-
-@pytest.fixture
-def ssh(tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    """A real server on loopback with keys of its own, and the words that reach it."""
-    server = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if server is None or shutil.which("ssh") is None or os.getuid() != 0:
-        pytest.skip("needs sshd, ssh and root")
-    home = tmp_path / "ssh"
-    home.mkdir(mode=0o700)
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
-    shutil.copy(home / "user.pub", home / "authorized")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)
-    lines = (
-        f"HostKey {home}/host\nAuthorizedKeysFile {home}/authorized\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
-    )
-    (home / "sshd_config").write_text(f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\n{lines}")
-    process = subprocess.Popen([server, "-D", "-f", home / "sshd_config"], stderr=subprocess.DEVNULL)
-    options = ("-p", str(port), "-i", str(home / "user"), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes")
-    words = ("ssh", *options, "-o", f"UserKnownHostsFile={home}/known")
-    for _ in range(200):
-        if subprocess.run([*words, "root@127.0.0.1", "true"], capture_output=True).returncode == 0:
-            break
-        assert process.poll() is None
-        time.sleep(0.05)
-    yield words
-    process.terminate()
-    process.wait()
-
-
-@pytest.fixture
-def there() -> Iterator[Callable[[], list[str]]]:
-    """A `fer-edge` on the other side's path, and what lies in its folder for updates."""
-    program = Path("/usr/local/bin/fer-edge")
-    if program.exists():
-        pytest.skip("a fer-edge is installed on this machine")
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m fer_edge "$@"\n')
-    program.chmod(0o755)
-    yield lambda: sorted(p.name for p in Path("/var/tmp").glob("fer-edge-update.*"))
-    program.unlink()
 
 
 def test_over_ssh(releases: Releases, ssh: tuple[str, ...], tmp_path: Path, there: Callable[[], list[str]]) -> None:
