@@ -20,6 +20,8 @@ ACTIONS = {
     "key": "make a pair of keys, to sign updates with and to flash cards with: key NAME",
     "pack": "make one signed file of a payload or a bundle, for a USB stick: pack FOLDER OUT.tar --key NAME.key",
     "push": "take it to a kiosk over SSH and apply it there: push HOST FOLDER --key NAME.key",
+    "publish": "put it, signed, into a folder that kiosks ask by HTTPS: publish FOLDER DIR --key NAME.key",
+    "pull": "on the kiosk: ask such a folder, and apply what is newer: pull https://HOST/FOLDER/",
     "apply": "on the kiosk: try it, and go back when it does not become healthy: apply FILE.tar",
     "status": "on the kiosk: which release runs",
     "settle": "on the kiosk: go back from an update that was interrupted; it does so by itself at boot",
@@ -32,7 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="*", metavar="WHAT", help="pack: FOLDER OUT.tar; push: HOST FOLDER; apply: FILE.tar or FOLDER"
     )
-    parser.add_argument("--key", type=Path, metavar="FILE", help="pack, push: sign with this key of `update key`")
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="pack, push, publish: sign with this key of `update key`"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="publish: for this kiosk alone; may be repeated"
+    )
+    parser.add_argument("--name", default="", metavar="NAME", help="pull: this kiosk's (default: its host name)")
+    parser.add_argument("--older", action="store_true", help="pull: take one that is older than the last")
+    parser.add_argument("--again", action="store_true", help="pull: try one once more that was taken back")
     parser.add_argument("--unsigned", action="store_true", help="push, apply: take it whoever made it")
     parser.add_argument("--limit", type=float, default=180.0, metavar="S", help="to become healthy (default: 180)")
     parser.add_argument("--hold", type=float, default=20.0, metavar="S", help="to stay healthy (default: 20)")
@@ -43,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
-    wanted = {"key": 1, "pack": 2, "push": 2, "apply": 1}.get(args.action, 0)
+    wanted = {"key": 1, "pack": 2, "push": 2, "publish": 2, "pull": 1, "apply": 1}.get(args.action, 0)
     if len(args.words) != wanted:
         line = ACTIONS[args.action].rpartition(": ")[2]
         raise UsageError(f"update {args.action} takes {wanted or 'nothing'} more", hint=f"fer-edge update {line}")
     if bool(args.restart) != bool(args.healthy):
         raise UsageError("--restart and --healthy go together")
-    actions = {"key": _key, "pack": _pack, "push": _push, "apply": _apply, "status": _status, "settle": _settle}
-    return actions[args.action](args)
+    actions = {"key": _key, "pack": _pack, "push": _push, "publish": _publish, "pull": _pull, "apply": _apply}
+    return {**actions, "status": _status, "settle": _settle}[args.action](args)
 
 
 def _key(args: argparse.Namespace) -> int:
@@ -91,12 +101,45 @@ def _push(args: argparse.Namespace) -> int:
     return 0
 
 
+def _publish(args: argparse.Namespace) -> int:
+    from ..devices.update.published import publish
+
+    folder, out = args.words
+    if args.key is None:
+        hint = f"fer-edge update publish {folder} {out} --key NAME.key"
+        raise UsageError("update publish needs a key: kiosks take signed updates only", hint=hint)
+    found = publish(_there(folder), Path(out), args.key, args.only, _password(args.key))
+    words = f"update {found.number}: {found.file}, {found.size / 1e6:.1f} MB, for {', '.join(found.only) or 'all'}"
+    print(json.dumps(asdict(found)) if args.json else words)
+    return 0
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from ..devices.update.pull import PullOptions, pull
+    from ..devices.update.releases import Releases
+
+    _stay_when_the_connection_breaks()
+    options = _options(**vars(args))
+    asked = PullOptions(args.words[0], args.name, args.older, args.again)
+    done = pull(Releases(options.root), asked, options, _printer(args.json))
+    if args.json:
+        print(json.dumps(asdict(done)))
+    elif done.nothing:
+        print(done.nothing)
+    return 0
+
+
+def _stay_when_the_connection_breaks() -> None:
+    """A connection that breaks must not leave an update on trial."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _apply(args: argparse.Namespace) -> int:
     from ..devices.update.apply import apply_update
     from ..devices.update.releases import Releases
 
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a connection that breaks must not leave it on trial
+    _stay_when_the_connection_breaks()
     options, brought = _options(**vars(args)), _there(args.words[0])
     outcome = apply_update(
         Releases(options.root), brought, options.service(),

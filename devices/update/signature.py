@@ -123,13 +123,7 @@ def card_key(root: Path) -> minisign.PublicKey | None:
 
 def signed(brought: Path, root: Path) -> Signed:
     """The signature beside an update, for a card; raises InputError without one, or on a card that has no key."""
-    key = card_key(root)
-    if key is None:
-        raise InputError(
-            "this card was flashed without an update key, so nobody can tell who made an update",
-            cause="flash got no --update-key, or an earlier fer-edge flashed it",
-            hint=f"sudo install -m 644 NAME.pub {root / KEY}  # or {UNSIGNED}",
-        )
+    key = _required_key(root)
     place = brought.with_name(brought.name + ENDING)
     if brought.suffix != ".tar" or not brought.is_file() or not place.is_file():
         raise InputError(
@@ -137,13 +131,34 @@ def signed(brought: Path, root: Path) -> Signed:
             cause="this card takes a .tar with its .minisig beside it, signed by the key that it was flashed with",
             hint=f"fer-edge update pack FOLDER OUT.tar --key NAME.key  # or {UNSIGNED}",
         )
+    return _with_signature(key, brought)
+
+
+def signed_by_card(file: Path, root: Path) -> Signed:
+    """The signature beside any file, and the card's key; raises InputError as `signed`."""
+    return _with_signature(_required_key(root), file)
+
+
+def _with_signature(key: minisign.PublicKey, file: Path) -> Signed:
+    place = file.with_name(file.name + ENDING)
     try:
         signature = _minisign().Signature.from_bytes(place.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{place} is no signature: {error}", hint="sign it again") from None
     if not signature.is_prehashed():
-        raise InputError(f"{place} is of minisign's old kind", hint=f"minisign -S -H -m {brought.name}")
-    return Signed(key, signature, brought)
+        raise InputError(f"{place} is of minisign's old kind", hint=f"minisign -S -H -m {file.name}")
+    return Signed(key, signature, file)
+
+
+def _required_key(root: Path) -> minisign.PublicKey:
+    key = card_key(root)
+    if key is None:
+        raise InputError(
+            "this card was flashed without an update key, so nobody can tell who made an update",
+            cause="flash got no --update-key, or an earlier fer-edge flashed it",
+            hint=f"sudo install -m 644 NAME.pub {root / KEY}  # or {UNSIGNED}",
+        )
+    return key
 
 
 def _secret_key(path: Path, password: Callable[[], str] | None) -> minisign.SecretKey:
