@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..words import counted
+
+if TYPE_CHECKING:
+    from ..runtime.rules.dry_run import DryRun
+    from ..runtime.storage.session import Session
 
 CHOICES = ("csv", "windows", "pictures", "jsonl", "markers", "signals", "timeline", "distribution", "figures", "html")
+RULES = "rules"
+"""A part of its own, which needs --rules."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         metavar="PARTS",
         default="csv,windows,pictures,jsonl,markers,signals,figures,html",
-        help=f"comma-separated: {', '.join(CHOICES)} (default: all; csv, jsonl and figures need no plots installed)",
+        help=f"comma-separated: {', '.join((*CHOICES, RULES))} "
+        "(default: all but rules; csv, jsonl and figures need no plots installed)",
     )
     parser.add_argument(
         "--around",
@@ -26,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=5.0,
         metavar="S",
         help="figures: seconds before and after each marker (default: 5)",
+    )
+    parser.add_argument(
+        "--rules",
+        type=Path,
+        metavar="CONFIG",
+        help="also say when the [[rule]] of this kiosk's configuration would have told something; nobody is told",
     )
     parser.add_argument(
         "--unsmoothed",
@@ -37,8 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the parts and print their paths."""
     parts = tuple(p.strip() for p in args.only.split(",") if p.strip())
+    if RULES in parts and args.rules is None:
+        raise UsageError(
+            "the part rules needs a configuration with rules", hint=f"fer-edge report {args.session} --rules CONFIG"
+        )
+    parts = tuple(p for p in parts if p != RULES)
     unknown = [p for p in parts if p not in CHOICES]
-    if unknown or not parts:
+    if unknown or not (parts or args.rules):
         raise UsageError(
             f"there is no part {', '.join(unknown) or 'named'}",
             cause="parts: " + ", ".join(CHOICES),
@@ -51,10 +71,37 @@ def run(args: argparse.Namespace) -> int:
     from ..runtime.storage.session import open_session
 
     figures = FigureOptions(args.around, smoothed=not args.unsmoothed)
-    made = write_report(open_session(args.session), parts, figures)
+    session = open_session(args.session)
+    tried = _tried(session, args.rules) if args.rules else None
+    made = [*(write_report(session, parts, figures) if parts else []), *([tried.path] if tried else [])]
     if args.json:
-        print(json.dumps({"outputs": [str(p) for p in made]}))
-    else:
-        for path in made:
-            print(f"{path.name + ':':20} {path}")
+        rules = {"rules": {name: [t for t, _ in times] for name, times in tried.times.items()}} if tried else {}
+        print(json.dumps({"outputs": [str(p) for p in made], **rules}))
+        return 0
+    for path in made:
+        print(f"{path.name + ':':20} {path}")
+    print("\n".join(_lines(tried)) if tried else "", end="\n" if tried else "")
     return 0
+
+
+def _tried(session: Session, config: Path) -> DryRun:
+    from ..runtime.rules.dry_run import dry_run
+
+    return dry_run(session, config)
+
+
+def _lines(tried: DryRun) -> list[str]:
+    """When each rule would have told something, and for how much of the session it could have."""
+    lines = []
+    for name, times in tried.times.items():
+        when = ", ".join(f"{time_s:.1f} s" for time_s, _ in times[:20])
+        more = f" and {len(times) - 20} more in rules.csv" if len(times) > 20 else ""
+        lines.append(
+            f"{'rule ' + name + ':':20} {counted(len(times), 'time') + ': ' + when + more if times else 'never'}"
+        )
+    enough = counted(tried.least_group, "face")
+    lines.append(
+        f"{'rules could tell:':20} in {tried.told_s:.1f} of {tried.seconds:.1f} s, "
+        f"when at least {enough} could be read (privacy.least_group)"
+    )
+    return lines

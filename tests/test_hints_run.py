@@ -93,6 +93,7 @@ fer-edge models add yunet.onnx
 fer-edge report session --only csv
 fer-edge report session --only csv,pictures
 fer-edge report session --only figures
+fer-edge report session --rules CONFIG -> 2
 fer-edge run --source 7 --out again
 fer-edge run 7
 fer-edge run 7 --detector yunet --detect-width 0

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...toml_schema import allowed, fit
+from .consistency import check_declaration
 from .declaration import refusal
 from .keys import entries
 from .rendering import first_toml
-from .rules import check_declaration
 from .sections import Place
 
 QUESTIONS = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import DeviceNotFound, FerEdgeError
 from ..masking import masked
+from ..rules.rule import unknown_what
 from .keys import Problem, entries, value_of
 from .reading import ReadResult, read_config
 from .sections import KioskConfig
@@ -76,10 +77,19 @@ def _names(config: KioskConfig) -> Iterator[Problem]:
         full, serious = "model.precision", config.model.fallback == "none"
         if config.baseline.on and (without := lacks_neutral(bundle.labels)):
             yield Problem("baseline.on", f"does not do: the bundle {bundle.manifest.name} {without}", hint=_NO_BASELINE)
+        yield from _watched(config, bundle.labels)
         artifact_for(profile, bundle, config.model.precision)
     except FerEdgeError as error:
         what = f"does not do: {error.message}" + (f" ({error.cause})" if error.cause else "")
         yield Problem("model.device" if isinstance(error, DeviceNotFound) else full, what, serious, error.hint)
+
+
+def _watched(config: KioskConfig, labels: Sequence[str]) -> Iterator[Problem]:
+    """Labels that rules name and the bundle does not have."""
+    for number, rule in enumerate(config.rule):
+        full = f"rule[{number}]" if len(config.rule) > 1 else "rule"
+        if rule.what and (wrong := unknown_what(rule, labels)):
+            yield Problem(f"{full}.what", f"is no label: the bundle {wrong}")
 
 
 def _user() -> str:

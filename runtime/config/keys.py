@@ -80,11 +80,15 @@ def value_of(config: object, full: str) -> Any:
 
 
 def reloadable(old: KioskConfig, new: KioskConfig) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
-    """The changes that can be applied now, and those that need a restart; each key's `Key.reload` says which."""
+    """The changes that can be applied now, and those that need a restart; each key's `Key.reload` says which.
+
+    Where there are more or fewer tables of a section, that is one change, of its first key: their names.
+    """
     changed = [
         (entry.key.reload, Change(full, value_of(old, full), value_of(new, full)))
         for full, entry in entries().items()
         if value_of(old, full) != value_of(new, full)
+        and (entry.name == "name" or len(tables_of(old, entry.section)) == len(tables_of(new, entry.section)))
     ]
     return tuple(c for now, c in changed if now), tuple(c for now, c in changed if not now)
 

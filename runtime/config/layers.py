@@ -76,8 +76,10 @@ def _problem(path: Path, fault: Fault, data: Mapping[str, Any]) -> Problem:
     """A fault in the words of this file; of an unknown name also where it would be right."""
     where = f"{path}, line {fault.line}"
     section, name = str(fault.keys[0]), str(fault.keys[-1])
+    alone = isinstance(data[section], list) and len(data[section]) == 1
+    full = fault.name.replace("[0]", "", 1) if alone else fault.name
     if fault.kind != "unknown":
-        return Problem(fault.name, fault.what, where=where)
+        return Problem(full, fault.what, where=where)
     sections = list(dict.fromkeys(entry.section for entry in entries().values()))
     if len(fault.keys) == 1 and isinstance(data[section], dict):
         return Problem("", f"[{section}] is no section{nearest(section, sections, '[{}]')}", where=where)
@@ -86,4 +88,4 @@ def _problem(path: Path, fault: Fault, data: Mapping[str, Any]) -> Problem:
         what = f"{name} stands in no section" + (f"; it belongs below [{homes[0]}]" if homes else "")
         return Problem("", what, where=where)
     home = f"; {name} belongs below [{homes[0]}]" if homes and "did you mean" not in fault.what else ""
-    return Problem(fault.name, fault.what + home, where=where)
+    return Problem(full, fault.what + home, where=where)

@@ -11,9 +11,9 @@ from typing import Any, cast
 from ...errors import UsageError
 from ...files import read_text
 from ...toml_schema import NotToml, fit, from_text, make, parse_toml, read_toml, salvaged
+from .consistency import check_consistency
 from .keys import Entry, Origin, Problem
 from .layers import Values, from_environment, from_file, from_flags
-from .rules import check_rules
 from .sections import KioskConfig
 
 
@@ -109,7 +109,7 @@ def read_config(path: Path, environment: Mapping[str, str], flags: Sequence[str]
     config = make(KioskConfig, values)
     doubtful = frozenset() if fitting else frozenset(p.key for p in problems if p.key)
     result = ReadResult(path, config if fitting else None, origins, found, config, doubtful)
-    return result.adding(check_rules(config))
+    return result.adding(check_consistency(config))
 
 
 def _table(values: Values, entry: Entry) -> dict[str, Any]:
@@ -118,7 +118,9 @@ def _table(values: Values, entry: Entry) -> dict[str, Any]:
     if not entry.listed:
         return cast("dict[str, Any]", tables)
     if len(tables) != 1:
-        raise ValueError(f"is not told of which camera: the file has {len(tables)} [[{entry.section}]]; set it there")
+        raise ValueError(
+            f"is not told of which {entry.section}: the file has {len(tables)} [[{entry.section}]]; set it there"
+        )
     return cast("dict[str, Any]", tables[0])
 
 

@@ -49,7 +49,8 @@ def first_toml(place: Place) -> str:
     for section, line in section_lines().items():
         law = _commented(f"{ARTICLE}; {NO_ADVICE}.") if section == "place" else []
         keys = [line for entry in _keys_of(section) for line in _first_lines(entry, place)]
-        parts.append("\n".join([f"# {line}", *law, f"[{section}]", *keys]))
+        heading = f"[{section}]" if tables_of(KioskConfig(), section) else f"#[[{section}]]"
+        parts.append("\n".join([f"# {line}", *law, heading, *keys]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from ...toml_schema import about, key
 from ..masking import masked
 from ..mqtt.settings import MqttSettings
+from ..rules.rule import Rule
+from ..rules.webhook import WebhookSettings
 from ..web.settings import NOTICE, WebSettings
 from .declaration import EXCEPTIONS, KINDS
 
@@ -188,6 +190,8 @@ class KioskConfig:
     baseline: Baseline = field(default_factory=Baseline)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    rule: tuple[Rule, ...] = field(default=(), metadata=about(lone=True))
+    webhook: WebhookSettings = field(default_factory=WebhookSettings)
     log: Log = field(default_factory=Log)
 
     @property

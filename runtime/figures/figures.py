@@ -12,15 +12,13 @@ from ...bundle.labels import known_label
 from .bootstrap import block_length, intervals
 from .episodes import Episode, episodes_of
 from .lane import NOBODY, Lane
+from .valence import INDEX, has_index, signs_of
 
 Floats = NDArray[np.float64]
 
-POSITIVE = frozenset({"happy"})
-NEGATIVE = frozenset({"angry", "contempt", "disgust", "fear", "sad"})
-"""Expressions that the index of valence adds and takes away; neutral, surprise and `uncertain` are neither."""
 BY_LABEL = ("share", "episodes_per_minute", "episode_s")
 """Figures that there is one of for each label and `uncertain`."""
-PLAIN = ("coverage", "in_view", "valence_index", "entropy", "expressivity", "change", "transitions_per_minute")
+PLAIN = ("coverage", "in_view", INDEX, "entropy", "expressivity", "change", "transitions_per_minute")
 
 Key = tuple[str, str]
 """A figure, and its label or nothing."""
@@ -110,7 +108,7 @@ class _Sums:
         plain = {
             "coverage": _ratio(read, total),
             "in_view": _ratio(in_view, total),
-            "valence_index": self._valence(share),
+            INDEX: self._valence(share),
             "entropy": _entropy(shown[:, :-1]),
             "expressivity": _ratio(expressive, read) if self._has_neutral else np.full(len(sums), np.nan),
             "change": _ratio(changed, compared),
@@ -123,8 +121,8 @@ class _Sums:
         }
 
     def _valence(self, share: Floats) -> Floats:
-        signs = np.array([(name in POSITIVE) * 1.0 - (name in NEGATIVE) for name in self._names] + [0.0])
-        return share @ signs if {-1.0, 1.0} <= set(signs) else np.full(len(share), np.nan)
+        signs = np.array([*signs_of(self._names), 0.0])
+        return share @ signs if has_index(self._names) else np.full(len(share), np.nan)
 
 
 def edges(lane: Lane) -> Floats:

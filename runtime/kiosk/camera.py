@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ...errors import OutputError
 from ..pipeline import Pipeline, Sink
+from ..rules.camera_rules import CameraRules
 from ..status.health import Condition, Health
 from ..status.snapshot import Aggregate, Snapshot
 from ..types import Observation, Stamped
@@ -59,7 +60,7 @@ class Moment:
         device: what serves, as `Classifier.describe` says it.
         speeds: enough faces are before every camera to tell how fast the work is: the cameras share one model, so
             that each one's speeds tell of all.
-        paused, recording, clock_ok, machine: as in Snapshot.
+        paused, recording, clock_ok, machine, markers: as in Snapshot.
     """
 
     now_s: float
@@ -69,6 +70,7 @@ class Moment:
     recording: bool
     clock_ok: bool
     machine: Mapping[str, object]
+    markers: int = 0
 
 
 class Camera:
@@ -84,6 +86,7 @@ class Camera:
         name: str = "",
         checks: Sequence[Callable[[], str]] = (),
         aggregate: Aggregate | None = None,
+        rules: CameraRules | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Put the parts together.
@@ -96,6 +99,7 @@ class Camera:
         """
         self.frames, self.pipeline, self.sinks, self.publish = frames, pipeline, sinks, publish
         self.name, self.checks, self.aggregate, self._clock = name, checks, aggregate or Aggregate(), clock
+        self.rules = rules or CameraRules((), ())
         now = clock()
         self.health = Health(Condition.STARTING, "no frame yet", now)
         self._last_frame_s = self._published_s = now
@@ -106,6 +110,8 @@ class Camera:
         self._published_condition: Condition | None = None
         self._speeds_told = False
         self._latency_s: list[float] = []
+        self.frames_ahead_s = 0.0
+        """Monotonic seconds minus the frames' own time."""
 
     def take(self) -> Stamped | None:
         """The newest frame, if there is one that was not taken yet."""
@@ -117,6 +123,7 @@ class Camera:
     def keep(self, stamped: Stamped, seen: Sequence[Observation]) -> None:
         """Hand what was seen in a frame to the sinks, and count it in."""
         tally = self.pipeline.tally
+        self.frames_ahead_s = stamped.at_s - stamped.frame.time_s
         if tally.not_finite > self._not_finite:
             self._not_finite, self._not_finite_s = tally.not_finite, self._clock()
         with tally.timing("publish"):
@@ -128,7 +135,13 @@ class Camera:
                     self._sink_fault = error.message
         now = self._clock()
         self.aggregate.update(now, seen)
+        self.rules.see(now, self.aggregate)
         self._latency_s.append(now - stamped.at_s)
+
+    def forget(self) -> None:
+        """Forget what was seen, as at a pause."""
+        self.aggregate.clear()
+        self.rules.clear()
 
     def assess(self, now: float, shared: Shared, give_up_s: float) -> None:
         """Set the condition from missing frames and answers and from what the checks say."""
@@ -165,7 +178,7 @@ class Camera:
         return passed >= soonest_s and self._told(paused, recording) != self._published
 
     def _told(self, paused: bool, recording: bool) -> tuple[object, ...]:
-        return self.aggregate.faces(), dict(self.aggregate.shares()), paused, recording
+        return self.aggregate.faces(), dict(self.aggregate.shares()), paused, recording, self.rules.recent
 
     def tell(self, moment: Moment) -> None:
         """Publish a snapshot; the next one's speeds count from here."""
@@ -210,4 +223,6 @@ class Camera:
             machine=moment.machine,
             paused=moment.paused,
             recording=moment.recording,
+            rules=self.rules.recent,
+            markers=moment.markers,
         )

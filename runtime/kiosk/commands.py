@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from time import monotonic
 
 from ...errors import FerEdgeError
 from ..config import KioskConfig, reloadable
@@ -18,12 +19,40 @@ def commands_of(config: KioskConfig) -> tuple[str, ...]:
     return (PAUSE, RECORD) if config.record.on else (PAUSE,)
 
 
+@dataclass(frozen=True)
+class AskedMarker:
+    """A marker that somebody asked for: its name, who asked (page, mqtt), and the monotonic second."""
+
+    name: str
+    source: str
+    at_s: float
+
+
+MAX_MARKERS = 1000
+"""Between two frames; whoever sends more is a program that went wrong."""
+
+
 class Requests:
-    """The newest request of each kind; any thread may ask, the daemon's loop takes."""
+    """The newest request of each kind, and every marker; any thread may ask, the daemon's loop takes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[str, bool] = {}
+        self._markers: list[AskedMarker] = []
+
+    def mark(self, name: str, source: str) -> None:
+        """Note that something happens now."""
+        with self._lock:
+            if len(self._markers) < MAX_MARKERS:
+                self._markers.append(AskedMarker(name, source, monotonic()))
+
+    def take_markers(self) -> list[AskedMarker]:
+        """Those that were asked for since the last call."""
+        if not self._markers:
+            return []
+        with self._lock:
+            asked, self._markers = self._markers, []
+        return asked
 
     def ask(self, name: str, on: bool = True) -> None:
         """Note a request; it replaces an earlier one of its kind."""

@@ -64,6 +64,7 @@ class Daemon:
         limits: DaemonLimits = DaemonLimits(),
         between_frames: Callable[[], None] = lambda: None,
         recording: Callable[[], bool] = lambda: False,
+        markers: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = monotonic,
         clock_ok: Callable[[], bool] = lambda: True,
         machine: Callable[[], Mapping[str, object]] = dict,
@@ -78,10 +79,12 @@ class Daemon:
             between_frames: called before each round; what was requested meanwhile is done there.
             recording: whether a session is being recorded.
             machine: what is told of software, model, heat and disk.
+            markers: how many are in it.
         """
         self.cameras, self.classifier, self.notifier, self.checks = cameras, classifier, notifier, checks
         self.limits, self._arrived, self._tell = limits, arrived, tell
         self._rate_limit, self._recording = rate_limit or RateLimit(), recording
+        self._markers = markers
         self._between_frames, self._clock, self._clock_ok = between_frames, clock, clock_ok
         self._machine = machine
         self._stop = threading.Event()
@@ -128,7 +131,7 @@ class Daemon:
         self.paused = on
         if on:
             for camera in self.cameras:
-                camera.aggregate.clear()
+                camera.forget()
 
     def _take(self) -> list[tuple[Camera, Stamped]]:
         """One frame of each camera that has a new one: however fast another is, each has its turn in every round."""
@@ -227,6 +230,7 @@ class Daemon:
             recording=self._recording(),
             clock_ok=self._clock_ok(),
             machine=self._machine(),
+            markers=self._markers(),
         )
 
 

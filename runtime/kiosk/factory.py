@@ -20,16 +20,19 @@ from ..mqtt.own_name import PLACEHOLDER, own_name
 from ..mqtt.publisher import MqttPublisher
 from ..pipeline import Pipeline
 from ..refusals import Refusals
+from ..rules.camera_rules import CameraRules, Outlet
+from ..rules.webhook import WebhookSender, secret_of
 from ..sources.capture import Capture
 from ..sources.open import reader_for
 from ..sources.source import State
 from ..storage import queue_path, refused_path
+from ..storage.clock import clock_synchronised
 from ..storage.history import History
 from ..storage.lock import Claim
 from ..storage.retention import RetentionLimits
 from ..vision.quality_gate import UNSUITABLE
 from ..vision.smoothing import UNCERTAIN
-from .commands import commands_of
+from .commands import Requests, commands_of
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +105,7 @@ def retention_of(store: Store) -> RetentionLimits:
 
 
 def open_broker(
-    config: KioskConfig, camera: str, labels: Sequence[str], device: str, on_command: Callable[[str, bool], None]
+    config: KioskConfig, camera: str, labels: Sequence[str], device: str, requests: Requests
 ) -> MqttPublisher:
     """A camera's way to the broker, not started; raises MissingExtra, InputError.
 
@@ -117,7 +120,8 @@ def open_broker(
     return MqttPublisher(
         mqtt,
         queue,
-        on_command,
+        requests.ask,
+        on_mark=partial(requests.mark, source="mqtt") if config.record.on else None,
         labels=(*labels, UNCERTAIN, UNSUITABLE),
         title=f"{title} {camera}".rstrip(),
         about={"version": __version__, "model": device},
@@ -128,6 +132,23 @@ def open_broker(
 def own_topic(config: KioskConfig) -> str:
     """The topic below which all of this kiosk lies, with its own name filled in."""
     return config.mqtt.topic.replace(PLACEHOLDER, own_name(config.store.folder))
+
+
+def open_webhook(config: KioskConfig) -> WebhookSender | None:
+    """Where rules are posted to, if one wants that; raises InputError."""
+    if not any(rule.webhook for rule in config.rule):
+        return None
+    return WebhookSender(config.webhook, secret_of(config.webhook))
+
+
+def rules_of(
+    config: KioskConfig, camera: str, labels: Sequence[str], broker: MqttPublisher | None, hook: WebhookSender | None
+) -> CameraRules:
+    """The rules before a camera, and whom they tell; raises UsageError for a label that the bundle does not have."""
+    outlets: dict[str, Outlet] = {"webhook": hook.send} if hook else {}
+    if broker:
+        outlets["mqtt"] = broker.tell
+    return CameraRules(config.rule, labels, outlets, camera, clock_synchronised)
 
 
 def keep_days_of(config: KioskConfig) -> KeepDays:

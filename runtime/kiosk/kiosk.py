@@ -40,9 +40,11 @@ from .factory import (
     open_capture,
     open_history,
     open_pipelines,
+    open_webhook,
     own_topic,
     rate_of,
     retention_of,
+    rules_of,
 )
 from .logs import HealthLog, set_level
 from .page import LatestFrame, open_page
@@ -139,7 +141,7 @@ class Kiosk:
         if config.mqtt.host:
             log.info("the broker at %s hears of it below %s", config.mqtt.host, own_topic(config))
         for name in self.parts if config.mqtt.host else ():
-            self.brokers[name] = open_broker(config, name, self.classifier.labels, device, self.requests.ask)
+            self.brokers[name] = open_broker(config, name, self.classifier.labels, device, self.requests)
             self._open.callback(self.brokers[name].stop)
         self.keeper = Keeper(
             config.store.folder,
@@ -152,6 +154,9 @@ class Kiosk:
         self.page: WebServer | None = open_page(lambda: self.config, self.requests, self.metrics, latest)
         if self.page is not None:
             self._open.callback(self.page.close)
+        self.webhook = open_webhook(config)
+        if self.webhook is not None:
+            self._open.callback(self.webhook.close)
         self.button: PauseButton | None = None
         if config.privacy.pause_button:
             self.button = PauseButton(config.privacy.pause_button, lambda: self.requests.ask(TOGGLE))
@@ -170,10 +175,11 @@ class Kiosk:
             name=name,
             checks=checks,
             aggregate=parts.aggregate,
+            rules=rules_of(self.config, name, self.classifier.labels, self.brokers.get(name), self.webhook),
         )
 
     def _daemon(self) -> Daemon:
-        parts = (self.history, self.keeper, self.mark, self.button)
+        parts = (self.history, self.keeper, self.mark, self.button, self.webhook)
         return Daemon(
             [self._camera(name, parts) for name, parts in self.parts.items()],
             self.classifier,
@@ -185,6 +191,7 @@ class Kiosk:
             limits=DaemonLimits(give_up_s=self.config.work.give_up_s),
             between_frames=self._handle_requests,
             recording=lambda: any(parts.recorder.active for parts in self.parts.values()),
+            markers=lambda: max(parts.recorder.markers for parts in self.parts.values()),
             clock_ok=clock_synchronised,
             machine=self._machine_state().told,
         )
@@ -206,6 +213,10 @@ class Kiosk:
         for camera in self.daemon.cameras:
             if camera.health.condition is Condition.FAILED:
                 self.parts[camera.name].recorder.stop("the camera failed")
+        for marker in self.requests.take_markers():  # before a request to end the session that they belong to
+            for camera in self.daemon.cameras:
+                at_s = marker.at_s - camera.frames_ahead_s
+                self.parts[camera.name].recorder.mark(marker.name, marker.source, at_s)
         for name, on in self.requests.take().items():
             if name == RELOAD:
                 self._reload()

@@ -79,6 +79,7 @@ def open_page(
     control = KioskControl(
         metrics=lambda: (metrics(), CONTENT_TYPE),
         commands={name: partial(requests.ask, name) for name in commands_of(now)},
+        mark=partial(requests.mark, source="page") if now.record.on else None,
         notice=lambda: notice_of(config()),
         cameras={
             name: CameraControl(

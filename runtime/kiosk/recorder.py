@@ -17,7 +17,7 @@ from ..config.sections import Record
 from ..keeping.places import new_recording
 from ..pipeline import Sink
 from ..report.video import VideoSink
-from ..storage.session import StoreSink
+from ..storage.session import Marker, StoreSink
 from ..types import Frame, Observation
 
 MIN_FREE = 64 << 20
@@ -53,6 +53,8 @@ class Recorder:
         self._finishing: threading.Thread | None = None
         self._began_s = self._first_s = 0.0
         self._frames = 0
+        self.markers = 0
+        """In the session that is recorded."""
         self._trouble = ""
         self.folder: Path | None = None
         """Of the newest session."""
@@ -85,7 +87,7 @@ class Recorder:
         if shutil.disk_usage(self.settings.folder).free < MIN_FREE:
             raise OutputError(f"less than {MIN_FREE >> 20} MiB are free in {self.settings.folder}")
         self.folder = new_recording(self.settings.folder)
-        self._frames, self._began_s, self._trouble, self._boxes = 0, self._clock(), "", ()
+        self._frames, self.markers, self._began_s, self._trouble, self._boxes = 0, 0, self._clock(), "", ()
         self._sinks = [StoreSink(self.folder, self._facts())]
         if self.settings.video:
             self._sinks.append(VideoSink(self.folder, self._fps or 25.0, apart=True))
@@ -109,6 +111,14 @@ class Recorder:
         except (FerEdgeError, OSError) as error:
             self._end("failed", f"the recording ended: {getattr(error, 'message', error)}")
 
+    def mark(self, name: str, source: str, time_s: float) -> None:
+        """Keep a marker, at a time of the source's frames; nothing where no session is recorded, or none yet then."""
+        own_s = time_s - self._first_s
+        for sink in self._sinks if self._frames and own_s >= 0 else ():
+            if isinstance(sink, StoreSink):
+                sink.mark(Marker(round(own_s, 6), name, source))
+                self.markers += 1
+
     def stop(self, why: str = "stopped on request") -> None:
         """Finish it; without one, nothing happens."""
         if self._sinks:
@@ -126,7 +136,7 @@ class Recorder:
 
     def _end(self, why: str, trouble: str) -> None:
         """Close every sink, whatever the others do."""
-        sinks, self._sinks, self._trouble = self._sinks, [], trouble
+        sinks, self._sinks, self._trouble, self.markers = self._sinks, [], trouble, 0
         facts: dict[str, Any] = {"frames": self._frames, "ended": why}
         for sink in reversed(sinks):
             if isinstance(sink, VideoSink):

@@ -14,9 +14,34 @@ from .connection import Connection
 from .queue import OfflineQueue
 from .settings import MqttSettings
 
+MAX_EVENTS = 100
+"""What rules told and the broker has not acknowledged; the oldest are dropped."""
 MAX_IN_FLIGHT = 10
 """Messages on their way at once; paho keeps them in order up to 20."""
 OLD_S = 2.0
+
+
+class Events:
+    """What rules told, in memory until the broker has acknowledged it; `put` is for any thread."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, str] = {}
+        self._number = 0
+
+    def put(self, text: str) -> None:
+        """Take one."""
+        self._number += 1
+        self._texts[self._number] = text
+        if len(self._texts) > MAX_EVENTS:
+            self._texts.pop(next(iter(self._texts)), None)
+
+    def after(self, number: int) -> tuple[int, str] | None:
+        """The first with a greater number, and its number."""
+        return next(((n, text) for n, text in list(self._texts.items()) if n > number), None)
+
+    def remove(self, number: int) -> None:
+        """Forget one that was acknowledged."""
+        self._texts.pop(number, None)
 
 
 class Delivery:
@@ -26,12 +51,15 @@ class Delivery:
         self,
         connection: Connection,
         queue: OfflineQueue,
+        events: Events,
         settings: MqttSettings,
         sender: str,
         clock: Callable[[], float],
     ) -> None:
         """Begin: all that the queue holds now waited for this connection, and its last is the newest."""
-        self._connection, self._queue, self._settings = connection, queue, settings
+        self._connection, self._queue, self._events, self._settings = connection, queue, events, settings
+        self._events_on_way: dict[int, int] = {}
+        self._last_event = 0
         self._sender, self._clock = sender, clock
         self._came_s: dict[int, float] = {}
         self._on_way: dict[int, int] = {}
@@ -50,11 +78,16 @@ class Delivery:
         while len(self._on_way) < MAX_IN_FLIGHT and (message := self._next_history()):
             self._passed, text = message
             self._publish(self._settings.history, self._passed, text, retain=False)
-        return bool(self._on_way) or self._queue.after(self._told) is not None
+        while len(self._events_on_way) < MAX_IN_FLIGHT and (message := self._events.after(self._last_event)):
+            self._last_event, text = message
+            self._events_on_way[self._connection.send(self._settings.rule, text, False)] = self._last_event
+        return bool(self._on_way or self._events_on_way) or self._queue.after(self._told) is not None
 
     def settle(self) -> int:
         """Forget what the broker has acknowledged; how many that were."""
         acknowledged = [self._on_way.pop(mid) for mid in self._connection.delivered if mid in self._on_way]
+        for mid in self._connection.delivered:
+            self._events.remove(self._events_on_way.pop(mid, 0))
         self._connection.delivered.clear()
         for number in acknowledged:
             self._queue.remove(number)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
+from ..storage.session import marker_name
 from .discovery import COMMANDS, ONLINE, is_ours
 from .own_name import digest_of, machine_words
 from .settings import MqttSettings
@@ -36,12 +37,14 @@ class OwnTopics:
         announced: Collection[str],
         on_command: Callable[[str, bool], None],
         clock: Callable[[], float] = monotonic,
+        on_mark: Callable[[str], None] | None = None,
     ) -> None:
         """Begin.
 
         Args:
             announced: the discovery topics that we publish; others of ours are `ghosts`.
             on_command: called with `pause` or `record` and on or off.
+            on_mark: called with the name of a marker; None: they are not listened to.
         """
         self.sender = secrets.token_hex(4)
         """Stands in each snapshot of this run: one with another is not ours."""
@@ -51,12 +54,14 @@ class OwnTopics:
         """Retained discovery topics of ours that are no more; whoever clears them empties the list."""
         self._settings, self._announced, self._on_command, self._clock = settings, announced, on_command, clock
         self._commands = {settings.command(name): name for name in COMMANDS}
+        self._on_mark = on_mark
         self._rival_s = float("-inf")
 
     def filters(self) -> list[str]:
         """What to subscribe to."""
         s = self._settings
-        return [*self._commands, s.status, s.state, f"{s.discovery_prefix}/+/{s.node}/#"]
+        marks = [s.mark] if self._on_mark else []
+        return [*self._commands, *marks, s.status, s.state, f"{s.discovery_prefix}/+/{s.node}/#"]
 
     def check(self) -> str:
         """Whether another kiosk uses our topic, in a sentence, or nothing."""
@@ -71,6 +76,9 @@ class OwnTopics:
                 self.ghosts.append(topic)
         elif topic == self._settings.status:
             self.contradicted = self.contradicted or payload != ONLINE.encode()
+        elif topic == self._settings.mark:
+            if self._on_mark and (marker := marker_name(payload.decode("utf-8", "replace"))):
+                self._on_mark(marker)
         elif topic == self._settings.state:
             self._look_at(payload)
         elif (name := self._commands.get(topic)) and (word := payload[:8].upper()) in (b"ON", b"OFF"):

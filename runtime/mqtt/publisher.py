@@ -14,12 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from ...bundle import LABELS
 from ..backoff import Backoff
 from ..status.snapshot import Snapshot, state_json, utc_text
 from .connection import Connection, require_paho
-from .delivery import Delivery
+from .delivery import Delivery, Events
 from .discovery import COMMANDS, OFFLINE, ONLINE, discovery_messages
 from .own_topics import OwnTopics, client_id
 from .queue import OfflineQueue
@@ -51,6 +52,7 @@ class MqttPublisher:
         queue_path: Path,
         on_command: Callable[[str, bool], None] = lambda name, on: None,
         *,
+        on_mark: Callable[[str], None] | None = None,
         labels: Sequence[str] = (*LABELS, "uncertain", "unsuitable"),
         title: str = "fer-edge",
         about: Mapping[str, str] | None = None,
@@ -63,6 +65,7 @@ class MqttPublisher:
         Args:
             queue_path: file for what the broker has not acknowledged.
             on_command: called with `pause` or `record` and on or off, from another thread; must return at once.
+            on_mark: called with the name of a marker, likewise; None: they are not taken.
             labels: those for which Home Assistant gets a sensor; title, about, offered: see `discovery_messages`.
             waits_s: first and longest wait between two attempts to connect; each is twice the one before.
 
@@ -76,10 +79,12 @@ class MqttPublisher:
         self._announced = (
             discovery_messages(settings, labels, title, about or {}, offered) if settings.discovery else []
         )
-        self._topics = OwnTopics(settings, {topic for topic, _ in self._announced}, self._on_command, clock)
+        announced = {topic for topic, _ in self._announced}
+        self._topics = OwnTopics(settings, announced, self._on_command, clock, on_mark)
         self._backoff = Backoff(*waits_s)
         self._queue = OfflineQueue(queue_path, settings.queue_size, clock)
         self._inbox: deque[str] = deque()
+        self._events = Events()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping, self._until_s, self._ended = threading.Event(), 0.0, False
         self._thread = threading.Thread(target=self._work, name="mqtt", daemon=True)
@@ -103,6 +108,11 @@ class MqttPublisher:
             self._inbox.popleft()
             self._lost += 1
         self._inbox.append(state_json(snapshot))
+        self._wake()
+
+    def tell(self, told: Mapping[str, Any]) -> None:
+        """Take what a rule tells; it waits for the broker in memory, and is sent again until it is acknowledged."""
+        self._events.put(json.dumps(told))
         self._wake()
 
     def forget_before(self, moment_s: float) -> None:
@@ -203,7 +213,8 @@ class MqttPublisher:
         for topic, text in self._announced:
             connection.send(topic, text)
         self._take_in()
-        self._delivery = delivery = Delivery(connection, self._queue, self.settings, self._topics.sender, self._clock)
+        parts = (self._queue, self._events, self.settings, self._topics.sender)
+        self._delivery = delivery = Delivery(connection, *parts, self._clock)
         delivery.send()  # before `online`, at which whoever listens shows the state that it knows
         connection.send(self.settings.status, ONLINE)
         alive = True

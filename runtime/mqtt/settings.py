@@ -60,9 +60,19 @@ class MqttSettings:
         """Snapshots that waited while the broker was away, not retained."""
         return f"{self.topic}/history"
 
+    @property
+    def rule(self) -> str:
+        """What a rule tells, as JSON, not retained."""
+        return f"{self.topic}/rule"
+
     def command(self, name: str) -> str:
         """Where ON or OFF is sent to for `pause` and `record`."""
         return f"{self.topic}/{name}/set"
+
+    @property
+    def mark(self) -> str:
+        """Where the name of a marker is sent to."""
+        return f"{self.topic}/mark/set"
 
     @property
     def node(self) -> str:

@@ -34,6 +34,8 @@ class Snapshot:
         paused: no picture is looked at, on request.
         recording: a session is being recorded, on request.
         machine: what `MachineState.told` says; the same for all cameras of a kiosk.
+        markers: of the session that is recorded.
+        rules: the last that the page was told of, as `camera_rules.told_of` has them.
     """
 
     wall_s: float
@@ -53,6 +55,8 @@ class Snapshot:
     recording: bool = False
     camera: str = ""
     machine: Mapping[str, object] = field(default_factory=dict)
+    rules: Sequence[Mapping[str, Any]] = ()
+    markers: int = 0
 
 
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
@@ -74,6 +78,8 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
         "machine": dict(snapshot.machine),
         "paused": snapshot.paused,
         "recording": snapshot.recording,
+        "markers": snapshot.markers,
+        "rules": list(snapshot.rules),
     }
 
 
@@ -158,6 +164,11 @@ class Aggregate:
     def faces(self) -> int | None:
         """How many are in view; None when they are too few to be published, which nobody is, too."""
         return len(self._latest) if self._latest or not self.withholds else None
+
+    def readable(self) -> Mapping[int, str]:
+        """Track -> label of the faces in view that were read; empty when those are too few to be told of."""
+        read = {track: label for track, (_, label) in self._latest.items() if label != UNSUITABLE}
+        return read if len(read) >= self._least else {}
 
     def shares(self) -> Mapping[str, float]:
         """Label -> share of the faces in view; empty when none or too few are."""

@@ -51,11 +51,21 @@ CREATE TABLE IF NOT EXISTS joined (name TEXT PRIMARY KEY);
 
 @dataclass(frozen=True)
 class Marker:
-    """Something that happened: seconds from the session's beginning, what, and who told (keyboard, csv:FILE)."""
+    """Something that happened: seconds from the session's beginning, what, and who told (keyboard, csv:FILE …)."""
 
     time_s: float
     name: str
     source: str
+
+
+MAX_NAME = 60
+"""Characters of a marker's or signal's name."""
+
+
+def marker_name(text: str) -> str:
+    """A text as a marker's name, or nothing where it is empty, too long or not one line."""
+    name = text.strip()
+    return name if 0 < len(name) <= MAX_NAME and name.isprintable() else ""
 
 
 class StoreSink:
@@ -94,9 +104,10 @@ class StoreSink:
             if isinstance(error, FileExistsError):
                 raise _there_already(folder) from None
             raise cannot_write(folder, error) from error
-        tables = ("observations", "frames", "windows", "markers")
+        tables = ("observations", "frames", "windows", "markers", "signals")
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in tables}
         self._marked: SimpleQueue[Marker] = SimpleQueue()
+        self._sampled: SimpleQueue[tuple[float, str, float]] = SimpleQueue()
         self._windows = WindowLog()
         self._clock = clock
         self._last_commit = clock()
@@ -123,6 +134,10 @@ class StoreSink:
         """Keep a marker, from any thread; it is committed with the next rows."""
         self._marked.put(marker)
 
+    def sample(self, time_s: float, name: str, value: float) -> None:
+        """Keep a finite number of a signal, from any thread; it is committed with the next rows."""
+        self._sampled.put((time_s, name, value))
+
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
         """Keep a frame and its observations; they are committed once a second. Raises OutputError."""
         self._rows["frames"].append((frame.index, frame.time_s, frame.name))
@@ -140,6 +155,8 @@ class StoreSink:
         """Write what is waiting in one transaction; raises OutputError and leaves the store as it was."""
         while not self._marked.empty():
             self._rows["markers"].append(astuple(self._marked.get()))
+        while not self._sampled.empty():
+            self._rows["signals"].append(self._sampled.get())
         try:
             with self._database:
                 for table, rows in self._rows.items():

@@ -16,10 +16,8 @@ from ...errors import InputError, OutputError, UsageError
 from ...files import NotText, read_text
 from ..storage import store_path
 from ..storage.lock import Claim
-from ..storage.session import MARKER_TABLES, Marker, Session, open_session
+from ..storage.session import MARKER_TABLES, MAX_NAME, Marker, Session, marker_name, open_session
 
-MAX_NAME = 60
-"""Characters of a marker's or signal's name."""
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d|\d{4}-\d\d?-\d\d?|\d\d?[./]\d\d?[./]\d{2,4}")
 _SINCE_1970 = 1e8
 """Seconds; whoever writes such a time counts from 1970 (three years after it, at least)."""
@@ -125,7 +123,7 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
 
 
 def _name(path: Path, line: int, text: str) -> str:
-    if not text or len(text) > MAX_NAME or not text.isprintable():
+    if not marker_name(text):
         raise _wrong(path, line, f"has no name of 1 to {MAX_NAME} characters in one line")
     return text
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from importlib import resources
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from ...errors import FerEdgeError
 from ..status.health import WORKING, Condition, Health, overall
+from ..storage.session import MAX_NAME, marker_name
 from .connections import Connections
 from .events import Events
 from .guard import MAX_BODY, PAGES, UNREADABLE, Guard, address_of, logged_in, text_of
@@ -144,12 +146,7 @@ class Answers:
         name = request.path.rpartition("/")[2]
         if name not in self.control.commands:
             raise web.HTTPNotFound(text="this kiosk does not offer that")
-        if request.content_type != "application/json":  # a form of another site's cannot send it
-            raise web.HTTPUnsupportedMediaType(text="send JSON")
-        try:
-            value = json.loads(await text_of(request))
-        except (ValueError, RecursionError):  # no JSON, or nested without end
-            raise web.HTTPBadRequest(text=UNREADABLE) from None
+        value = await json_of(request)
         key = COMMANDS[name]
         if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], bool):
             raise web.HTTPUnprocessableEntity(text=f'send {{"{key}": true}} or false')
@@ -158,6 +155,29 @@ class Answers:
         except FerEdgeError as error:
             raise web.HTTPConflict(text=error.message) from None
         return web.json_response({key: value[key]}, status=202)
+
+    async def mark(self, request: web.Request) -> web.Response:
+        """Mark this moment in the session that is recorded: {"name": "stimulus"}."""
+        if self.control.mark is None:
+            raise web.HTTPNotFound(text="this kiosk does not offer that")
+        value = await json_of(request)
+        name = value.get("name") if isinstance(value, dict) and set(value) == {"name"} else None
+        if not isinstance(name, str) or not marker_name(name):
+            raise web.HTTPUnprocessableEntity(text=f'send {{"name": "..."}}, 1 to {MAX_NAME} characters in one line')
+        if not any(json.loads(text)["recording"] for text in self.events.newest.values()):
+            raise web.HTTPConflict(text="no session is being recorded")
+        self.control.mark(marker_name(name))
+        return web.json_response({"name": marker_name(name)}, status=202)
+
+
+async def json_of(request: web.Request) -> Any:
+    """The JSON that was posted; raises HTTPException kinds."""
+    if request.content_type != "application/json":  # a form of another site's cannot send it
+        raise web.HTTPUnsupportedMediaType(text="send JSON")
+    try:
+        return json.loads(await text_of(request))
+    except (ValueError, RecursionError):  # no JSON, or nested without end
+        raise web.HTTPBadRequest(text=UNREADABLE) from None
 
 
 def application(
@@ -185,6 +205,7 @@ def application(
             web.get("/api/timeline", answers.timeline),
             web.get("/api/events", events.serve, allow_head=False),
             *(web.post(f"/api/{name}", answers.command) for name in COMMANDS),
+            web.post("/api/mark", answers.mark),
         ]
     )
     return app

@@ -31,6 +31,7 @@ class Filled:
     def page(self, kiosk: bool = False) -> Page:
         """The live page, with what this kiosk offers; for its own screen larger, and without anything to press."""
         offers = {*self._control.commands, *(("preview",) if self.preview else ())}
+        offers |= {"mark"} if self._control.mark else set()
         parts = {"kiosk"} if kiosk else {"reader", *offers, *(("controls",) if offers else ())}
         parts |= {"logged_in"} if self._settings.token and not kiosk else set()
         return self._fill(self._page, parts)

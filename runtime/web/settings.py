@@ -102,12 +102,14 @@ class KioskControl:
     Attributes:
         metrics: the text of /metrics, and its content type.
         commands: `pause`, `record` -> takes on or off; a command that is not there is not offered.
+        mark: takes the name of a marker for the session that is recorded; None: not offered.
         notice: as it is now; asked for each page, so that a changed configuration shows at once.
         cameras: by name, in their order; a lone one may have the empty name.
     """
 
     metrics: Callable[[], tuple[str, str]] = lambda: ("", "text/plain; charset=utf-8")
     commands: Mapping[str, Callable[[bool], None]] = field(default_factory=dict)
+    mark: Callable[[str], None] | None = None
     notice: Callable[[], Notice] = Notice
     cameras: Mapping[str, CameraControl] = field(default_factory=lambda: {"": CameraControl()})
 

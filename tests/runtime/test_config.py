@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fer_edge.runtime.config.keys import Entry, entries, value_of
 from fer_edge.runtime.config.page import BEGIN, END, main, tables, write_into
 from fer_edge.runtime.config.rendering import first_toml
 from fer_edge.runtime.masking import masked
+from fer_edge.runtime.rules.rule import Rule
 from fer_edge.toml_schema import allowed, fit, from_text, toml_value
 
 if sys.version_info >= (3, 11):
@@ -350,13 +352,13 @@ def test_each_key_is_taken_or_needs_a_restart(entry: Entry, write: Callable[[str
     if entry.hint in (int, float):
         other = entry.key.low if entry.default != entry.key.low else entry.key.low + 1
     other = next((c for c in entry.key.choices if c != entry.default), other)
-    if entry.name == "pause_button":
-        other = "gpiochip0:17"
+    other = {"pause_button": "gpiochip0:17", "url": "https://hooks.example/x"}.get(entry.name, other)
     old, new = KioskConfig(), read_config(write(place=""), {}, [f"{entry.full}={toml_text(other)}"]).config
     assert new is not None
     now, later = reloadable(old, new)
     (change,) = now if entry.key.reload else later
-    assert (change.key, change.old, change.new) == (entry.full, entry.default, value_of(new, entry.full))
+    told = (entry.full, entry.default) if old.rule == new.rule else ("rule.name", ())  # the first rule that there is
+    assert (change.key, change.old, change.new) == (*told, value_of(new, told[0]))
     assert not (later if entry.key.reload else now)
     assert reloadable(new, new) == ((), ())
 
@@ -382,11 +384,15 @@ def test_init_writes_every_key_and_check_is_content(call: Call, tmp_path: Path) 
     assert max(map(len, first.splitlines())) <= 120
     config = load_config(tmp_path / "c.toml", {})
     assert (config.place.name, config.place.declared) == (text, datetime.now().astimezone().date())
-    all_on = re.sub(r"(?m)^#(?=[a-z_]+ = )", "", first)
+    all_on = re.sub(r"(?m)^#(?=[a-z_]+ = |\[\[)", "", first)
     given = tomllib.loads(all_on)
-    assert {f"{section}.{name}" for section, body in given.items() for name in body} == set(KEYS)
-    (tmp_path / "all.toml").write_text(all_on)
-    assert load_config(tmp_path / "all.toml", {}) == config
+    tables = [(section, body[0] if isinstance(body, list) else body) for section, body in given.items()]
+    assert {f"{section}.{name}" for section, body in tables for name in body} == set(KEYS)
+    assert config.rule == ()
+    (tmp_path / "all.toml").write_text(all_on.replace('name = ""\n# a label', 'name = "r"\n# a label'))
+    with_rule = load_config(tmp_path / "all.toml", {}, ["rule.what=sad"])
+    assert replace(with_rule, rule=()) == config
+    assert with_rule.rule == (Rule("r", "sad"),)
     assert call("check", "c.toml", "--set", "store.folder=kept") == (0, "c.toml: ok\n", "")
     assert not (tmp_path / "kept").exists()  # looking leaves nothing behind
 
@@ -487,7 +493,10 @@ def test_show_is_a_file_of_the_same_meaning(call: Call, write: Callable[[str], P
     assert shown["origins"]["mqtt.host"] == {"layer": "file", "line": 7}
     assert shown["values"]["store"]["folder"] == str(tmp_path / "kept")
     assert shown["values"]["mqtt"]["ca_file"] is None
-    assert {f"{s}.{n}" for s, body in shown["values"].items() for n in body} == set(KEYS)
+    assert {f"{s}.{n}" for s, body in shown["values"].items() for n in body} == {
+        full for full in KEYS if not full.startswith("rule.")
+    }
+    assert shown["values"]["rule"] == []
 
 
 def test_show_without_a_declaration_says_so(call: Call, write: Callable[..., Path]) -> None:

@@ -563,7 +563,7 @@ def test_a_snapshot_names_no_face() -> None:
     told = json.loads(state_json(replace(SEEN, fps=float("nan"), latency_ms=float("inf"), faces=None)))
     assert set(told) == {
         *("camera", "time", "clock_ok", "health", "faces", "shares", "window", "frames", "dropped", "fps", "stages_ms"),
-        *("latency_ms", "device", "machine", "paused", "recording"),
+        *("latency_ms", "device", "machine", "paused", "recording", "rules", "markers"),
     }
     assert told["fps"] is told["latency_ms"] is told["faces"] is None
 

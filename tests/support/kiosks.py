@@ -118,7 +118,7 @@ class Running:
         """Everything it said."""
         return (self.folder / "log").read_text()
 
-    def ask(self, path: str, body: Mapping[str, bool] | None = None) -> Any:
+    def ask(self, path: str, body: Mapping[str, object] | None = None) -> Any:
         """JSON or text of the page; posted with a body."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         data = json.dumps(body).encode() if body is not None else None

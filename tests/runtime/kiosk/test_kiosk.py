@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -155,6 +156,47 @@ def test_a_session_on_request(kiosk: Make, tmp_path: Path) -> None:
     assert open_session(session).facts["ended"] == "stopped on request"
     until(lambda: find_video(session))
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_markers_from_page_and_broker_are_in_the_session(kiosk: Make, tmp_path: Path, broker: Broker) -> None:
+    """Whole, in order, at the time at which they were sent; and none where no session is recorded."""
+    folder = tmp_path / "sessions"
+    mqtt = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ntopic = "kiosk"\n'
+    running = kiosk(lines=f'[record]\non = true\nfolder = "{folder}"\n{mqtt}').start().ready()
+    listener = Listener(broker)
+    until(lambda: running.state()["shares"] and listener.of("kiosk/state"))
+    for body, code in (({"name": "early"}, 409), ({"name": " "}, 422), ({"name": 7}, 422), ({}, 422)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            running.ask("/api/mark", body)
+        assert refused.value.code == code
+        refused.value.close()
+    running.ask("/api/record", {"recording": True})
+    until(lambda: running.state()["recording"])
+    begun = running.state()["frames"]
+    until(lambda: running.state()["frames"] > begun + 3)
+    sent = [time.monotonic()]
+    assert running.ask("/api/mark", {"name": " estímulo "}) == {"name": "estímulo"}
+    until(lambda: running.state()["markers"] == 1)
+    sent.append(time.monotonic())
+    listener.client.publish("kiosk/mark/set", "respuesta ñ", qos=1)
+    listener.client.publish("kiosk/mark/set", b"two\nlines", qos=1)
+    listener.client.publish("kiosk/mark/set", "x" * 61, qos=1)
+    listener.client.publish("kiosk/mark/set", "later", qos=1)
+    until(lambda: running.state()["markers"] == 3)
+    sent.append(time.monotonic())
+    listener.close()
+    running.ask("/api/record", {"recording": False})
+    until(lambda: not running.state()["recording"])
+    assert running.state()["markers"] == 0
+    (place,) = folder.iterdir()
+    session = open_session(place)
+    found = session.markers()
+    assert [(m.name, m.source) for m in found] == [
+        ("estímulo", "page"), ("respuesta ñ", "mqtt"), ("later", "mqtt")
+    ]  # fmt: skip
+    apart = found[1].time_s - found[0].time_s
+    assert 0 <= apart <= sent[2] - sent[0]
+    assert 0 <= found[0].time_s <= found[2].time_s <= max(time_s for _, time_s, _ in session.frames()) + 1
 
 
 def test_nothing_of_anybody_is_left_after_a_wipe(kiosk: Make, tmp_path: Path, command: Any) -> None:

@@ -20,6 +20,7 @@ from fer_edge.runtime.mqtt.settings import MqttSettings
 from fer_edge.runtime.sources import open_source
 from support.brokers import MOSQUITTO, Broker, Listener
 from support.front_door import run_verb
+from support.hooks import SECRET, Receiver
 from support.kiosks import Running
 from support.waiting import until
 
@@ -72,6 +73,18 @@ def read_events(running: Running, into: list[str]) -> None:
                 return
 
 
+def rules(folder: Path, hook: Receiver) -> str:
+    """As soon as they may tell, and everybody: of what one person would show at once if one were told of."""
+    (folder / "secret").write_text(SECRET)
+    outlets = "page = true\nmqtt = true\nwebhook = true\nfor_s = 0\nover_s = 0.1\ncool_down_s = 1\n"
+    told = [("happy", "above", 0.34), ("neutral", "below", 0.66), ("valence_index", "below", -0.34)]
+    lines = [
+        f'[[rule]]\nname = "r{n}"\nwhat = "{what}"\nwhen = "{when}"\nthreshold = {threshold}\n{outlets}'
+        for n, (what, when, threshold) in enumerate(told)
+    ]
+    return "".join(lines) + f'[webhook]\nurl = "{hook.url}"\nsecret_file = "{folder / "secret"}"\n'
+
+
 def everything_told(running: Running, broker: Broker, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """All that leaves the kiosk over some seconds, by output, and how many faces it stored meanwhile."""
     running.start(("--set", "privacy.least_group=3")).ready()
@@ -92,6 +105,7 @@ def everything_told(running: Running, broker: Broker, capsys: pytest.CaptureFixt
         "page": views(pages),
         "events": views(events),
         "mqtt": views(mqtt.of("kiosk/state") + mqtt.of("kiosk/history")),
+        "rules": set(mqtt.of("kiosk/rule")) | {line for line in running.log().splitlines() if "rule r" in line},
     }
     mqtt.close()
     home = entity_views(told["mqtt"])
@@ -106,10 +120,11 @@ def test_whether_one_person_is_there_and_how_they_look_is_in_no_output(
         pytest.skip("needs mosquitto")
     broker = Broker(tmp_path / "broker")
     broker.start()
-    worlds = []
+    worlds, hook = [], Receiver()
     try:
         for name in ("nobody", "somebody"):
             lines = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ntopic = "kiosk"\ninterval_s = 0.5\n'
+            lines += rules(tmp_path, hook)
             running = Running(tmp_path / name, str(film(tmp_path / f"{name}.mp4", name == "somebody")), lines)
             try:
                 worlds.append(everything_told(running, broker, capsys))
@@ -117,9 +132,11 @@ def test_whether_one_person_is_there_and_how_they_look_is_in_no_output(
                 running.stop(signal.SIGKILL)
     finally:
         broker.stop()
+        hook.close()
     nobody, somebody = worlds
     assert (nobody.pop("rows"), somebody.pop("rows") > 3) == (0, True)
     for output in nobody:
         assert nobody[output] == somebody[output], output
-        assert len(nobody[output]) == 1 or output in ("home", "export"), output
+        assert len(nobody[output]) == 1 or output in ("home", "export", "rules"), output
+    assert (hook.tries, somebody["rules"]) == (0, set())
     assert not any(word in str(somebody) for word in ("crop", "happy", "uncertain", "observations_total"))

@@ -109,4 +109,4 @@ def test_a_fuzzed_api_shows_no_fault(tmp_path: Path, token: str, sent: str) -> N
         done = fuzz(tmp_path, f"http://127.0.0.1:{server.port}", headers)
         assert ask(server, "/api/state", **headers)[0].status == (200 if sent == token else 401)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "Tested: 13" in done.stdout, done.stdout[-3000:]
+    assert "Tested: 14" in done.stdout, done.stdout[-3000:]

@@ -408,3 +408,52 @@ def test_nothing_is_fetched_from_elsewhere(server: WebServer, browser: Browser) 
     browser.sees("#count", "4 people")
     asked = [e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"]
     assert {url(server), url(server, "/api/events")} <= set(asked) <= {url(server, path) for path in LOADED}
+
+
+def test_a_moment_is_marked(told: Told, browser: Browser) -> None:
+    """Only while a session is recorded; what is said is what the kiosk confirms, and a refusal is said too."""
+    browser.events.clear()
+    marks: list[str] = []
+    with serving(control_of(told, mark=marks.append), snapshot=BUSY) as server:
+        browser.open(url(server))
+        browser.sees("#said-mark", "While a session is recorded.")
+        assert browser.js("document.getElementById('ask-mark').disabled")
+        server.publish(replace(BUSY, wall_s=1.7e9 + 1, recording=True))
+        browser.sees("#said-mark", "No marker in this session yet.")
+        browser.js("document.getElementById('mark-name').value = 'estímulo'")
+        browser.press("#ask-mark")
+        until(lambda: marks == ["estímulo"])
+        browser.sees("#said-mark", "not confirmed yet")
+        server.publish(replace(BUSY, wall_s=1.7e9 + 2, recording=True, markers=1))
+        browser.sees("#said-mark", "“estímulo” marked; 1 in this session.")
+        server.publish(replace(BUSY, wall_s=1.7e9 + 3, recording=True, markers=2))
+        browser.sees("#said-mark", "2 in this session.")
+        server.publish(replace(BUSY, wall_s=1.7e9 + 4))
+        browser.sees("#said-mark", "While a session is recorded.")
+        browser.js("document.getElementById('ask-mark').disabled = false")
+        browser.press("#ask-mark")
+        browser.sees("#said-mark", "Not done: no session is being recorded.")
+        assert [c for c in complaints(browser) if "409" not in str(c)] == []
+        browser.call("Page.navigate", url="about:blank")
+
+
+def test_what_rules_told_is_listed_the_newest_first(told: Told, browser: Browser) -> None:
+    browser.events.clear()
+    fired = {
+        "rule": "smiles", "camera": "", "time": "2026-11-29T12:00:00.000+00:00", "clock_ok": True, "what": "happy",
+        "when": "above", "threshold": 0.5, "value": 0.7, "for_s": 10.0, "baseline_s": 0.0,
+    }  # fmt: skip
+    later = {**fired, "rule": "<b>calm", "time": "2026-11-29T12:05:00.000+00:00", "baseline_s": 600.0}
+    with serving(control_of(told), snapshot=BUSY) as server:
+        browser.open(url(server))
+        browser.sees("#condition", "ok")
+        assert browser.js("document.getElementById('rules').hidden")
+        server.publish(replace(BUSY, wall_s=1.7e9 + 1, rules=(fired,)))
+        browser.sees("#rules", "smiles: happy above 0.5 for 10 s")
+        browser.sees("#told", "smiles")
+        server.publish(replace(BUSY, wall_s=1.7e9 + 2, rules=(fired, later)))
+        browser.sees("#rules", "<b>calm: happy above 0.5 from the usual for 10 s")
+        assert browser.js("document.querySelectorAll('#rules li').length") == 2
+        assert "calm" in browser.js("document.querySelector('#rules li').textContent")
+        assert complaints(browser) == []
+        browser.call("Page.navigate", url="about:blank")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from ..mqtt.settings import MqttSettings
+from ..rules.rule import faults
 from ..web.settings import WebSettings, is_loopback
 from .declaration import KINDS, PROHIBITED, caution, refusal
 from .keys import Problem
 from .sections import KioskConfig, Place, Source
 
 
-def check_rules(config: KioskConfig) -> list[Problem]:
+def check_consistency(config: KioskConfig) -> list[Problem]:
     """Problems of keys together, errors and warnings."""
     return [
         *check_declaration(config.place),
@@ -21,6 +23,8 @@ def check_rules(config: KioskConfig) -> list[Problem]:
         *_kept(config),
         *_mqtt(config.mqtt),
         *_web(config.web, config.privacy.preview),
+        *_rules(config),
+        *_webhook(config),
     ]
 
 
@@ -115,3 +119,32 @@ def _is_address(host: str) -> bool:
         return host == "localhost" or bool(ipaddress.ip_address(host))
     except ValueError:
         return False
+
+
+def _rules(config: KioskConfig) -> Iterator[Problem]:
+    """Each by itself, whom it tells, and that their names tell them apart."""
+    there = {"page": config.web.port, "mqtt": config.mqtt.host, "webhook": config.webhook.url}
+    needs = {"page": "web.port, which is 0", "mqtt": "mqtt.host", "webhook": "webhook.url"}
+    names = [rule.name for rule in config.rule]
+    for number, rule in enumerate(config.rule):
+        full = f"rule[{number}]" if len(names) > 1 else "rule"
+        for name, what in faults(rule, config.privacy.least_group):
+            yield Problem(f"{full}.{name}", what)
+        if rule.name and names.index(rule.name) < number:
+            yield Problem(f"{full}.name", f"{rule.name!r} is another rule's name already")
+        for outlet, given in there.items():
+            if getattr(rule, outlet) and not given:
+                yield Problem(f"{full}.{outlet}", f"is true and needs {needs[outlet]}")
+
+
+def _webhook(config: KioskConfig) -> Iterator[Problem]:
+    hook = config.webhook
+    if not hook.url:
+        return
+    if hook.secret_file is None:
+        hint = 'head -c 24 /dev/urandom | base64 > SECRET && chmod 600 SECRET  # and webhook.secret_file = "SECRET"'
+        yield Problem("webhook.url", "needs webhook.secret_file: what is posted is signed", hint=hint)
+    if hook.url.startswith("http://") and not is_loopback(urlsplit(hook.url).hostname or ""):
+        yield Problem("webhook.url", "is http://: what rules tell crosses the network in clear text", serious=False)
+    if not any(rule.webhook for rule in config.rule):
+        yield Problem("webhook.url", "is told nothing: no rule has webhook = true", serious=False)
