@@ -19,6 +19,8 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in grey, ITU-R BT.601, the ones OpenCV and Pillow use."""
 GREY_MEAN, GREY_STD = 0.449, 0.226
 """ImageNet's channel means .485 .456 .406 and deviations .229 .224 .225, averaged: for one grey channel."""
+ATTENTION = ".se."
+"""In timm's names, the layers of a block's attention, of whatever kind."""
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -49,9 +51,12 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
             drop_rate=recipe.dropout,
             exportable=exportable,
             **({"channels": recipe.stages} if recipe.stages else {}),
+            **_attention(recipe),
             **_side(timm, recipe),
         )
     except TypeError as error:
+        if recipe.attention != "none":
+            raise _no_attention(recipe) from None
         raise UsageError(f"{recipe.backbone} takes no stages: only ResNets do", cause=str(error)) from None
     except RuntimeError as error:
         raise UsageError(f"timm has no backbone {recipe.backbone!r}", cause=str(error)) from None
@@ -61,13 +66,38 @@ def build_network(recipe: Recipe, init: str | None = None, exportable: bool = Fa
             cause=f"no network, or the hub refused ({type(error).__name__})",
             hint="the same command with --init FILE.safetensors",
         ) from error
+    if recipe.attention != "none":
+        _check_attention(body, recipe)
     if recipe.stages and hasattr(body.layer1[0], "conv2") and not hasattr(body.layer1[0], "conv3"):
         _narrow_stem(body, recipe.stages[0])
     if init and init.endswith(".pt"):
         _inherit(body, recipe, Path(init))
     elif init not in (None, "timm"):
-        load_backbone(body, Path(str(init)))
+        load_backbone(body, Path(str(init)), fresh="" if recipe.attention == "none" else ATTENTION)
     return _wrap(body, recipe.color)
+
+
+def _attention(recipe: Recipe) -> dict[str, Any]:
+    """What timm's ResNets take it by; weights of a network without it leave its layers random."""
+    if recipe.attention == "none":
+        return {}
+    return {"block_args": {"attn_layer": recipe.attention}, "pretrained_strict": False}
+
+
+def _check_attention(body: Any, recipe: Recipe) -> None:
+    """Raises UsageError where the blocks are not plain: timm then drops settings of theirs without a word."""
+    blocks = [block for stage in ("layer1", "layer2", "layer3", "layer4") for block in getattr(body, stage, ())]
+    plain = {type(block).__name__ for block in blocks} <= {"BasicBlock", "Bottleneck"}
+    if not (blocks and plain and all(block.se is not None for block in blocks)):
+        raise _no_attention(recipe)
+
+
+def _no_attention(recipe: Recipe) -> UsageError:
+    return UsageError(
+        f"{recipe.backbone} takes no attention: only ResNets of plain blocks do",
+        cause="its blocks are of a kind of their own",
+        hint='backbone = "resnet18" in the recipe, or attention = "none"',
+    )
 
 
 def _side(timm: Any, recipe: Recipe) -> dict[str, int]:
@@ -106,7 +136,16 @@ def _inherit(body: Any, recipe: Recipe, path: Path) -> None:
     parent, theirs = open_checkpoint(path)
     if theirs.color != recipe.color:
         raise UsageError(f"--init {path.name} takes {theirs.color} pictures, the recipe {recipe.color}")
-    inherit(body, parent.body)
+    if recipe.attention != theirs.attention:
+        raise UsageError(
+            f"--init {path.name} has attention {theirs.attention!r}, the recipe {recipe.attention!r}",
+            cause="a checkpoint is taken up whole, classifier and attention too",
+            hint=f'attention = "{theirs.attention}" in the recipe, or another --init',
+        )
+    if recipe.attention != "none" and (recipe.backbone, recipe.stages) == (theirs.backbone, theirs.stages):
+        body.load_state_dict(parent.body.state_dict())
+    else:
+        inherit(body, parent.body)
 
 
 def open_checkpoint(path: Path) -> tuple[Any, Recipe]:

@@ -23,6 +23,8 @@ class Recipe:
     """A timm model name."""
     stages: tuple[int, ...] = ()
     """Channels of a ResNet's four stages, where they are not the usual ones; the first convolution has the first's."""
+    attention: str = key("none", choices=("none", "se", "cbam"))
+    """What weighs a ResNet's channels (se), and places too (cbam), at the end of every block; timm's layers."""
     color: str = key("rgb", choices=("rgb", "luma"))
     """rgb, or luma: the graph turns colour into grey itself, for models trained on grey pictures."""
     luma_layer: bool = False

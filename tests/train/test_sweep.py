@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fer_edge.errors import UsageError
@@ -105,6 +106,19 @@ class TestQueue:
             sweep(TINY, {"dropout": (0.1,)}, train, **options)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="has another recipe"):
             sweep(replace(TINY, size=64), grid, train, **options)  # type: ignore[arg-type]
+
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    def test_it_goes_on_where_recipes_had_fewer_keys(self, optuna: Any, tmp_path: Path) -> None:
+        """A sweep of an older fer-edge lacked what came later, which was at its default then."""
+        storage, grid = f"sqlite:///{tmp_path / 's.db'}", {"dropout": (0.0, 0.2)}
+        known = {k: v for k, v in asdict(TINY).items() if k not in ("dropout", "attention")}
+        shared = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+        shared.set_user_attr("recipe", json.loads(json.dumps(known)))
+        rows = sweep(TINY, grid, lambda recipe, name: Outcome(0.5), study="s", storage=storage)
+        assert len(rows) == 2
+        other = replace(TINY, attention="se")
+        with pytest.raises(UsageError, match="has another recipe"):
+            sweep(other, grid, lambda recipe, name: Outcome(0.5), study="s", storage=storage)
 
     @pytest.mark.parametrize(
         ("grid", "says"),

@@ -9,8 +9,11 @@ from ...errors import UsageError
 from ...words import counted
 
 
-def load_backbone(body: Any, path: Path) -> None:
+def load_backbone(body: Any, path: Path, fresh: str = "") -> None:
     """Load backbone weights (no classifier) into a timm model, summing colour channels when it takes one.
+
+    Args:
+        fresh: a part of the names of layers that stay as they are where the file has none of them.
 
     Raises UsageError: the file is missing, unreadable, or its keys or shapes do not fit.
     """
@@ -27,6 +30,8 @@ def load_backbone(body: Any, path: Path) -> None:
     head = set(body.get_classifier().state_dict(prefix=_head_name(body) + "."))
     wanted = {k for k in own if k not in head and not k.endswith("num_batches_tracked")}
     state = {k: v.float() for k, v in state.items() if k not in head}
+    if fresh and not any(fresh in k for k in state):
+        wanted = {k for k in wanted if fresh not in k}
     missing, extra = sorted(wanted - set(state)), sorted(set(state) - set(own))
     first = next((k for k in own if k in state and own[k].ndim == 4), "")
     if first and state[first].shape[1] == 3 and own[first].shape[1] == 1:

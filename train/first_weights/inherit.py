@@ -27,6 +27,11 @@ def inherit(body: Any, parent: Any) -> None:
             cause="--init names a checkpoint of another backbone",
             hint="use the recipe's backbone for both, or leave --init out",
         )
+    if any(own[name].se is not None for name in blocks):
+        raise UsageError(
+            "attention is not narrowed: which of its channels matter is not known",
+            hint='attention = "none" in the recipe, or stages as --init has them',
+        )
     with torch.no_grad():
         # The first stage adds to what the first convolution gives, so both keep the same channels.
         stream = _chosen_stream(own["layer1.0"], theirs, [b for b in blocks if b.startswith("layer1")], "layer1")

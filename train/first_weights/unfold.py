@@ -137,7 +137,8 @@ def _fill(layer: Any, norm: Any, weight: Any, bias: Any) -> None:
         weight = weight.sum(dim=1, keepdim=True)  # grey is the sum of its weighed channels
     layer.weight.copy_(weight)
     if norm is None:
-        layer.bias.copy_(bias)
+        if layer.bias is not None:  # those of CBAM have none
+            layer.bias.copy_(bias)
         return
     norm.reset_running_stats()
     norm.weight.fill_((1 + norm.eps) ** 0.5)

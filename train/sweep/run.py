@@ -137,7 +137,8 @@ def _trial(
 def _outcome(path: Path, recipe: Recipe) -> Outcome:
     """What a run came to whose end Optuna was not told of; raises UsageError where it was of another recipe."""
     kept = json.loads(path.read_text())
-    if kept.pop("recipe") != json.loads(json.dumps(asdict(recipe))):
+    known = asdict(Recipe(recipe.name)) | kept.pop("recipe")  # keys that came later had their defaults then
+    if json.loads(json.dumps(known)) != json.loads(json.dumps(asdict(recipe))):
         raise UsageError(f"{path.parent} holds a run of another recipe", hint="the same command with another --out")
     return Outcome(**kept)
 

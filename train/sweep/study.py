@@ -96,7 +96,8 @@ def _open(base: Recipe, grid: Grid, study: str, storage: str) -> Any:
     if shared.user_attrs.get("grid", asked) != asked:
         raise UsageError(f"the study {study!r} in {storage} has another grid", hint="choose another --study")
     rest = {k: v for k, v in json.loads(json.dumps(asdict(base))).items() if k not in grid}
-    if shared.user_attrs.get("recipe", rest) != rest:
+    usual = json.loads(json.dumps(asdict(Recipe(base.name))))  # keys that came later had their defaults then
+    if {**usual, **shared.user_attrs.get("recipe", rest)} != {**usual, **rest}:
         raise UsageError(f"the study {study!r} in {storage} has another recipe", hint="choose another --study")
     shared.set_user_attr("grid", asked)
     shared.set_user_attr("recipe", rest)
