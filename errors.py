@@ -11,6 +11,7 @@
     │       ├── LabelMismatch          labels that do not match what the graph gives
     │       └── UnsupportedGraph       a graph that a converter or device cannot take
     ├── OutputError (OSError)       2  a place that cannot be written, or is full
+    ├── BatchStopped                of the fault  a batch in which no further file would fare better
     ├── TrainingDiverged (ArithmeticError) 1  a loss that is not a finite number
     ├── GateFailed (ArithmeticError) 1  an export that does not do what the model it came from does
     ├── ConversionFailed (RuntimeError) 1  a converter or compiler that gave up
@@ -95,6 +96,19 @@ class UnsupportedGraph(BundleError):
 
 class OutputError(FerEdgeError, OSError):
     """A place that cannot be written, or is full."""
+
+
+class BatchStopped(FerEdgeError):
+    """A batch that ended before every file had its turn: the disk is full, the device is gone, no worker can be had.
+
+    Args:
+        message, cause, hint: as FerEdgeError.
+        exit_code: of the fault that ended it.
+    """
+
+    def __init__(self, message: str, *, cause: str = "", hint: str = "", exit_code: int = 1) -> None:
+        super().__init__(message, cause=cause, hint=hint)
+        self.exit_code = exit_code
 
 
 class TrainingDiverged(FerEdgeError, ArithmeticError):

@@ -11,6 +11,12 @@ EXAMPLES = {
         "fer-edge run camera:0 --study my-study --subject P07 --condition film",
         "fer-edge run --config /etc/fer-edge/config.toml",
     ),
+    "batch": (
+        "fer-edge batch archive --out analysed",
+        "fer-edge batch 'archive/**/*.mp4' more.mkv --out analysed --workers 4",
+        "fer-edge batch films.csv --out analysed --retry",
+        "fer-edge batch 's3://bucket/films/*.mp4' --out analysed",
+    ),
     "report": (
         "fer-edge report session",
         "fer-edge report session --only csv",

@@ -22,6 +22,7 @@ from .examples import examples_of
 
 COMMANDS = {
     "run": "watch a video, pictures, a camera or the demo, and record the expressions seen",
+    "batch": "an archive of videos: every file a session, all of them one table; it goes on where it was ended",
     "report": "make plots, tables and a page from a recorded session",
     "study": "a folder that sessions join: subjects, their consent, conditions and markers",
     "compare": "a study's sessions against each other: conditions, groups, a subject over time",

@@ -17,6 +17,7 @@ from .output import StatusLine
 from .study import MarkerKeys, add_joining, joining
 
 if TYPE_CHECKING:
+    from ..runtime.build import PipelineOptions
     from ..runtime.run import Analysis, RunOptions, SessionSummary
     from ..runtime.shares import FaceTime
     from ..runtime.types import Frame, Observation
@@ -47,6 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--video", action="store_true", help="also write an annotated video, or annotated pictures, into --out"
     )
     parser.add_argument("--replace", action="store_true", help="overwrite the session that is in --out")
+    add_pipeline(parser)
+    parser.add_argument("--resting", metavar="FACE", help=_RESTING)
+    parser.add_argument(
+        "--resting-save", metavar="NAME", help="keep that resting face (numbers, no picture) for --resting NAME"
+    )
+    add_joining(parser)
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
+
+
+def add_pipeline(parser: argparse.ArgumentParser, threads: str = "up to four") -> None:
+    """The options that a pipeline is made of, for every verb that makes one; `threads` tells the default."""
     parser.add_argument("--bundle", type=Path, metavar="PATH", help="model bundle (default: the one inside fer-edge)")
     parser.add_argument("--device", metavar="NAME", help="from fer-edge devices (default: cpu)")
     parser.add_argument(
@@ -65,13 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("on", "off"),
         help="off: read faces, too, that are too small, cut off, turned away, dark, bright or blurred (default: on)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: up to four)")
-    parser.add_argument("--resting", metavar="FACE", help=_RESTING)
-    parser.add_argument(
-        "--resting-save", metavar="NAME", help="keep that resting face (numbers, no picture) for --resting NAME"
-    )
-    add_joining(parser)
-    parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
+    parser.add_argument("--threads", type=int, metavar="N", help=f"processor threads (default: {threads})")
 
 
 _SOURCE = (
@@ -160,7 +166,6 @@ def _options(
     replace: bool,
     seconds: float | None,
     resting_save: str | None,
-    quality_gate: str | None,
     study: Path | None,
     subject: list[str] | None,
     condition: str | None,
@@ -169,26 +174,34 @@ def _options(
     **pipeline: Any,
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
-    from ..runtime.build import PipelineOptions
     from ..runtime.run import RunOptions
 
-    pipeline["quality_gate"] = quality_gate != "off"
-    given = PipelineOptions(**{name: value for name, value in pipeline.items() if value is not None})
+    given = pipeline_options(**pipeline)
     if set:
         raise UsageError("--set belongs to --config", hint="fer-edge run --config FILE --set " + set[0])
     if what and source:
         raise UsageError(f"two sources were given, {what} and {source}", hint=f"fer-edge run {what}")
     if video and out is None and study is None:
         raise UsageError("--video needs a place to write to", hint="the same command with --out DIR")
-    for name, value in (("threads", given.threads), ("seconds", seconds)):
-        if value is not None and not value > 0:
-            raise UsageError(f"--{name} must be positive, not {value:g}")
-    if given.detect_width < 0 or 0 < given.detect_width < 64:
-        raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"--seconds must be positive, not {seconds:g}")
     joins = joining(
         study, subject, condition, note, assign, writes=out is not None or replace, saves=resting_save is not None
     )
     return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save, joins)
+
+
+def pipeline_options(quality_gate: str | None, **given: Any) -> PipelineOptions:
+    """Those of `add_pipeline`, by the names of the fields; what was not given is as usual. Raises UsageError."""
+    from ..runtime.build import PipelineOptions
+
+    told = {name: value for name, value in given.items() if value is not None}
+    options = PipelineOptions(quality_gate=quality_gate != "off", **told)
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads must be positive, not {options.threads}")
+    if options.detect_width < 0 or 0 < options.detect_width < 64:
+        raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
+    return options
 
 
 def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..bundle import Bundle
@@ -74,12 +74,14 @@ class BuiltPipeline:
         classifier: what classifies in it, to be closed by whoever asked for it.
         notice: a line to tell people, or "".
         another: makes a further pipeline around the same classifier, with detector and memory of faces of its own.
+        kept: the classifier serves other runs too, and is not to be closed after this one.
     """
 
     pipeline: Pipeline
     classifier: Classifier
     notice: str
     another: Callable[[], Pipeline]
+    kept: bool = False
 
 
 def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
@@ -111,14 +113,36 @@ def build_pipeline(options: PipelineOptions) -> BuiltPipeline:
     return BuiltPipeline(first, classifier, told, lambda: row(open_detector(options.detector, options.detect_width)[0]))
 
 
-def pipeline_around(classifier: FaceClassifier, options: PipelineOptions = DEFAULTS) -> Pipeline:
+def pipeline_around(
+    classifier: FaceClassifier, options: PipelineOptions = DEFAULTS, detector: Detector | None = None
+) -> Pipeline:
     """A pipeline around what classifies already, whose own affair are bundle, device, precision, fallback and threads.
 
-    No resting face is taken off.
+    No resting face is taken off. `detector` is one that is open already; else the one that the options name is opened.
 
     Raises UsageError, DeviceNotFound, BundleDamaged: the detector cannot be opened.
     """
-    return _row(open_detector(options.detector, options.detect_width)[0], classifier, options)
+    found = detector or open_detector(options.detector, options.detect_width)[0]
+    return _row(found, MirroredClassifier(classifier) if options.mirrored else classifier, options)
+
+
+class KeptModels:
+    """Opens detector and model once, for one run after the other; `built` stands where `build_pipeline` does."""
+
+    def __init__(self, options: PipelineOptions) -> None:
+        """Open them; arguments and errors as `build_pipeline`."""
+        self._options, self.first = options, build_pipeline(options)
+
+    def built(self, options: PipelineOptions) -> BuiltPipeline:
+        """A new pipeline, with a memory of faces of its own, around what is open; only `mirrored` may differ."""
+        classifier = self.first.classifier
+        own = replace(self._options, mirrored=options.mirrored)
+        pipeline = pipeline_around(classifier, own, self.first.pipeline.detector)
+        return BuiltPipeline(pipeline, classifier, "", self.first.another, kept=True)
+
+    def close(self) -> None:
+        """Close the model."""
+        self.first.classifier.close()
 
 
 def _resting(

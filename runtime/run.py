@@ -17,7 +17,7 @@ from ..bundle.resting import ANEW
 from ..devices.cpu import default_threads
 from ..errors import DeviceFailed, FerEdgeError, InputError, OutputError, SourceError, UsageError
 from ..words import counted
-from .build import DEFAULTS, PipelineOptions, build_pipeline
+from .build import DEFAULTS, BuiltPipeline, PipelineOptions, build_pipeline
 from .outputs import Outputs, resting_fact
 from .pipeline import stream
 from .shares import Shares, ShareTally
@@ -106,14 +106,22 @@ class SessionSummary:
     failure: FerEdgeError | None
 
 
+Build = Callable[[PipelineOptions], BuiltPipeline]
+
+
 class Analysis:
     """A run in progress: iterate over it for observations, or over `frames()` for pictures with what was seen in them.
 
     Everything is closed when the source ends, the loop is left, or an error ends it; a context manager does the same.
     """
 
-    def __init__(self, options: RunOptions, on_notice: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self, options: RunOptions, on_notice: Callable[[str], None] = lambda text: None, build: Build = build_pipeline
+    ) -> None:
         """Open source, pipeline and outputs; `on_notice` gets lines for people, such as which detector serves.
+
+        Args:
+            build: makes the pipeline; `KeptModels.built` where many runs share what is open.
 
         Raises UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
@@ -129,9 +137,10 @@ class Analysis:
             if self._study and self.source.still:
                 raise _no_time(self.source)
             still = self.source.still if options.pipeline.mirrored is None else options.pipeline.mirrored
-            built = build_pipeline(dataclasses.replace(options.pipeline, mirrored=still))
-            self.pipeline, self._classifier = built.pipeline, built.classifier
-            opened.callback(self._classifier.close)
+            built = build(dataclasses.replace(options.pipeline, mirrored=still))
+            self.pipeline = built.pipeline
+            if not built.kept:
+                opened.callback(built.classifier.close)
             self._check_resting()
             if built.notice:
                 on_notice(built.notice)
@@ -276,14 +285,20 @@ OnFrame = Callable[[Analysis, Frame, Sequence[Observation]], None]
 
 
 def run_session(
-    options: RunOptions, on_frame: OnFrame = lambda *seen: None, on_notice: Callable[[str], None] = lambda text: None
+    options: RunOptions,
+    on_frame: OnFrame = lambda *seen: None,
+    on_notice: Callable[[str], None] = lambda text: None,
+    build: Build = build_pipeline,
 ) -> SessionSummary:
     """Run to the end of the source, or until Ctrl-C, and say what was seen; `failure` in it says what broke it off.
+
+    Args:
+        build: as `Analysis`.
 
     Raises:
         as `Analysis`, and the failure itself when nothing was seen before it.
     """
-    analysis = Analysis(options, on_notice)
+    analysis = Analysis(options, on_notice, build)
     try:
         for frame, seen in analysis.frames():
             on_frame(analysis, frame, seen)

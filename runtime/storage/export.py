@@ -141,7 +141,8 @@ def _write_jsonl(path: Path, columns: Columns, table: Iterable[Cells]) -> None:
             file.write(json.dumps(line) + "\n")
 
 
-def _write_parquet(path: Path, columns: Columns, table: Iterable[Cells]) -> None:
+def write_parquet(path: Path, columns: Columns, table: Iterable[Cells]) -> None:
+    """Write a table as Parquet, a few thousand rows in memory; raises MissingExtra without pyarrow."""
     try:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")  # without types
     except ImportError:
@@ -159,7 +160,7 @@ def _write_parquet(path: Path, columns: Columns, table: Iterable[Cells]) -> None
 FORMATS: Mapping[str, Callable[[Path, Columns, Iterable[Cells]], None]] = {
     "csv": _write_csv,
     "jsonl": _write_jsonl,
-    "parquet": _write_parquet,
+    "parquet": write_parquet,
 }
 
 

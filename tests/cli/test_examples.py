@@ -82,6 +82,15 @@ def test_docs_output_has_every_field_of_a_run_and_its_tables(command: Callable[.
     assert_documented("A session's facts", [row[0] for row in database.execute("SELECT key FROM session")])
 
 
+def test_docs_output_has_every_field_of_a_batch(command: Callable[..., Any], tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the batch extra")
+    (tmp_path / "broken.mp4").write_text("no film")
+    told = json.loads(command("batch", "broken.mp4", "--out", "b", "--detector", "haar", "--json").stdout)
+    assert_documented("`batch`", told)
+    kept = json.loads((tmp_path / "b" / "summary.json").read_text())
+    assert list(told)[: len(kept)] == list(kept)
+
+
 def test_docs_output_has_every_field_of_a_study(command: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "form.txt").write_text("I agree.")
     assert_documented(

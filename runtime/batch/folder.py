@@ -1,0 +1,89 @@
+"""A batch's folder: whose it is, what in it is finished, and what is removed from it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ...errors import UsageError
+from ..storage.lock import Claim
+from .files import BatchFile, Plan
+from .record import (
+    SET_ASIDE,
+    Record,
+    kept_record,
+    observations_path,
+    record_of,
+    session_folder,
+    set_aside_path,
+    write_record,
+)
+from .settings import SETTINGS
+from .summary import SUMMARY, TABLE
+from .worker import Answer, Fault
+
+OURS = {SETTINGS, "sessions", "observations", "set-aside", SUMMARY, TABLE}
+"""What a batch's folder holds."""
+
+
+@contextmanager
+def claimed(out: Path) -> Iterator[None]:
+    """Hold the batch's folder, made where it is missing; what a killed worker left half-made is removed."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, not a folder", hint=f"ls -l {shlex.quote(str(out))}")
+    others = {path.name for path in out.iterdir() if path.name[0] != "."} - OURS if out.is_dir() else set()
+    if others and not (out / SETTINGS).exists():
+        raise UsageError(
+            f"{out} holds something else: {', '.join(sorted(others)[:3])}",
+            cause="a batch has a folder of its own",
+            hint=f"ls {shlex.quote(str(out))}",
+        )
+    claim = Claim(out, "another fer-edge batch is at work with this --out", "wait for it, or choose another --out")
+    try:
+        clear(out)
+        yield
+    finally:
+        with suppress(OSError):
+            out.rmdir()  # only where nothing came to be in it
+        claim.release()
+
+
+def clear(out: Path) -> None:
+    """Remove what workers that were killed had begun."""
+    for part in out.glob("sessions/.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+    for part in (*out.glob("observations/*/.*.part*"), *out.glob("set-aside/.*.part*")):
+        part.unlink(missing_ok=True)
+
+
+def left(chosen: Plan, out: Path, retry: bool) -> list[BatchFile]:
+    """The files without a record of their own, with `retry` those set aside too; large ones first, to end together."""
+    todo = []
+    for file in chosen.files:
+        known = kept_record(out, file.key)
+        if known is None or not known.is_of(file) or (retry and known.state == SET_ASIDE):
+            todo.append(file)
+    return sorted(todo, key=lambda file: (-_bytes(file), file.key))
+
+
+def _bytes(file: BatchFile) -> int:
+    size = file.version.partition("-")[0]
+    return int(size) if size.isdigit() else 0
+
+
+def keep(out: Path, file: BatchFile, answer: Answer) -> None:
+    """Remember why a file was set aside; a record of its own each worker has written. Raises OutputError."""
+    aside = set_aside_path(out, file.key)
+    if answer.fault is None:
+        aside.unlink(missing_ok=True)
+        return
+    shutil.rmtree(session_folder(out, file.key), ignore_errors=True)  # of an earlier version of the file
+    shutil.rmtree(observations_path(out, file.key).parent, ignore_errors=True)
+    write_record(aside, _set_aside(file, answer.fault))
+
+
+def _set_aside(file: BatchFile, fault: Fault) -> Record:
+    return record_of(file, state=SET_ASIDE, fault=fault.message, cause=fault.cause, hint=fault.hint)

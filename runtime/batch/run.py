@@ -1,0 +1,172 @@
+"""A batch from its beginning to its end: what is to be done, with which models, by whom, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+
+from ...devices.cpu import usable_cores
+from ...devices.profile import find_profile
+from ...errors import BatchStopped, MissingExtra, UsageError
+from ...words import counted
+from ..build import PipelineOptions, build_pipeline
+from .files import BatchFile, Plan, plan
+from .folder import claimed, clear, keep, left
+from .local import LocalEngine
+from .record import set_aside_path
+from .schedule import Engine, schedule
+from .settings import hold, settings_of
+from .summary import BatchSummary, summarise
+from .worker import Answer, Fault, Job
+
+ENGINES = ("local",)
+THREADS = 1
+"""Of each worker, unless told otherwise: more workers do more than more threads, whose number changes last digits."""
+Done = Iterable[tuple[BatchFile, Answer]]
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a batch is asked to do.
+
+    Attributes:
+        sources: as `files.plan`.
+        out: the batch's folder; one that was begun with the same settings goes on.
+        engine: `local` for processes of this machine.
+        workers: how many; None: one a core that may be used, one alone for a device that is not the processor.
+        retry: what was set aside earlier is tried again.
+        pipeline: as for `run`, but `threads` are THREADS where none are told, and no resting face is taken off.
+    """
+
+    sources: tuple[str, ...]
+    out: Path
+    engine: str = "local"
+    workers: int | None = None
+    retry: bool = False
+    pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a batch came to, and what this call had to do for it.
+
+    Attributes:
+        analysed: files that had their turn now; earlier: that were finished, or set aside, before.
+        workers: how many worked; 0 where nothing was to be done.
+        interrupted: a person ended it; the same call goes on.
+        seconds: that this call took.
+    """
+
+    summary: BatchSummary
+    analysed: int
+    earlier: int
+    workers: int
+    interrupted: bool
+    seconds: float
+
+
+def run_batch(
+    options: BatchOptions,
+    on_notice: Callable[[str], None] = lambda line: None,
+    watch: Callable[[Done, int], Done] = lambda loop, total: loop,
+) -> BatchResult:
+    """Analyse every file that has not been, and sum all up.
+
+    Args:
+        on_notice: gets lines for people.
+        watch: wraps the loop over the answers, whose number it is told, to show how far it is.
+
+    Raises:
+        as `plan`; UsageError: the folder is another batch's, or another process is at it; BatchStopped: the disk is
+        full, the device is gone, no worker can be had; MissingExtra; OutputError. What is finished stays finished.
+    """
+    _check(options)
+    began = monotonic()
+    options = replace(options, pipeline=replace(options.pipeline, threads=options.pipeline.threads or THREADS))
+    chosen = plan(options.sources, options.out)
+    with claimed(options.out):
+        todo = left(chosen, options.out, options.retry)
+        workers = min(len(todo), options.workers or _usual_workers(options.pipeline))
+        for line in (*chosen.notices, *_earlier(chosen, todo, options.out)):
+            on_notice(line)
+        analysed, interrupted = 0, False
+        if todo:
+            engine = LocalEngine(_begin(options, on_notice), workers)
+            try:
+                for file, answer in watch(_answers(engine, todo), len(todo)):
+                    keep(options.out, file, answer)
+                    analysed += 1
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                engine.close()
+        clear(options.out)
+        earlier = len(chosen.files) - len(todo)
+        return BatchResult(
+            summarise(options.out), analysed, earlier, workers, interrupted, round(monotonic() - began, 3)
+        )
+
+
+def _check(options: BatchOptions) -> None:
+    """Raise for what cannot be begun."""
+    from importlib.util import find_spec
+
+    if options.engine not in ENGINES:
+        raise UsageError(f"there is no engine {options.engine!r}", cause="engines: " + ", ".join(ENGINES))
+    if options.workers is not None and options.workers < 1:
+        raise UsageError(f"--workers must be at least 1, not {options.workers}")
+    if options.pipeline.resting is not None or options.pipeline.subjects:
+        raise UsageError(
+            "a batch takes off no resting face and gives nobody a seat", cause="its films are of many people"
+        )
+    if find_spec("pyarrow") is None:
+        raise MissingExtra("pyarrow", "batch")
+
+
+def _earlier(chosen: Plan, todo: Sequence[BatchFile], out: Path) -> list[str]:
+    """A line about what is not done again."""
+    new = {file.key for file in todo}
+    old = [file for file in chosen.files if file.key not in new]
+    aside = sum(set_aside_path(out, file.key).exists() for file in old)
+    again = f", {aside} of them set aside: --retry tries these again" if aside else ""
+    return [f"{len(old)} of {counted(len(chosen.files), 'file')} had a turn before{again}"] if old else []
+
+
+def _begin(options: BatchOptions, on_notice: Callable[[str], None]) -> Job:
+    """Open the models once here, to know what every worker must have, and hold it against how the batch began."""
+    built = build_pipeline(options.pipeline)
+    try:
+        if built.notice:
+            on_notice(built.notice)
+        settings = settings_of(built, options.pipeline)
+    finally:
+        built.classifier.close()
+    hold(options.out, settings)
+    fixed = replace(options.pipeline, detector=settings["detector"])  # not one worker with YuNet and one without
+    return Job(options.out.resolve(), fixed, settings)
+
+
+def _usual_workers(options: PipelineOptions) -> int:
+    profile = find_profile(options.device)
+    processor = not (profile.usb or profile.pci or profile.nodes or profile.driver)
+    return max(1, usable_cores() // (options.threads or THREADS)) if processor else 1
+
+
+def _answers(engine: Engine, todo: Sequence[BatchFile]) -> Iterator[tuple[BatchFile, Answer]]:
+    """Answers as they come, to the end or to a fault that is everybody's, which is BatchStopped."""
+    for done, (file, answer) in enumerate(schedule(engine, todo)):
+        fault = answer.fault
+        if fault and (fault.verdict == "all" or (fault.verdict == "again" and fault.exit_code == 4)):
+            raise _stopped(fault, file, done, len(todo))
+        yield file, answer
+
+
+def _stopped(fault: Fault, file: BatchFile, done: int, many: int) -> BatchStopped:
+    return BatchStopped(
+        f"{fault.message}; the batch stopped at {file.shown}, {done} of {counted(many, 'file')} done",
+        cause=f"{fault.cause or 'no other file would fare better'}; the same command goes on from there",
+        hint=fault.hint,
+        exit_code=fault.exit_code,
+    )
