@@ -54,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resting-save", metavar="NAME", help="keep that resting face (numbers, no picture) for --resting NAME"
     )
     add_joining(parser)
+    parser.add_argument(
+        "--lsl-in",
+        action="append",
+        metavar="STREAM",
+        help="keep markers or signals of this Lab Streaming Layer stream in the session; once for each",
+    )
+    parser.add_argument("--lsl-out", action="store_true", help="send what is seen as the LSL stream fer-edge")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
 
 
@@ -171,10 +178,12 @@ def _options(
     condition: str | None,
     note: str | None,
     assign: str | None,
+    lsl_in: list[str] | None,
+    lsl_out: bool,
     **pipeline: Any,
 ) -> RunOptions:
     """The options of a run from those of the verb, whose names are the same; raises UsageError."""
-    from ..runtime.run import RunOptions
+    from ..runtime.run import LslOptions, RunOptions
 
     given = pipeline_options(**pipeline)
     if set:
@@ -188,7 +197,9 @@ def _options(
     joins = joining(
         study, subject, condition, note, assign, writes=out is not None or replace, saves=resting_save is not None
     )
-    return RunOptions(what or source or RunOptions.source, out, video, replace, seconds, given, resting_save, joins)
+    lsl = LslOptions(tuple(lsl_in or ()), lsl_out)
+    wanted = (out, video, replace, seconds, given, resting_save, joins, lsl)
+    return RunOptions(what or source or RunOptions.source, *wanted)
 
 
 def pipeline_options(quality_gate: str | None, **given: Any) -> PipelineOptions:
@@ -240,6 +251,7 @@ def as_json(summary: SessionSummary) -> dict[str, Any]:
         "outputs": {k: str(v) for k, v in summary.outputs.items()},
         "skipped": summary.skipped,
         "dropped": summary.dropped,
+        "streams": summary.streams,
     }
 
 
@@ -338,5 +350,6 @@ def as_text(summary: SessionSummary, name: str) -> str:
     lines += [f"left out:    {line}" for line in summary.skipped]
     if summary.dropped:
         lines.append(f"dropped:     {counted(summary.dropped, 'frame')}, which came while earlier ones were looked at")
+    lines += [f"streams:     {line}" for line in summary.streams]
     lines += [f"{key + ':':12} {path}" for key, path in summary.outputs.items()]
     return "\n".join(lines)

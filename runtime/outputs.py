@@ -41,6 +41,8 @@ class Outputs:
         self.pipeline, self.folder, self._source = pipeline, folder, source
         self.video: VideoSink | PictureSink | None = None
         self.began_s: float | None = None
+        self.on_begun: Callable[[], None] = lambda: None
+        """Called when the first frame is there, and the session's clock with it."""
         if folder is None:
             return
         from .storage.session import StoreSink
@@ -82,18 +84,28 @@ class Outputs:
 
                 self.began_s = getattr(self._source, "began_s", monotonic())
                 self.store.note({**started_facts(self.began_s), "live": self._source.live})
+                self.on_begun()
             yield frame
 
     def mark(self, name: str, source: str, at_s: float) -> Marker | None:
         """See Analysis."""
-        began_s = self.began_s  # another thread may end it meanwhile
-        if self.folder is None or began_s is None or at_s < began_s:
+        if (time_s := self._time_of(at_s)) is None:
             return None
         from .storage.session import Marker
 
-        marker = Marker(round(at_s - began_s, 6), name, source)
+        marker = Marker(time_s, name, source)
         self.store.mark(marker)
         return marker
+
+    def sample(self, name: str, value: float, at_s: float) -> None:
+        """Keep a finite number of a signal; as `mark`."""
+        if (time_s := self._time_of(at_s)) is not None:
+            self.store.sample(time_s, name, value)
+
+    def _time_of(self, at_s: float) -> float | None:
+        """A monotonic second on the session's clock; None where nothing is kept, or before the beginning."""
+        began_s = self.began_s  # another thread may end it meanwhile
+        return None if self.folder is None or began_s is None or at_s < began_s else round(at_s - began_s, 6)
 
     def close(self, ended: str) -> None:
         """Finish store and video, each even if the other fails; raises the first OutputError."""

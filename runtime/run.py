@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -25,11 +26,21 @@ from .sources import Source, open_source
 from .types import Frame, Observation
 
 if TYPE_CHECKING:
+    from .pipeline import Sink
     from .storage.session import Marker
+    from .study.lsl import LslReader
     from .study.session import StudyOptions, StudySession
 
 INTERRUPTED = "interrupted"
 """Why a run ended that a person, or whoever iterated over it, broke off."""
+
+
+@dataclass(frozen=True)
+class LslOptions:
+    """Streams to take in, by name, and whether a stream is sent."""
+
+    take: tuple[str, ...] = ()
+    send: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class RunOptions:
         seconds: stop after this much of the source; None: at its end.
         resting_save: keep the resting face that is taken off (`pipeline.resting`) under this name.
         study: the study that it joins, which says where it is written: `out` is None.
+        lsl: streams of Lab Streaming Layer whose markers and signals are kept, and whether observations are sent.
     """
 
     source: str = "demo"
@@ -54,6 +66,7 @@ class RunOptions:
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     resting_save: str | None = None
     study: StudyOptions | None = None
+    lsl: LslOptions = field(default_factory=LslOptions)
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,7 @@ class SessionSummary:
         outputs: what was written -> where.
         skipped: a line a picture that could not be read.
         dropped: frames of a live source that came while others were looked at.
+        streams: a line for each time that a stream of Lab Streaming Layer stopped, came back or was odd.
         failure: what ended it before its time, or None.
     """
 
@@ -103,6 +117,7 @@ class SessionSummary:
     outputs: dict[str, Path]
     skipped: list[str]
     dropped: int
+    streams: list[str]
     failure: FerEdgeError | None
 
 
@@ -131,7 +146,7 @@ class Analysis:
                 opened.callback(self._study.close)
                 seated = dataclasses.replace(options.pipeline, **self._study.seats)
                 options = dataclasses.replace(options, out=self._study.folder, pipeline=seated)
-            self.options = options
+            self.options, self._started = options, monotonic()
             self.source: Source = open_source(options.source, options.pipeline.threads or default_threads())
             opened.callback(self.source.close)
             if self._study and self.source.still:
@@ -145,8 +160,11 @@ class Analysis:
             if built.notice:
                 on_notice(built.notice)
             facts = self._study.facts if self._study else {}
+            self._lsl = self._open_lsl(opened, on_notice)
+            facts |= {"lsl": [reader.about for reader in self._lsl]} if self._lsl else {}
             wanted = (options.out, options.video, options.replace)
             self._outputs = Outputs(*wanted, self.source, self.pipeline, on_notice, facts)
+            self._outputs.on_begun = self._start_lsl
             self._opened = opened.pop_all()
         self._shares = ShareTally(self.pipeline.infer_every_s)
         self._started = monotonic()
@@ -181,7 +199,8 @@ class Analysis:
         source, tally, seconds = self.source, self.pipeline.tally, self.options.seconds
         frames = iter(source) if seconds is None else takewhile(lambda f: f.time_s < seconds, source)
         try:
-            yield from stream(self._outputs.begun(frames), self.pipeline, [*self._outputs.sinks, self._shares])
+            sinks = [*self._outputs.sinks, self._shares, *self._sent]
+            yield from stream(self._outputs.begun(frames), self.pipeline, sinks)
             if source.still and not tally.faces:
                 raise _no_face(source)
             if tally.not_finite and not tally.labels:
@@ -206,6 +225,8 @@ class Analysis:
             if failure and (not tally.frames or (self.source.still and not tally.faces)):
                 self._outputs.discard()
                 return
+            for reader in self._lsl:
+                reader.close()  # what came until now is kept
             for finish in (partial(self._outputs.close, ended), self._save_resting, self._leave_study):
                 try:
                     finish()
@@ -224,11 +245,54 @@ class Analysis:
         """Keep a marker of a monotonic second, from any thread; None where nothing is kept, or before the beginning."""
         return self._outputs.mark(name, source, at_s)
 
+    def sample(self, name: str, value: float, at_s: float) -> None:
+        """Keep a finite number of a signal at a monotonic second, from any thread; as `mark`."""
+        self._outputs.sample(name, value, at_s)
+
     def __enter__(self) -> Analysis:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+    def _open_lsl(self, opened: ExitStack, on_notice: Callable[[str], None]) -> list[LslReader]:
+        """Streams to take in, opened and not started, and the one to send; closed with everything else."""
+        lsl = self.options.lsl
+        self._sent: list[Sink] = []
+        self._said: list[str] = []
+        if not lsl.take and not lsl.send:
+            return []
+        if not self.source.live:
+            raise UsageError(
+                f"{self.source.name} is no camera or stream: Lab Streaming Layer tells of what happens now",
+                cause="a film's times are its own",
+                hint="the same command without --lsl-in and --lsl-out",
+            )
+        if lsl.take and self.options.out is None:
+            raise UsageError("--lsl-in needs a session to write to", hint="the same command with --out DIR")
+        from .study.lsl import LslReader
+        from .study.lsl_outlet import LslWriter
+
+        def say(line: str) -> None:
+            self._said.append(f"{line} ({self.elapsed_s:.1f} s)")
+            on_notice(self._said[-1])
+
+        readers = [opened.enter_context(closing(LslReader(name, self, say))) for name in dict.fromkeys(lsl.take)]
+        if lsl.send:
+            subjects = self._study.options.subjects if self._study else ()
+            writer = LslWriter(self.pipeline.classifier.labels, subjects, lambda: self._began_s)
+            self._sent.append(opened.enter_context(closing(writer)))
+        return readers
+
+    def _start_lsl(self) -> None:
+        for reader in self._lsl:
+            reader.start()
+
+    @property
+    def _began_s(self) -> float | None:
+        """The monotonic second of the first frame; None before it."""
+        began_s = getattr(self.source, "began_s", math.nan)
+        return began_s if math.isfinite(began_s) else None
 
     def _check_resting(self) -> None:
         """Raise UsageError where this run cannot use or keep the resting face that it was asked for."""
@@ -277,6 +341,7 @@ class Analysis:
             outputs={**self._outputs.paths, **self._saved},
             skipped=list(getattr(source, "skipped", [])),
             dropped=int(getattr(source, "dropped", 0)),
+            streams=list(self._said),
             failure=failure,
         )
 
