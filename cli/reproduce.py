@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("reproduction"), metavar="DIR", help="runs; it goes on there")
     parser.add_argument("--docs", type=Path, metavar="DIR", help="where the page and its tables go (default: --out)")
     parser.add_argument(
-        "--stages", metavar="NAME,…", help="first75,final14,seeds,folds,losses,transformers (default: all)"
+        "--stages",
+        metavar="NAME,…",
+        help="first75,final14,seeds,folds,losses,se,cbam,transformers,variants,temporal (default: all)",
     )
     parser.add_argument("--size", type=int, default=64, metavar="PIXELS", help="(default: 64; the study: 256)")
     parser.add_argument("--epochs", type=int, default=6, metavar="N", help="at most (default: 6; the study: 30)")
@@ -29,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials", type=int, default=2, metavar="N", help="runs of each grid and backbone (default: 2)"
     )
     parser.add_argument("--folds", type=int, default=5, metavar="K", help="(default: 5, as the study)")
-    parser.add_argument("--init", metavar="FILE|timm", help="first weights (default: random; the study: timm)")
+    parser.add_argument(
+        "--init", metavar="FILE|timm", help="first weights; a file: ResNet-18's (default: random; the study: timm)"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
 
 

@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fer_edge.benchmarks.studies.reproduction import published
+from fer_edge.benchmarks.studies.reproduction import published, run
 from fer_edge.benchmarks.studies.reproduction.options import ReproduceOptions, remember
 from fer_edge.benchmarks.studies.reproduction.page import write_page
 from fer_edge.bundle import LABELS
+from fer_edge.bundle.dataset import unwatched
 from fer_edge.errors import UsageError
 from fer_edge.export.metrics import report
+from fer_edge.train.evaluation.cross_validation import CrossValidationOptions
 from fer_edge.train.recipe import load_recipe
+from fer_edge.train.sweep.grids import STUDIED
+from fer_edge.train.sweep.run import SweepOptions
 from support.labelled import class_folders
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -49,7 +53,7 @@ def test_a_page_of_nothing_fills_no_cell(tmp_path: Path) -> None:
     page = (tmp_path / "docs" / "reproduction.md").read_text()
     assert "Nothing of it was run yet" in page
     tables = [path for path in written if path.suffix == ".csv"]
-    assert len(tables) == 11
+    assert len(tables) == 13
     for path in tables:
         with path.open() as file:
             assert {row["ours"] for row in csv.DictReader(file)} <= {"not run", ""}, path
@@ -83,6 +87,14 @@ def test_figures_stand_beside_the_studys(tmp_path: Path) -> None:
     assert rows_of(docs, "table12")["resnet18", "parameters, M"]["ours"] == "11.18"
     assert rows_of(docs, "tables14-15")["processor", "value"]["ours"] == "P, 2 cores, 2 GiB"
     assert rows_of(docs, "table8")["macro", "f1"]["ours"] == "not run"
+    setup = json.loads((out / "setup.json").read_text())
+    (out / "setup.json").write_text(json.dumps({**setup, "init": "imagenet.safetensors"}))
+    write_page(out, docs)
+    page = (docs / "reproduction.md").read_text().replace("\n", " ")
+    assert "`imagenet.safetensors` for ResNet-18 and `random` for other backbones" in page
+    assert "its row compares with no other" in page
+    (out / "setup.json").write_text(json.dumps({k: v for k, v in setup.items() if k != "others_init"}))
+    remember(options, {"train": 10, "valid": 5, "test": 5}, "faces", "ab" * 32)
     with pytest.raises(UsageError, match=r"another set-up \(size\)"):
         remember(replace(options, size=96), {"train": 10, "valid": 5, "test": 5}, "faces", "ab" * 32)
 
@@ -93,6 +105,52 @@ def test_the_published_figures_agree_with_each_other() -> None:
     assert round(float(np.mean(seeds)), 3) == round(published.TABLE_9["three seeds, accuracy"][0], 3)
     assert sum(support for *_, support in published.TABLE_4.values()) == 3986
     assert all(low <= mean <= high for mean, low, high in published.TABLE_6.values())
+
+
+def test_weights_of_one_network_are_given_to_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[SweepOptions] = []
+    monkeypatch.setattr(run, "run_sweep", lambda options, say, watch: asked.append(options))
+    options = ReproduceOptions(tmp_path, tmp_path / "o", tmp_path, trials=1)
+    for init in ("imagenet.safetensors", "timm"):
+        for stage in ("first75", "final14", "transformers"):
+            run._sweep(stage, replace(options, init=init), tmp_path, print, unwatched)
+    begun = [(one.study, one.backbones, one.init, one.trials) for one in asked]
+    assert begun[:2] == [
+        ("first75", ("resnet18",), "imagenet.safetensors", 1),
+        ("first75", STUDIED[1:], None, 1),
+    ]
+    assert begun[2:5] == [
+        ("final14", ("resnet18",), "imagenet.safetensors", 1),
+        ("final14", ("efficientnet_b0",), None, 1),
+        ("transformers", run.TRANSFORMERS, None, None),
+    ]
+    assert [init for *_, init, _ in begun[5:]] == ["timm"] * 3
+    assert begun[5][1] == STUDIED
+
+
+def test_a_stage_that_is_done_is_not_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[CrossValidationOptions] = []
+
+    def train(options: CrossValidationOptions, say: object, watch: object) -> dict[str, Any]:
+        trained.append(options)
+        place = options.work / "seed_42"
+        place.mkdir(parents=True)
+        for name in ("best.pt", "last.pt", "epoch_01.pt"):
+            (place / name).write_text("")
+        return {"runs": [{}] * (options.folds or len(options.seeds))}
+
+    monkeypatch.setattr(run, "cross_validate", train)
+    options = ReproduceOptions(tmp_path, tmp_path / "o", tmp_path, folds=2)
+    for stage in run.CHANGED:
+        for _ in range(2):
+            run._repeat(stage, options, tmp_path, print, unwatched)
+    assert [Path(one.recipe).stem for one in trained] == ["reduced", "reduced", "losses", "se", "cbam"]
+    recipes = [load_recipe(one.recipe) for one in trained]
+    assert [(r.focal, r.attention) for r in recipes] == [(0, "none")] * 2 + [(2, "none"), (0, "se"), (0, "cbam")]
+    assert {(r.size, r.epochs) for r in recipes} == {(64, 6)}
+    assert {path.name for path in (tmp_path / "o").rglob("*.pt")} == {"best.pt"}
+    run._repeat("folds", replace(options, folds=3), tmp_path, print, unwatched)
+    assert trained[-1].work != trained[1].work
 
 
 @pytest.mark.train
@@ -119,7 +177,11 @@ def test_the_command_trains_writes_and_goes_on(command: Command, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert "no run of final14 is done" in done.stdout
     found = rows_of(tmp_path / "docs", "losses")
-    assert 0 <= float(found["focal, exponent 2", "accuracy"]["ours"]) <= 1
+    mean, deviation = found["focal, exponent 2", "accuracy"]["ours"].split(" ± ")
+    assert 0 <= float(mean) <= 1
+    assert 0 <= float(deviation) <= 1
+    assert found["cross-entropy", "accuracy"]["ours"] == "not run"
+    assert sorted(path.name for path in (tmp_path / "o" / "losses").glob("*/*.pt")) == ["best.pt"] * 3
     page = (tmp_path / "docs" / "reproduction.md").read_text()
     assert "14 train, 7 valid, 7 test" in page
     assert str(tmp_path) not in page
@@ -136,7 +198,7 @@ def test_the_command_trains_writes_and_goes_on(command: Command, tmp_path: Path)
     ("words", "says"),
     [
         (["--stages", "first76"], "there is no stage 'first76'"),
-        (["--init", "resnet18.safetensors"], "fits one backbone"),
+        (["--init", "default", "--stages", "seeds,se"], "a whole network without attention"),
         (["--share", "0"], "--share is over 0"),
         (["--folds", "1"], "--folds at least 2"),
         ([], "no labelled picture in a test split"),

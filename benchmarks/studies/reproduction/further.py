@@ -1,4 +1,4 @@
-"""The study's further tables, 10 to 16 and 11.2, with ours beside them, from what was run."""
+"""The study's further tables, 10 to 16, with ours beside them, from what was run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from .tables import Pair, Table
 
 
 def further_tables(out: Path, size: str) -> list[Table]:
-    """Tables 10 and 11, 12, 11.2, 14 and 15, and 16; `size` is how ours were reduced, for the captions."""
+    """Tables 10 and 11, 12, 14 and 15, and 16; `size` is how ours were reduced, for the captions."""
     final = runs_of(out, "final14")
     return [
         _people(),
         _work([*runs_of(out, "first75"), *final, *runs_of(out, "transformers")], size),
-        _losses(runs_of(out, "losses"), size),
         _machine(best_run(final), size),
         _live(),
     ]
@@ -56,23 +55,6 @@ def _work(runs: Sequence[Run], size: str) -> Table:
     return Table(
         "table12", "Table 12 and 11.6: size, work and accuracy, transformers too", caption, columns, tuple(rows), note
     )
-
-
-def _losses(runs: Sequence[Run], size: str) -> Table:
-    names = {0.0: "cross-entropy", 2.0: "focal, exponent 2"}
-    found = {run.recipe["focal"]: run for run in runs}
-    rows = tuple(
-        (
-            name,
-            (
-                Pair(None, found[power].outcome["accuracy"] if power in found else None),
-                Pair(None, found[power].report["mean_recall"] if power in found else None),
-            ),
-        )
-        for power, name in names.items()
-    )
-    caption = f"ResNet-18, validation pictures, one seed, for the study's section 11.2. Ours: {size}."
-    return Table("losses", "11.2: focal loss", caption, ("", "accuracy", "mean recall"), rows)
 
 
 def _machine(run: Run | None, size: str) -> Table:

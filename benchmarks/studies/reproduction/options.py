@@ -10,10 +10,14 @@ from typing import Any
 from ....bundle import write_text
 from ....errors import UsageError
 
-STAGES = ("first75", "final14", "seeds", "folds", "losses", "transformers")
-"""What is trained, in this order; the study's name for its sweeps, and what the tables need besides."""
-OF_RESNET = ("seeds", "folds", "losses")
-"""Stages that train ResNet-18 alone."""
+STAGES = (
+    *("first75", "final14", "seeds", "folds", "losses", "se", "cbam", "transformers"),
+    *("variants", "temporal"),
+)
+"""What is trained, in this order; the study's name for its sweeps, and what the tables need besides. The last two go on
+from what `seeds`, `se` and `cbam` left."""
+SEEDS = (42, 123, 101112)
+"""Of the study's Table 9."""
 SETUP = "setup.json"
 
 
@@ -32,7 +36,8 @@ class ReproduceOptions:
         share: of the training pictures, of each label alike.
         trials: points of each backbone's grid, instead of the study's 75 and 14 runs.
         folds: instead of five.
-        init: first weights; the study began with ImageNet's, which is `timm`. Anything else fits OF_RESNET alone.
+        init: first weights; the study began with ImageNet's, which is `timm`. Anything else is ResNet-18's, and the
+            other backbones begin at random.
         stages: some of STAGES.
         threads: processor threads, None for all.
     """
@@ -60,12 +65,8 @@ class ReproduceOptions:
                     cause="there are " + ", ".join(STAGES),
                     hint="the same command without --stages",
                 )
-        if self.init not in (None, "timm") and set(self.stages) - set(OF_RESNET):
-            raise UsageError(
-                f"{self.init} fits one backbone, and the stages train several",
-                cause="a file or bundle has the weights of one network",
-                hint=f"the same command with --stages {','.join(OF_RESNET)}",
-            )
+        if self.of_one and not str(self.init).endswith(".safetensors"):
+            self._check_attention()
         if not 0 < self.share <= 1:
             raise UsageError(
                 f"--share is over 0 and at most 1, not {self.share:g}", hint="the same command with --share 0.2"
@@ -73,6 +74,21 @@ class ReproduceOptions:
         if min(self.trials, self.epochs) < 1 or self.folds < 2:
             raise UsageError(
                 "--trials and --epochs are at least 1, --folds at least 2", hint="fer-edge reproduce --help"
+            )
+
+    @property
+    def of_one(self) -> bool:
+        """Whether the first weights are those of ResNet-18 alone."""
+        return self.init not in (None, "timm")
+
+    def _check_attention(self) -> None:
+        """A whole network's weights fit none that has layers of its own besides."""
+        if asked := {"se", "cbam"} & set(self.stages):
+            rest = ",".join(stage for stage in self.stages if stage not in asked)
+            raise UsageError(
+                f"{self.init} is a whole network without attention, and the stages train some with",
+                cause="a checkpoint or bundle is taken up whole",
+                hint=f"the same command with --stages {rest or 'seeds'}",
             )
 
 
@@ -83,10 +99,11 @@ def remember(options: ReproduceOptions, counts: dict[str, int], name: str, diges
         "digest": digest,
         "pictures": counts,
         "init": Path(options.init).name if options.init else "random",
+        "others_init": "random" if options.of_one else options.init or "random",
         **{k: v for k, v in asdict(options).items() if k in ("label", "size", "epochs", "share")},
     }
     known = recall(options.out)
-    if known and known != setup:
+    if known and {"others_init": setup["others_init"], **known} != setup:  # an older fer-edge did not tell it
         differs = ", ".join(key for key in setup if known.get(key) != setup[key])
         raise UsageError(
             f"{options.out} holds runs of another set-up ({differs})",

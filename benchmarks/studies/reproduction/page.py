@@ -10,6 +10,7 @@ from ....train.sweep.plots import plot_sweep
 from ....train.sweep.tables import by_augmentation, by_backbone, summarise
 from ....words import counted
 from .accuracy import accuracy_tables
+from .beyond import beyond_tables
 from .collect import runs_of
 from .further import further_tables
 from .options import recall
@@ -18,7 +19,6 @@ from .tables import NOT_RUN, NOT_TOLD, Table
 PICTURES = {"table5": ("by_augmentation.png",), "table6": ("by_backbone.png", "best_curves.png", "all_curves.png")}
 """Table -> plots below it: the study's Figures 16, 17 and 22, and an overlay of all."""
 LEFT_OUT = """## What is not here
-- **11.1**, attention (SE, CBAM), an ensemble of two, a temporal head over a track's embeddings: not run.
 - **256 pixels**: not run, where the captions name another size.
 - **11.2 and 11.9**: `fer-edge evaluate --augmentations` says which augmentations keep the label, `--explain` what of a
   face the answers hang on and whether the maps are right; see [training](training.md#what-an-answer-hangs-on).
@@ -43,7 +43,7 @@ def write_page(out: Path, docs: Path) -> list[Path]:
 
 def _tables(out: Path) -> list[Table]:
     size = _reduced(recall(out))
-    return [*accuracy_tables(out, size), *further_tables(out, size)]
+    return [*accuracy_tables(out, size), *further_tables(out, size), *beyond_tables(out, size)]
 
 
 def _reduced(setup: dict[str, Any]) -> str:
@@ -80,6 +80,12 @@ def _with_pictures(table: Table, plotted: list[Path]) -> Table:
     return Table(table.name, table.title, table.caption, table.columns, table.rows, table.note, pictures)
 
 
+def _first_weights(setup: dict[str, Any]) -> str:
+    others = setup.get("others_init", setup["init"])
+    told = f"`{setup['init']}`"
+    return told if others == setup["init"] else f"{told} for ResNet-18 and `{others}` for other backbones"
+
+
 def _head(setup: dict[str, Any], runs: int) -> str:
     if setup:
         counts = ", ".join(f"{n} {split}" for split, n in setup["pictures"].items())
@@ -88,7 +94,7 @@ def _head(setup: dict[str, Any], runs: int) -> str:
             f"**Reduced:** {setup['size']} x {setup['size']} pixels instead of 256 x 256, at most "
             f"{counted(setup['epochs'], 'epoch')} instead of 30, {counted(runs, 'run')} of the two sweeps "
             f"instead of 89, {part} of `{setup['data']}` ({counts} pictures, digest `{setup['digest'][:16]}`, column "
-            f"`{setup['label']}`), first weights `{setup['init']}` where the study had ImageNet's."
+            f"`{setup['label']}`), first weights {_first_weights(setup)} where the study had ImageNet's."
         )
     else:
         reduced = "**Nothing of it was run yet:** every cell of ours says so."

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,23 @@ from ....train.evaluation.predict import predict
 from ....train.evaluation.truth import truth_of
 from ....train.network import open_checkpoint
 from ....train.recipe import Recipe, load_recipe
+from ....train.sweep.grids import PRESETS
 from ....train.sweep.run import SweepOptions, run_sweep
 from ....train.torch_import import import_torch
-from .collect import best_run, runs_of
-from .options import ReproduceOptions, remember
+from .collect import best_run, read_json, runs_of
+from .options import SEEDS, ReproduceOptions, remember
 from .page import write_page
+from .temporal import train_heads
+from .variants import measure_variants
 
-SEEDS = (42, 123, 101112)
+CHANGED: dict[str, dict[str, Any]] = {
+    "seeds": {},
+    "folds": {},
+    "losses": {"focal": 2.0},
+    "se": {"attention": "se"},
+    "cbam": {"attention": "cbam"},
+}
+"""Stages that train the published recipe several times -> what they change of it."""
 TRANSFORMERS = ("vit_tiny_patch16_224", "mobilevit_xxs", "swin_tiny_patch4_window7_224")
 """At the same resolution as the others, by section 11.6: a plain one, one with convolutions, one with windows."""
 Say = Callable[[str], None]
@@ -47,11 +57,17 @@ def reproduce(options: ReproduceOptions, on_notice: Say = lambda line: None, wat
         torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     data, dataset = _part(options, on_notice, watch)
-    recipe = _reduced(options)
     try:
         for stage in options.stages:
             on_notice(f"stage {stage}")
-            _run(stage, options, data, recipe, on_notice, watch)
+            if stage in CHANGED:
+                _repeat(stage, options, data, on_notice, watch)
+            elif stage == "variants":
+                measure_variants(options.out, dataset, on_notice, watch)
+            elif stage == "temporal":
+                train_heads(options.out, dataset, on_notice, watch)
+            else:
+                _sweep(stage, options, data, on_notice, watch)
         _test_best(options.out, dataset, on_notice)
     finally:
         written = write_page(options.out, options.docs)
@@ -100,31 +116,43 @@ def _share(samples: list[Sample], second: str, share: float) -> list[Sample]:
     return found
 
 
-def _reduced(options: ReproduceOptions) -> Path:
+def _recipe(options: ReproduceOptions, name: str = "reduced", **more: Any) -> Path:
     """The published recipe at the size and length asked for, as a file."""
-    usual, changed = asdict(Recipe("published")), {"size": options.size, "epochs": options.epochs}
-    keys = {**asdict(load_recipe("published")), **changed}
+    usual = asdict(Recipe("published"))
+    keys = {**asdict(load_recipe("published")), "size": options.size, "epochs": options.epochs, **more}
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items() if key != "name" and value != usual[key]]
-    path = options.out / "reduced.toml"
+    path = options.out / f"{name}.toml"
     write_text(path, "\n".join(lines) + "\n")
     return path
 
 
-def _run(stage: str, options: ReproduceOptions, data: Path, recipe: Path, say: Say, watch: Watch) -> None:
-    out = options.out / stage
-    if stage in ("seeds", "folds"):
-        more: Mapping[str, Any] = {"seeds": SEEDS} if stage == "seeds" else {"folds": options.folds}
-        repeats = CrossValidationOptions(data, str(recipe), out, init=options.init, **more)
-        found = cross_validate(repeats, say, watch)
-        write_text(out / "repeats.json", json.dumps(found, indent=1) + "\n")
+def _sweep(stage: str, options: ReproduceOptions, data: Path, say: Say, watch: Watch) -> None:
+    """A preset of the sweeps, or the transformers; first weights of ResNet-18 alone are given to no other backbone."""
+    grid: Any = stage if stage in PRESETS else {"focal": (0.0,)}
+    trials = options.trials if stage in PRESETS else None
+    names = dict.fromkeys(part.backbone for part in PRESETS[stage]) if stage in PRESETS else TRANSFORMERS
+    groups = [("resnet18",), tuple(n for n in names if n != "resnet18")] if options.of_one else [tuple(names)]
+    for backbones in groups:
+        if set(backbones) <= set(names):
+            init = options.init if not options.of_one or backbones == ("resnet18",) else None
+            asked = SweepOptions(data, options.out / stage, str(_recipe(options)), backbones, grid, trials, init=init)
+            run_sweep(replace(asked, study=stage), say, watch)
+
+
+def _repeat(stage: str, options: ReproduceOptions, data: Path, say: Say, watch: Watch) -> None:
+    """Three seeds, or the folds; what only going on needs goes when all are done, and nothing is done twice."""
+    out, changed = options.out / stage, CHANGED[stage]
+    kept = read_json(out / "repeats.json")
+    wanted = options.folds if stage == "folds" else len(SEEDS)
+    if kept and len(kept["runs"]) == wanted:
         return
-    grids: dict[str, dict[str, Any]] = {
-        "first75": {"grid": "first75", "trials": options.trials},
-        "final14": {"grid": "final14", "trials": options.trials},
-        "losses": {"grid": {"focal": (0.0, 2.0)}},
-        "transformers": {"grid": {"focal": (0.0,)}, "backbones": TRANSFORMERS},
-    }
-    run_sweep(SweepOptions(data, out, str(recipe), study=stage, init=options.init, **grids[stage]), say, watch)
+    recipe = _recipe(options, stage if changed else "reduced", **changed)
+    more: Mapping[str, Any] = {"folds": options.folds} if stage == "folds" else {"seeds": SEEDS}
+    work = out / f"of_{options.folds}" if stage == "folds" else out  # another number shares the pictures otherwise
+    found = cross_validate(CrossValidationOptions(data, str(recipe), work, init=options.init, **more), say, watch)
+    write_text(out / "repeats.json", json.dumps(found, indent=1) + "\n")
+    for checkpoint in [*work.glob("*/epoch_*.pt"), *work.glob("*/last.pt")]:
+        checkpoint.unlink(missing_ok=True)  # some hundred megabytes a run
 
 
 def _test_best(out: Path, dataset: Dataset, say: Say) -> None:
