@@ -117,6 +117,8 @@ def _check(options: BatchOptions) -> None:
         raise UsageError(f"there is no engine {options.engine!r}", cause="engines: " + ", ".join(ENGINES))
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers must be at least 1, not {options.workers}")
+    if options.pipeline.fallback != "none":
+        raise UsageError("a batch has no stand-in", cause="nobody could tell which films were the other device's")
     if options.pipeline.resting is not None or options.pipeline.subjects:
         raise UsageError(
             "a batch takes off no resting face and gives nobody a seat", cause="its films are of many people"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fer_edge.errors import DatasetError, FerEdgeError, InputError, SourceError
+from fer_edge.errors import DatasetError, FerEdgeError, InputError, SourceError, UsageError
 from fer_edge.runtime.batch.files import BatchFile, plan
+from fer_edge.runtime.batch.run import BatchOptions, run_batch
+from fer_edge.runtime.build import PipelineOptions
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,21 @@ def test_of_a_login_nothing_is_kept() -> None:
     assert "abc" not in one.shown
     assert one.key.startswith("a-")
     assert BatchFile("https://films.example/a.mp4?sign=abd").key != other.key
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"engine": "abacus"}, "no engine 'abacus'"),
+        ({"workers": 0}, "at least 1, not 0"),
+        ({"pipeline": PipelineOptions(fallback="cpu")}, "no stand-in"),
+        ({"pipeline": PipelineOptions(resting="first:2s")}, "no resting face"),
+    ],
+)
+def test_what_a_batch_cannot_be(options: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        run_batch(BatchOptions((str(tmp_path),), tmp_path / "o", **options))
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize("url", ["abacus://x/a.mp4", "s3://bucket/a.mp4"])
