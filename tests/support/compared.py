@@ -17,7 +17,8 @@ from fer_edge.runtime.study.register import writing
 from fer_edge.runtime.types import Frame, Observation
 from support.planted import BEGAN, IMAGE, row
 
-FPS = 2
+FPS, FRAMES = 2, 40
+"""Frames a second, and of a session unless told otherwise."""
 DAY_MS = 86_400_000
 BEGAN_MS = round(BEGAN.timestamp() * 1000)
 MODEL = "a" * 64
@@ -31,7 +32,7 @@ class Planted:
     condition: str
     day: float
     shares: Mapping[str, float] = field(default_factory=dict)
-    frames: int = 40
+    frames: int = FRAMES
     facts: Mapping[str, Any] = field(default_factory=dict)
     unfinished: bool = False
     seconds: float = 0.0
