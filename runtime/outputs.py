@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OutputError
 
 if TYPE_CHECKING:
+    from .inference.classifier import Classifier
     from .pipeline import Pipeline, Sink
     from .report.pictures import PictureSink
     from .report.video import VideoSink
@@ -165,3 +166,17 @@ def session_facts(source: str, fps: float, pipeline: Pipeline) -> dict[str, Any]
 def resting_fact(pipeline: Pipeline) -> dict[str, Any] | None:
     """Which resting face is taken off, as JSON values; None: none."""
     return pipeline.resting.describe() if pipeline.resting else None
+
+
+def measured_fact(classifier: Classifier) -> dict[str, Any]:
+    """`measured`: on what set and how many images the artifact's precision and recall were found, 0..1 by label.
+
+    Nothing where its bundle does not say.
+    """
+    metrics = classifier.artifact.metrics
+    by_label = {
+        label: {name: round(float(told[name]), 4) for name in ("precision", "recall")}
+        for label, told in metrics.get("per_label", {}).items()
+    }
+    about = {"set": metrics.get("set"), "images": metrics.get("images"), "per_label": by_label}
+    return {"measured": about} if by_label else {}

@@ -19,7 +19,7 @@ from ..devices.cpu import default_threads
 from ..errors import DeviceFailed, FerEdgeError, InputError, OutputError, SourceError, UsageError
 from ..words import counted
 from .build import DEFAULTS, BuiltPipeline, PipelineOptions, build_pipeline
-from .outputs import Outputs, resting_fact
+from .outputs import Outputs, measured_fact, resting_fact
 from .pipeline import stream
 from .shares import Shares, ShareTally
 from .sources import Source, open_source
@@ -159,7 +159,7 @@ class Analysis:
             self._check_resting()
             if built.notice:
                 on_notice(built.notice)
-            facts = self._study.facts if self._study else {}
+            facts = {**measured_fact(self._classifier), **(self._study.facts if self._study else {})}
             self._lsl = self._open_lsl(opened, on_notice)
             facts |= {"lsl": [reader.about for reader in self._lsl]} if self._lsl else {}
             wanted = (options.out, options.video, options.replace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fer_edge.runtime.storage.session import open_session
@@ -84,3 +85,35 @@ def test_a_smile_is_not_kept_for_a_resting_face(study: Path, capsys: Capture) ->
     assert "the resting face of P07 is not kept" in said
     assert [*study.glob("resting/*")] == []
     assert len([*study.glob("sessions/*/observations.db")]) == 1, "what was recorded is kept"
+
+
+def reported(capsys: Capture, told: dict[str, Any]) -> dict[str, Any]:
+    """The only person of a session's figures."""
+    folder = Path(told["outputs"]["session"]).parent
+    code, said = run_verb(capsys, "report", folder, "--only", "figures", "--json")
+    assert code == 0, said
+    (person,) = json.loads((folder / "figures.json").read_text())["people"]
+    return dict(person)
+
+
+def test_the_report_has_figures_with_it_and_without(study: Path, capsys: Capture) -> None:
+    """Put back, it reads as the same film without: by every figure, to the decimals that a session keeps."""
+    film("changes.avi", [RESTS], frames=30)
+    film("rest.avi", [RESTS], frames=12)
+    plain = reported(capsys, joined(capsys, "changes.avi", "--subject", "Q11"))
+    assert plain["resting"] is None
+    learnt = reported(capsys, joined(capsys, "changes.avi", "--subject", "P07", "--resting", "first:0.5s"))
+    assert learnt["resting"]["from_s"] == 0.5
+    later = reported(capsys, joined(capsys, "changes.avi", "--subject", "P07"))
+    assert later["resting"]["from_s"] == 0.0
+    assert later["resting"]["taken_off"]["share"] == later["share"]
+    for one in (learnt, later):
+        assert one["resting"]["taken_off"]["share"]["neutral"]["value"] == 1.0
+        assert one["resting"]["put_back"]["share"]["neutral"]["value"] < 0.5
+    for figure in ("valence_index", "entropy", "expressivity", "change", "coverage"):
+        put_back = later["resting"]["put_back"][figure]["value"]
+        assert put_back == pytest.approx(plain[figure]["value"], abs=1e-3), figure
+    shares = later["resting"]["put_back"]["share"]
+    assert {k: v["value"] for k, v in shares.items()} == {
+        k: pytest.approx(v["value"], abs=1e-3) for k, v in plain["share"].items()
+    }
