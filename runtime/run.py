@@ -159,7 +159,7 @@ class Analysis:
             self._check_resting()
             if built.notice:
                 on_notice(built.notice)
-            facts = {**measured_fact(self._classifier), **(self._study.facts if self._study else {})}
+            facts = {**measured_fact(built.classifier), **(self._study.facts if self._study else {})}
             self._lsl = self._open_lsl(opened, on_notice)
             facts |= {"lsl": [reader.about for reader in self._lsl]} if self._lsl else {}
             wanted = (options.out, options.video, options.replace)
