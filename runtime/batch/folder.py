@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ..storage.lock import Claim
-from .files import BatchFile, Plan
+from .batch_file import BatchFile
+from .files import Plan
 from .record import (
     SET_ASIDE,
     Record,

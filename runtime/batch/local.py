@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 
 from ...errors import DeviceFailed
 from ..child_process.child import die_with, leave_no_core
-from .files import BatchFile
+from .batch_file import BatchFile
 from .worker import Answer, Fault, FileWorker, Job
 
 _worker: list[FileWorker] = []

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from ...errors import InputError
 from ...files import write_text
-from .files import BatchFile
+from .batch_file import BatchFile
 
 DONE: Final = "done"
 PARTIAL: Final = "partial"

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import FerEdgeError, MissingExtra, OutputError, SourceError, UsageError
 from ...files import cannot_write
 from ..masking import without_secrets
-from .files import VIDEOS, BatchFile
+from .batch_file import VIDEOS, BatchFile
 
 PACKAGES = {
     "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "sftp": "paramiko",

@@ -12,7 +12,8 @@ from ...devices.profile import find_profile
 from ...errors import BatchStopped, MissingExtra, UsageError
 from ...words import counted
 from ..build import PipelineOptions, build_pipeline
-from .files import BatchFile, Plan, plan
+from .batch_file import BatchFile
+from .files import Plan, plan
 from .folder import claimed, clear, keep, left
 from .local import LocalEngine
 from .record import set_aside_path

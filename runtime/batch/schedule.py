@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Protocol
 
-from .files import BatchFile
+from .batch_file import BatchFile
 from .worker import Answer
 
 TRIES = 2

@@ -13,7 +13,7 @@ from ...errors import BundleError, DeviceFailed, FerEdgeError, InputError, Sourc
 from ...files import sha256_of, writing_folder
 from ..build import KeptModels, PipelineOptions
 from ..run import RunOptions, SessionSummary, run_session
-from .files import BatchFile
+from .batch_file import BatchFile
 from .record import DONE, PARTIAL, RECORD, Record, record_of, session_folder, write_record
 from .settings import check_same, check_shared, settings_of
 from .table import write_observations

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from fer_edge.errors import DatasetError, FerEdgeError, InputError, SourceError, UsageError
-from fer_edge.runtime.batch.files import BatchFile, plan
+from fer_edge.runtime.batch.batch_file import BatchFile
+from fer_edge.runtime.batch.files import plan
 from fer_edge.runtime.batch.run import BatchOptions, run_batch
 from fer_edge.runtime.build import PipelineOptions
 
