@@ -72,7 +72,8 @@ def test_a_kiosk_is_scraped_shown_and_missed(
         alertmanager(tmp_path / "alertmanager", people) as port,
         prometheus(tmp_path / "prometheus", targets_json(kiosks), TOKEN, port) as address,
     ):
-        until(lambda: answered(address, 'fer_edge_health{kiosk="foyer"} == 1'))
+        until(lambda: answered(address, 'fer_edge_health{kiosk="foyer",condition="degraded"} == 1'))
+        until(lambda: answered(address, 'up{kiosk="dark"} == 0'))
         until(lambda: answered(address, 'fer_edge_expression_share_minute{kiosk="foyer"}'))
         empty = [e for e in expressions() if not answered(address, e)]
         assert [e for e in empty if "temperature" not in e or temperature_c() is not None] == []
