@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _MODEL = (
-    "default, edgetpu, a bundle's path, mobilenetv2, efficientnetv2b0, resnet50, "
+    "default, edgetpu, pico, a bundle's path, mobilenetv2, efficientnetv2b0, resnet50, "
     "or for an Edge TPU google-mobilenetv2 and more that Google compiled (default: as fer-edge run)"
 )
 _SCOPE = "model: inference; pipeline: a clip from capture to publishing (default: model)"

@@ -18,7 +18,7 @@ from fer_edge.benchmarks.estimates.text import render
 from fer_edge.benchmarks.published.literature import COLUMNS, COUNTS, PublishedResult, read_models, read_ratios
 from fer_edge.benchmarks.published.workload import Workload, count_file, count_layers
 from fer_edge.benchmarks.studies.estimates_page import main, page_tables
-from fer_edge.bundle import default_bundle, find_bundle, shipped_bundles
+from fer_edge.bundle import default_bundle, find_bundle, open_bundle, shipped_bundles
 from fer_edge.errors import DeviceNotFound, InputError, MissingExtra, UnsupportedGraph, UsageError
 from fer_edge.export.table import BEGIN, END
 from fer_edge.files import between_marks
@@ -340,7 +340,8 @@ def test_the_page_holds_what_the_command_writes(tmp_path: Path, capsys: pytest.C
         between_marks("no marks", BEGIN, END, tables)
 
 
-@pytest.mark.parametrize("name", ["default", "edgetpu"])
+@pytest.mark.parametrize("name", shipped_bundles())
 def test_our_own_models_in_the_table_are_what_their_graphs_say(name: str) -> None:
     """They stand there so that an estimate needs no onnx; a new bundle must be counted again."""
-    assert read_models()[name, 112] == count_file(find_bundle(name) / "model.onnx")
+    side = open_bundle(name).size
+    assert read_models()[name, side] == count_file(find_bundle(name) / "model.onnx")

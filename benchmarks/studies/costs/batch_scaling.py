@@ -1,6 +1,6 @@
 """What `fer-edge batch` gains by workers and costs beside a plain loop, and whether its memory grows with the archive.
 
-`python -m fer_edge.benchmarks.studies.batch_scaling CLIP`, on an idle machine; the archive is the clip, many times.
+`python -m fer_edge.benchmarks.studies.costs.batch_scaling CLIP`, on an idle machine; the archive is the clip, often.
 Every run is a process of its own and is timed whole, from its start to its end; every model runs on one thread.
 """
 
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from ...errors import DeviceFailed
-from .spread import Spread
+from ....errors import DeviceFailed
+from ..spread import Spread
 
 LOOP = """
 import sys
@@ -113,7 +113,9 @@ def curve(clip: Path, counts: Sequence[int], workers: int, engine: str) -> str:
 
 def main() -> None:
     """Measure and print both tables."""
-    parser = argparse.ArgumentParser(prog="python -m fer_edge.benchmarks.studies.batch_scaling", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m fer_edge.benchmarks.studies.costs.batch_scaling", description=__doc__
+    )
     parser.add_argument("clip", type=Path, help="a short video with a face, on a disk that can be written")
     parser.add_argument("--films", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
