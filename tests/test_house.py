@@ -258,7 +258,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
-    assert wheel.stat().st_size <= 45e6  # the two models and their int8 graphs are 43 MB of it
+    assert wheel.stat().st_size <= 50e6  # the three models and their int8 graphs are 47 MB of it
     names = zipfile.ZipFile(wheel).namelist()
     assert not [n for n in names if "tests" in n or n.endswith(".db") or "build/" in n]
     rooms = {path.parent for path in ROOT.glob("*/__init__.py")} - {ROOT / "tests"}

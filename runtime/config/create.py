@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...toml_schema import allowed, fit
+from ..mqtt.own_name import PLACEHOLDER
 from .consistency import check_declaration
 from .declaration import refusal
 from .keys import entries
@@ -52,7 +53,8 @@ def create_config(path: Path, given: Declaration, *, replace: bool = False, ask:
         hint = f"fer-edge config init {path} --place NAME --kind shop --purpose TEXT"
         options = ", ".join(OPTIONS[name] for name in missing)
         raise UsageError(f"place and purpose have to be declared: {options} missing", hint=hint)
-    write_text(path, first_toml(declare(given, ask)))
+    own = {"mqtt.topic": f"fer-edge-{PLACEHOLDER}"}  # two kiosks on one topic would be one to whoever listens
+    write_text(path, first_toml(declare(given, ask), own))
 
 
 def declare(given: Declaration, ask: Ask | None) -> Place:

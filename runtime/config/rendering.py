@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from ...toml_schema import allowed, toml_value
@@ -43,12 +44,12 @@ def effective_json(config: KioskConfig, origins: Mapping[str, Origin]) -> dict[s
     return {"values": values, "origins": {full: {k: v for k, v in vars(o).items() if v} for full, o in origins.items()}}
 
 
-def first_toml(place: Place) -> str:
-    """A file with the declaration, and every other key with its default, commented out."""
+def first_toml(place: Place, given: Mapping[str, object] = MappingProxyType({})) -> str:
+    """A file with the declaration, values by full key, and every other key with its default, commented out."""
     parts = [_HEAD]
     for section, line in section_lines().items():
         law = _commented(f"{ARTICLE}; {NO_ADVICE}.") if section == "place" else []
-        keys = [line for entry in _keys_of(section) for line in _first_lines(entry, place)]
+        keys = [line for entry in _keys_of(section) for line in _first_lines(entry, place, given)]
         heading = f"[{section}]" if tables_of(KioskConfig(), section) else f"#[[{section}]]"
         parts.append("\n".join([f"# {line}", *law, heading, *keys]))
     return "\n\n".join(parts) + "\n"
@@ -64,9 +65,9 @@ def _commented(text: str) -> list[str]:
     return [f"# {line}" for line in textwrap.wrap(text, 118)]
 
 
-def _first_lines(entry: Entry, place: Place) -> Iterator[str]:
+def _first_lines(entry: Entry, place: Place, given: Mapping[str, object]) -> Iterator[str]:
     yield from _commented(f"{entry.key.doc} ({allowed(entry.hint, entry.key)})")
-    value = getattr(place, entry.name) if entry.section == "place" else entry.default
+    value = getattr(place, entry.name) if entry.section == "place" else given.get(entry.full, entry.default)
     stated = value != entry.default
     shown = date(2026, 1, 31) if entry.hint == date | None and value is None else value
     yield f"{'' if stated else '#'}{entry.name} = {toml_value(shown)}"

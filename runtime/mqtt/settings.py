@@ -35,7 +35,7 @@ class MqttSettings:
     user: str = key("", 'the name to log in with; "": none')
     password_file: Path | None = key(None, "its first line is the password", secret_file=True)
     topic: str = key(
-        f"fer-edge-{PLACEHOLDER}",
+        "fer-edge",  # of files from before there was a name of its own; config init and flash write the placeholder
         f"everything of ours lies below it, and nothing of another kiosk; {PLACEHOLDER}: eight letters of its own",
         low=1,
         convert=topic_of,

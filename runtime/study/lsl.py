@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +26,7 @@ OTHER_CLOCK_S = 60.0
 """Stamps further from now than this are of another clock than LSL's, such as seconds since 1970."""
 MOST_A_SECOND = 2000
 """Numbers a second of one stream; brain waves belong into LabRecorder's files."""
-CONFIGURED = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+CONFIGURED = ("lsl_api.cfg", "$HOME/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 """Where LSL looks for a configuration of the user's own, after LSLAPICFG."""
 
 
@@ -54,7 +53,7 @@ def library() -> Any:
             "pylsl is here, but not the library liblsl that it needs",
             cause=str(error).strip().partition("\n")[0],
         ) from None
-    if "LSLAPICFG" not in os.environ and not any(Path(name).expanduser().is_file() for name in CONFIGURED):
+    if "LSLAPICFG" not in os.environ and not any(os.path.isfile(os.path.expandvars(name)) for name in CONFIGURED):
         pylsl.set_config_content("[log]\nlevel = -3\n")
     return pylsl
 

@@ -343,5 +343,5 @@ def test_the_page_holds_what_the_command_writes(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize("name", shipped_bundles())
 def test_our_own_models_in_the_table_are_what_their_graphs_say(name: str) -> None:
     """They stand there so that an estimate needs no onnx; a new bundle must be counted again."""
-    side = open_bundle(name).size
+    side = open_bundle(name).manifest.input.size
     assert read_models()[name, side] == count_file(find_bundle(name) / "model.onnx")

@@ -70,7 +70,8 @@ def test_every_row_has_a_source_a_known_device_and_a_plausible_time(published: t
 
 def test_every_file_is_read_and_every_model_count_has_a_source(published: tuple[PublishedResult, ...]) -> None:
     rows = [row for path in PUBLISHED.glob("*.csv") for row in csv.DictReader(path.read_text().splitlines())]
-    assert len(rows) == len(published) + len(read_models())
+    boards = [row for row in rows if "rpi-zero2" in row]  # one network on several boards; see `literature`
+    assert len(rows) == len(published) + len(read_models()) + len(boards)
     assert all(row["source"].strip() for row in rows)
 
 

@@ -393,6 +393,7 @@ def test_init_writes_every_key_and_check_is_content(call: Call, tmp_path: Path) 
     with_rule = load_config(tmp_path / "all.toml", {}, ["rule.what=sad"])
     assert replace(with_rule, rule=()) == config
     assert with_rule.rule == (Rule("r", "sad"),)
+    assert config.mqtt.topic == "fer-edge-{kiosk}"
     assert call("check", "c.toml", "--set", "store.folder=kept") == (0, "c.toml: ok\n", "")
     assert not (tmp_path / "kept").exists()  # looking leaves nothing behind
 

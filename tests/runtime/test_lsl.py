@@ -110,6 +110,7 @@ def test_markers_and_signals_join_and_observations_go_out(
             triggers.push_sample([pushed[-1][0]])
             heart.push_sample([pushed[-1][2]])
             time.sleep(0.1)
+        time.sleep(2.0)  # what a sender has not sent yet when it ends is lost in its own library
         del heart
         run.says("the LSL stream heart has stopped; what it sent is kept")
         heart = outlet("heart", "ECG", "float32", 10.0)

@@ -53,7 +53,7 @@ def test_two_kiosks_that_nobody_told_apart(broker: Broker, tmp_path: Path) -> No
     """One configuration twice, as two cards of one image have it: two topics, two devices, and neither complains."""
     pytest.importorskip("paho.mqtt.client", reason="needs the kiosk extra")
     listener = Listener(broker, "#")
-    lines = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ninterval_s = 0.5\n'
+    lines = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ntopic = "fer-edge-{{kiosk}}"\ninterval_s = 0.5\n'
     kiosks = [Running(tmp_path / name, "demo:60", lines).start() for name in ("one", "two")]
     try:
         for running in kiosks:
