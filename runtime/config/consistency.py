@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ..mqtt.settings import MqttSettings
 from ..rules.rule import faults
+from ..rules.webhook import NEW_SECRET
 from ..web.settings import WebSettings, is_loopback
 from .declaration import KINDS, PROHIBITED, caution, refusal
 from .keys import Problem
@@ -142,7 +143,7 @@ def _webhook(config: KioskConfig) -> Iterator[Problem]:
     if not hook.url:
         return
     if hook.secret_file is None:
-        hint = 'head -c 24 /dev/urandom | base64 > SECRET && chmod 600 SECRET  # and webhook.secret_file = "SECRET"'
+        hint = f'{NEW_SECRET}  # and webhook.secret_file = "SECRET"'
         yield Problem("webhook.url", "needs webhook.secret_file: what is posted is signed", hint=hint)
     if hook.url.startswith("http://") and not is_loopback(urlsplit(hook.url).hostname or ""):
         yield Problem("webhook.url", "is http://: what rules tell crosses the network in clear text", serious=False)

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009  (key() is a dataclasses.field)
 from __future__ import annotations
 
+import base64
 import hmac
 import http.client
 import json
@@ -25,8 +26,11 @@ from ...toml_schema import key
 from ..backoff import Backoff
 from ..masking import first_line, shown_name
 
-LEAST_SECRET = 16
-"""Characters of the secret; a shorter one can be guessed from one signed message."""
+LEAST_SECRET = 24
+"""Bytes of the key, as Standard Webhooks asks; a short one can be guessed from one signed message."""
+PREFIX = "whsec_"
+NEW_SECRET = 'echo "whsec_$(head -c 32 /dev/urandom | base64 -w0)" > SECRET && chmod 600 SECRET'
+"""Makes a secret file."""
 MAX_WAITING = 100
 GIVE_UP_S = 900.0
 """What could not be told for so long is not worth telling any more."""
@@ -61,23 +65,29 @@ class WebhookSettings:
     timeout_s: float = key(5.0, "an answer is waited for so long, in all", "seconds", low=0.1, high=60)
 
 
-def secret_of(settings: WebhookSettings) -> str:
-    """The secret; raises InputError."""
+def secret_of(settings: WebhookSettings) -> bytes:
+    """The key that the secret file holds in base64, `whsec_` before it or not; raises InputError."""
     if settings.secret_file is None:
-        raise InputError("webhook.url needs webhook.secret_file", hint="head -c 24 /dev/urandom | base64")
-    secret = first_line(settings.secret_file, "[webhook] secret_file").strip()
+        raise InputError("webhook.url needs webhook.secret_file", hint=NEW_SECRET)
+    text = first_line(settings.secret_file, "[webhook] secret_file").strip().removeprefix(PREFIX)
+    try:
+        secret = base64.b64decode(text, validate=True)
+    except ValueError:
+        secret = b""
     if len(secret) < LEAST_SECRET:
         raise InputError(
-            f"[webhook] secret_file {settings.secret_file} has fewer than {LEAST_SECRET} characters in its first line",
-            cause="it could be guessed by trying",
-            hint="head -c 24 /dev/urandom | base64",
+            f"[webhook] secret_file {settings.secret_file} does not hold {LEAST_SECRET} bytes or more in base64 in its "
+            "first line",
+            cause="something else is in it, or it is short enough to be guessed",
+            hint=NEW_SECRET.replace("SECRET", str(settings.secret_file)),
         )
     return secret
 
 
-def signature(secret: str, stamp: str, body: bytes) -> str:
-    """`sha256=` and HMAC-SHA256 (RFC 2104) of the time stamp, a full stop and the body, in hexadecimal."""
-    return "sha256=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, sha256).hexdigest()
+def signature(secret: bytes, number: str, stamp: str, body: bytes) -> str:
+    """Version 1 of Standard Webhooks (standardwebhooks.com): HMAC-SHA256 of number.stamp.body, in base64."""
+    signed = f"{number}.{stamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(secret, signed, sha256).digest()).decode()
 
 
 class WebhookSender:
@@ -86,7 +96,7 @@ class WebhookSender:
     def __init__(
         self,
         settings: WebhookSettings,
-        secret: str,
+        secret: bytes,
         *,
         waits_s: tuple[float, float] = (1.0, 60.0),
         clock: Callable[[], float] = monotonic,
@@ -102,7 +112,7 @@ class WebhookSender:
 
     def send(self, told: Mapping[str, Any]) -> None:
         """Take what is to be told; the oldest goes when MAX_WAITING are waiting."""
-        self._waiting.append((self._clock(), secrets.token_hex(8), json.dumps(told).encode()))
+        self._waiting.append((self._clock(), f"msg_{secrets.token_hex(8)}", json.dumps(told).encode()))
         self._news.set()
 
     def check(self) -> str:
@@ -148,9 +158,9 @@ class WebhookSender:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "fer-edge",
-            "X-Fer-Edge-Delivery": number,
-            "X-Fer-Edge-Timestamp": stamp,
-            "X-Fer-Edge-Signature": signature(self._secret, stamp, body),
+            "webhook-id": number,
+            "webhook-timestamp": stamp,
+            "webhook-signature": signature(self._secret, number, stamp, body),
         }
         late = threading.Event()
         try:

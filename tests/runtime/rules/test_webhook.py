@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +22,8 @@ def sender() -> Iterator[Make]:
     held: list[WebhookSender] = []
 
     def make(url: str, timeout_s: float = 30.0) -> WebhookSender:
-        held.append(WebhookSender(WebhookSettings(url, timeout_s=timeout_s), SECRET, waits_s=(0.01, 0.05)))
+        key = b64decode(SECRET.removeprefix("whsec_"))
+        held.append(WebhookSender(WebhookSettings(url, timeout_s=timeout_s), key, waits_s=(0.01, 0.05)))
         return held[-1]
 
     yield make
@@ -98,8 +101,22 @@ def test_one_that_is_not_there_is_said_and_found_when_it_comes(sender: Make) -> 
 
 
 def test_a_secret_that_can_be_guessed_or_is_not_there_is_refused(tmp_path: Path) -> None:
-    short = tmp_path / "short"
-    short.write_text("secret\n")
-    for file in (short, tmp_path / "absent", None):
+    texts = {"short": "whsec_c2VjcmV0\n", "words": "a secret of many words, more than a few\n", "empty": ""}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    for file in (*(tmp_path / name for name in texts), tmp_path / "absent", None):
         with pytest.raises(InputError, match="secret_file"):
             secret_of(WebhookSettings("http://h/", file))
+
+
+def test_the_command_in_the_hint_makes_a_secret_that_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        secret_of(WebhookSettings("http://h/"))
+    subprocess.run(["sh", "-c", refused.value.hint or ""], cwd=tmp_path, check=True)
+    assert len(secret_of(WebhookSettings("http://h/", tmp_path / "SECRET"))) == 32
+
+
+@pytest.mark.parametrize("before", ["whsec_", ""])
+def test_a_secret_with_or_without_its_prefix_is_one_key(before: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(before + SECRET.removeprefix("whsec_") + "\n")
+    assert secret_of(WebhookSettings("http://h/", tmp_path / "secret")) == b"a secret of more than 24 bytes"
