@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,3 +96,16 @@ def fit_temperature(logits: Logits, truth: Classes) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def fit_raise(logits: Logits, truth: Classes, label: int, recall: float) -> float:
+    """The least that must be added to a label's logit, 0 or more, for that share of its pictures to be found.
+
+    0 where no picture has the label.
+    """
+    mine = logits[truth == label].astype(np.float64)
+    behind = np.sort(np.delete(mine, label, axis=1).max(axis=1) - mine[:, label])
+    if not len(behind):
+        return 0.0
+    last = behind[min(math.ceil(recall * len(behind)), len(behind)) - 1]
+    return max(0.0, float(last) + 1e-4)  # a tie would go to the label that comes first

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle import LABELS
 from ..bundle.dataset import Dataset, Sample, Watch, unwatched
 from ..errors import NotFinite, TrainingDiverged, UsageError
-from ..export.metrics import fit_temperature
+from ..export.metrics import fit_raise, fit_temperature
 from ..words import counted
 from .data.batches import EpochLoader, draw_order
 from .data.duplicates import copied
@@ -36,6 +37,7 @@ from .teachers.answers import answers_once
 from .teachers.ensemble import Member, at_every_step
 from .torch_import import import_torch
 
+NEUTRAL = LABELS.index("neutral")
 NORM_FACES = 1024
 """Training faces that batch norms are fitted to on the way back."""
 Held = tuple[list[Sample], NDArray[np.float32]]
@@ -143,20 +145,22 @@ def fit(
 
 
 def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.float64]) -> float:
-    """Fold prior shift and temperature, if the recipe asks for them, into the classifier; returns the temperature.
+    """Fold what the recipe asks for into the classifier: prior shift, neutral recall, temperature, which is returned.
 
     Args:
         share: of each label in what the network saw (classes,).
     """
     adjust_classifier(network, 1.0, recipe.prior_shift * np.log(np.maximum(share, 1e-6)))
-    if not recipe.calibrate:
+    if not (recipe.calibrate or recipe.neutral_recall):
         return 1.0
-    train = dataset.split("train")
     valid = dataset.split("valid")
-    seen = {id(s) for s in copied(valid, train)}  # the network knows these by heart, and would look too sure
+    seen = {id(s) for s in copied(valid, dataset.split("train"))}  # known by heart, on which it would look too sure
     kept, truth = labelled([s for s in valid if id(s) not in seen])
-    temperature = fit_temperature(predict(network, kept, recipe.size), truth)
-    adjust_classifier(network, temperature, np.zeros(len(share)))
+    logits, lower = predict(network, kept, recipe.size), np.zeros(len(share))
+    if recipe.neutral_recall:
+        lower[NEUTRAL] = -fit_raise(logits, truth, NEUTRAL, recipe.neutral_recall)
+    temperature = fit_temperature((logits - lower).astype(np.float32), truth) if recipe.calibrate else 1.0
+    adjust_classifier(network, temperature, lower)
     return temperature
 
 

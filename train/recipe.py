@@ -94,6 +94,8 @@ class Recipe:
     for a network that goes on from a finished one. See first_weights/way_back.py."""
     prior_shift: float = 0.0
     """After training, subtract this times the log of the labels' training share from the logits (Menon et al. 2021)."""
+    neutral_recall: float = 0.0
+    """After training, raise the logit of `neutral` until this share of validation's neutral faces is found."""
     calibrate: bool = False
     """After training, fit one temperature on the validation split and fold it into the classifier."""
     ema: float = 0.0
@@ -162,6 +164,8 @@ def parse_recipe(name: str, data: dict[str, Any], where: str, text: str = "") ->
         )
     if not 0 <= recipe.first_share < 1:
         raise UsageError(f"{where}: first_share is 0 or more, and less than 1", hint="first_share = 0.25 in the recipe")
+    if not 0 <= recipe.neutral_recall <= 1:
+        raise UsageError(f"{where}: neutral_recall is a share", hint="neutral_recall = 0.85 in the recipe")
     if recipe.group_balance and not recipe.groups:
         raise UsageError(f"{where}: group_balance wants groups", hint='groups = ["gender", "age"] in the recipe')
     return recipe

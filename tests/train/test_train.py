@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 import signal
 from collections.abc import Callable
@@ -17,12 +18,13 @@ from fer_edge.bundle import LABELS, softmax
 from fer_edge.bundle.dataset import Dataset, Sample, balanced, read_dataset, stratified_split
 from fer_edge.cli.sweep import BACKBONES
 from fer_edge.errors import DatasetError, OutputError, TrainingDiverged, UsageError
-from fer_edge.export.metrics import calibration_error, fit_temperature, report
+from fer_edge.export.metrics import calibration_error, fit_raise, fit_temperature, report
 from fer_edge.train import fit as fitting
 from fer_edge.train.data.augment import build_augment
 from fer_edge.train.data.sampling import by_label, label_share
 from fer_edge.train.data.targets import training_targets
-from fer_edge.train.fit import fit
+from fer_edge.train.evaluation.predict import labelled, predict
+from fer_edge.train.fit import NEUTRAL, fit
 from fer_edge.train.learner import rate_at
 from fer_edge.train.network import adjust_classifier, build_network, fold_luma
 from fer_edge.train.progress.checkpoint import write_checkpoint
@@ -201,6 +203,19 @@ def test_temperature_mends_over_confidence() -> None:
     assert temperature == pytest.approx(3 * fit_temperature(logits, truth), rel=0.02)
     before, after = (calibration_error(softmax(logits * 3 / t), truth) for t in (1, temperature))
     assert after < 0.05 < before
+
+
+@pytest.mark.parametrize("wanted", [0.5, 0.85, 1.0])
+def test_a_label_is_raised_until_so_many_of_its_pictures_are_found_and_no_further(wanted: float) -> None:
+    rng = np.random.default_rng(4)
+    logits, truth = rng.normal(size=(500, 7)).astype(np.float32), rng.integers(0, 7, 500)
+    raised = logits + np.eye(7, dtype=np.float32)[4] * fit_raise(logits, truth, 4, wanted)
+    mine = int((truth == 4).sum())
+    assert int((raised.argmax(axis=1) == 4)[truth == 4].sum()) == math.ceil(wanted * mine)
+    assert fit_raise(raised, truth, 4, wanted) < 0.01
+    assert fit_raise(logits, np.zeros(500, np.int64), 4, wanted) == 0.0
+    easy = logits + 9 * np.eye(7, dtype=np.float32)[truth]
+    assert fit_raise(easy, truth, 4, 0.9) == 0.0, "what is found already is not lowered"
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -384,6 +399,9 @@ class TestFit:
         assert len(plain.history) == 1
         shifted = fit(replace(once, prior_shift=0.5), small, tmp_path, resume=True)  # read after the last epoch only
         assert not torch.equal(shifted.network.body.get_classifier().bias, plain.network.body.get_classifier().bias)
+        calm = fit(replace(once, neutral_recall=1.0), small, tmp_path, resume=True)
+        found, truth = labelled(small.split("valid"))
+        assert (predict(calm.network, found, once.size).argmax(axis=1)[truth == NEUTRAL] == NEUTRAL).all()
         for other in (TINY, replace(once, hold_out=0.05)):
             with pytest.raises(UsageError, match="made with another recipe"):
                 fit(other, small, tmp_path, resume=True)

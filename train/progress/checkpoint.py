@@ -15,7 +15,7 @@ from ...errors import UsageError
 from ..recipe import Recipe
 from .interruption import StopRequest
 
-AFTER_THE_LAST_EPOCH = ("first_share", "prior_shift", "calibrate")
+AFTER_THE_LAST_EPOCH = ("first_share", "prior_shift", "neutral_recall", "calibrate")
 """Keys of a recipe that `finish` alone reads: another choice, made on the validation split, needs no new training."""
 
 
