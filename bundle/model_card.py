@@ -31,7 +31,7 @@ Recognises {_number(manifest)} facial **expressions** ({names}) in one cropped f
 {recipe.get("backbone", "?")}, {manifest.input.size} x {manifest.input.size} uint8 RGB in, logits out; normalisation
 ({manifest.input.normalise}) is inside the graph. Recipe `{recipe.get("name", "?")}`; initial weights:
 {history.get("init", "random")}; {_some(history.get("epochs_run"), "epoch")}, best {history.get("best_epoch", "?")}.
-{_made_on(history)}{_files(manifest)}
+{_made_on(history)}{_recalibrated(history)}{_files(manifest)}
 ## Data and terms
 {data.get("name", "?")}: {data.get("train", "?")} training, {data.get("valid", "?")} validation and
 {data.get("test", "?")} test pictures; digest `{str(data.get("digest", "?"))[:16]}`.
@@ -106,6 +106,15 @@ def _made_on(history: Mapping[str, Any]) -> str:
         return ""
     where = " and ".join([f"{on.get('processor', 'unknown')}, {counted(on['cores'], 'core')}", *on.get("gpus", [])])
     return f"Trained in {minutes:.0f} minutes of wall clock on {where}.\n"
+
+
+def _recalibrated(history: Mapping[str, Any]) -> str:
+    """What was fitted without training, since."""
+    return "".join(
+        f"Then recalibrated, from {done['from']} on `{done['on']}`: neutral's logit raised by "
+        f"{done['neutral_raised']:.2f}, temperature {done['temperature']:.2f}.\n"
+        for done in history.get("recalibrated", [])
+    )
 
 
 def _outside(manifest: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""`fer-edge bundle`: check a bundle, show what it holds, add a compiled file, make one, or import a model."""
+"""`fer-edge bundle`: check a bundle, show or recalibrate it, add a compiled file, make one, or import a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .output import options_of, watch
+from .output import LABEL_MAP, options_of, watch
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ACTIONS = {
     "check": "open every artifact that this machine can run, once",
     "show": "list what is in it",
+    "recalibrate": "fit how sure it is, and how readily it says neutral, to your own faces, into a new bundle",
     "add": "add a file that Google's or Hailo's compiler made elsewhere",
     "make": "pack a backbone with random or given weights, for measuring its speed",
     "import": "make one of another tool's model, an .onnx, .tflite or .pt2 file",
@@ -46,7 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outputs", choices=("logits", "probabilities"), help="import: (default: from its answers)")
     parser.add_argument("--license", dest="licence", default="", metavar="TEXT", help="import: kept in the bundle")
     parser.add_argument("--source", default="", metavar="TEXT", help="import: where the model comes from, kept too")
-    parser.add_argument("--out", type=Path, metavar="BUNDLE", help="import: the folder (default: named like the file)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="recalibrate: labelled faces; fitted to valid")
+    parser.add_argument(
+        "--neutral-recall", type=float, metavar="S", help="recalibrate: neutral faces to be found, 0..1"
+    )
+    parser.add_argument("--second-label", default="", metavar="COLUMN", help="recalibrate: measured against it, too")
+    parser.add_argument("--label-map", metavar="FILE|SET", help=f"recalibrate: {LABEL_MAP}")
+    parser.add_argument("--release", metavar="TEXT", help="recalibrate: version of the new bundle (default: N.1)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="BUNDLE",
+        help="recalibrate, import: the folder (import: default: named like the file)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         return _make(args)
     if args.action == "import":
         return _import(args)
+    if args.action == "recalibrate":
+        return _recalibrate(args)
     if args.action == "add":
         return _add(args)
     bundle = open_bundle(args.path)
@@ -114,6 +129,25 @@ def _add(args: argparse.Namespace) -> int:
     artifact, said = add_compiled(args.path, args.file, args.log)
     about = json.dumps({"path": artifact.path, "report": dict(artifact.report)})
     print(about if args.json else f"{artifact.path}: {said}")
+    return 0
+
+
+def _recalibrate(args: argparse.Namespace) -> int:
+    from ..export.recalibrate import RecalibrateOptions, recalibrate
+
+    if args.data is None or args.out is None:
+        raise UsageError(
+            "bundle recalibrate needs labelled faces and a folder for the new bundle",
+            hint="fer-edge bundle recalibrate default --data FACES --neutral-recall 0.85 --out my-bundle",
+        )
+    options = options_of(RecalibrateOptions, vars(args), bundle=args.path)
+    bundle = recalibrate(options, partial(print, file=sys.stderr), watch)
+    done = bundle.manifest.provenance["recalibrated"][-1]
+    if args.json:
+        print(json.dumps({"bundle": str(bundle.folder), **done}))
+    else:
+        _show(bundle)
+        print(f"neutral raised by {done['neutral_raised']:.2f}, temperature {done['temperature']:.2f}: {bundle.folder}")
     return 0
 
 

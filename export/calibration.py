@@ -30,20 +30,20 @@ def calibration_set(pictures: Sequence[Image], size: int) -> list[Image]:
         raise InputError(
             f"{counted(len(pictures), 'calibration picture')}: too few",
             cause=f"at least {MIN_PICTURES} real face crops are needed",
-            hint="give --calibration a larger folder of labelled faces",
+            hint="take a larger folder of labelled faces",
         )
     likeness = float(np.median([neighbour_correlation(p) for p in pictures]))
     if likeness < MIN_LIKENESS:
         raise InputError(
             f"the calibration pictures are not pictures: neighbouring pixels correlate by {likeness:.2f} only",
             cause="random noise or blank images give ranges that no face has",
-            hint="give --calibration a folder of real face crops",
+            hint="take a folder of real face crops",
         )
     if len({p.tobytes() for p in pictures}) < MIN_PICTURES:
         raise InputError(
             "the calibration pictures are copies of a few",
             cause=f"at least {MIN_PICTURES} different faces are needed",
-            hint="give --calibration a larger folder of labelled faces",
+            hint="take a larger folder of labelled faces",
         )
     return [whole_image(p, size) for p in pictures]
 

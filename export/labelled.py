@@ -165,8 +165,13 @@ def measure(
 def _shared(labels: Sequence[str], dataset: Dataset, split: str, name: str) -> tuple[list[Sample], SharedLabels]:
     """The labelled pictures of a split, and what a model of these labels has in common with them."""
     used = [s for s in dataset.split(split) if s.label is not None or s.second is not None]
-    asked = [label for s in used for label in (s.label, s.second)]
-    return used, shared_labels(labels, dataset.labels, asked, name)
+    return used, shared(labels, dataset, used, name)
+
+
+def shared(labels: Sequence[str], dataset: Dataset, samples: Sequence[Sample], name: str) -> SharedLabels:
+    """What a model of these labels has in common with pictures; raises DatasetError, calling them `name`."""
+    asked = [label for s in samples for label in (s.label, s.second)]
+    return shared_labels(labels, dataset.labels, asked, name)
 
 
 def logits_of(

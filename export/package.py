@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle import Artifact, Bundle, Image, InputSpec, Manifest, describe_file, parity, save_bundle
+from ..bundle.manifest import CARD
 from ..bundle.model_card import model_card
 from ..runtime.inference.classifier import Classifier
 from .calibration import calibration_set
@@ -21,6 +22,8 @@ from .gate import Evaluate
 from .graph import load_float32
 from .onnx import export_network, store_float16
 from .quantize import quantize_int8
+
+FLOAT32 = "float32.onnx"
 
 
 def package(
@@ -50,19 +53,38 @@ def package(
         OutputError, MissingExtra, InputError: as the steps do.
     """
     pictures = calibration_set(pictures, size)
-    spec = InputSpec(size=size, normalise=normalise)
+    manifest = Manifest(name, version, tuple(labels), InputSpec(size, normalise=normalise), (), {}, provenance, licence)
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        settings, report = write_graphs(network, size, pictures, work)
-        artifacts = (
-            _artifact(work, "model.onnx", "float16", {}, report),
-            _artifact(work, "onnx/model_int8.onnx", "int8", {**calibration, **settings}, report),
-        )
-        manifest = Manifest(name, version, tuple(labels), spec, artifacts, {}, provenance, licence)
-        manifest = _measure(Bundle(work, manifest), pictures, evaluate)
-        (work / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
-        files = {p: work / p for p in [*(a.path for a in artifacts), "MODEL_CARD.md"]}
-        return save_bundle(out, manifest, files)
+        export_network(network, size, Path(folder) / FLOAT32)
+        return bundle_of(Path(folder), out, manifest, pictures, calibration, evaluate)
+
+
+def bundle_of(
+    work: Path,
+    out: Path,
+    manifest: Manifest,
+    pictures: Sequence[Image],
+    calibration: Mapping[str, Any],
+    evaluate: Evaluate,
+) -> Bundle:
+    """The bundle of the float32 graph in `work`: stored as float16 and int8 there, measured, written in one step.
+
+    Args:
+        manifest: all but artifacts and metrics.
+        pictures, calibration: as `package` takes them, of the graph's size.
+
+    Raises:
+        OutputError, MissingExtra, InputError: as the steps do.
+    """
+    settings, report = store_graphs(pictures, work)
+    artifacts = (
+        _artifact(work, "model.onnx", "float16", {}, report),
+        _artifact(work, "onnx/model_int8.onnx", "int8", {**calibration, **settings}, report),
+    )
+    manifest = _measure(Bundle(work, replace(manifest, artifacts=artifacts)), pictures, evaluate)
+    (work / CARD).write_text(model_card(manifest), encoding="utf-8")
+    files = {p: work / p for p in [*(a.path for a in artifacts), CARD]}
+    return save_bundle(out, manifest, files)
 
 
 def write_graphs(
@@ -72,11 +94,16 @@ def write_graphs(
 
     Raises UnsupportedGraph, MissingExtra: the network has layers that cannot be exported; onnx is absent.
     """
+    export_network(network, size, work / FLOAT32)
+    return store_graphs(pictures, work)
+
+
+def store_graphs(pictures: Sequence[Image], work: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As `write_graphs`, of a graph that is in the folder as float32."""
     (work / "onnx").mkdir()
-    export_network(network, size, work / "float32.onnx")
-    report = limits(load_float32(work / "float32.onnx"), "onnx")
-    store_float16(work / "float32.onnx", work / "model.onnx")
-    return quantize_int8(work / "float32.onnx", work / "onnx/model_int8.onnx", pictures), report
+    report = limits(load_float32(work / FLOAT32), "onnx")
+    store_float16(work / FLOAT32, work / "model.onnx")
+    return quantize_int8(work / FLOAT32, work / "onnx/model_int8.onnx", pictures), report
 
 
 def _artifact(
