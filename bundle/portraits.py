@@ -19,8 +19,8 @@ from .preprocess import Image, whole_image
 
 FILE = Path(__file__).with_name("portraits.png")
 COUNT, COLUMNS, SIDE = 32, 8, 112
-SMILES = (3, 14, 16, 17, 22, 24, 27, 29)
-"""Which of them have the mouth in sight: a broad smile that both shipped models are at least 98 % sure of."""
+SMILES = (13, 14, 16, 17, 19, 24, 28)
+"""Which of them have the mouth in sight: a broad smile that the shipped models are at least 98 % sure of."""
 FACE = ((224.0, 114.0), 118.0)
 """Centre and height of the face in the portrait, in pixels."""
 MOUTH = ((134, 150), (172, 186), (176, 196), (252, 272))
@@ -42,7 +42,7 @@ def smiles(size: int) -> list[Image]:
     return [crops[i] for i in SMILES]
 
 
-def draw(portrait: Image, seed: int = 22) -> Image:
+def draw(portrait: Image, seed: int = 27) -> Image:
     """The sheet, uint8 BGR, of a portrait in BGR."""
     rng = np.random.default_rng(seed)
     rows = [[_crop(portrait, rng) for _ in range(COLUMNS)] for _ in range(COUNT // COLUMNS)]

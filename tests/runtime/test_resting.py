@@ -18,7 +18,7 @@ from support.bundles import small_bundle
 from support.front_door import run_verb
 from support.ip_cameras import IpCamera
 
-RESTS, SMILES = 6, 0
+RESTS, SMILES = 11, 13
 """Of the portraits: the mouth covered, which reads happy by 2 nats all the same, and a broad smile."""
 FPS = 5
 

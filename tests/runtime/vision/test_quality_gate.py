@@ -29,7 +29,7 @@ FRONT: Landmarks = ((0.0, 0.0), (30.0, 0.0), (15.0, 16.5), (3.0, 30.0), (27.0, 3
 
 
 def crop(side: int = SIDE) -> Image:
-    return portraits(side)[0]
+    return portraits(side)[3]
 
 
 def looking(x: float, y: float) -> Face:
