@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..words import counted
-from .output import aligned
+from ..language import tr, trn
+from .output import add_language, aligned
 
 if TYPE_CHECKING:
     from ..runtime.comparison.compare import Comparison
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parquet", action="store_true", help="with --out: the tables as Parquet, too")
     parser.add_argument("--no-plots", action="store_true", help="with --out: no plots, which need matplotlib")
     parser.add_argument("--replace", action="store_true", help="with --out: overwrite the comparison that is there")
+    add_language(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,13 +64,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(found: Comparison) -> list[str]:
-    sessions = len({s.session for s in found.sessions})
-    lines = [f"{found.title or found.study}: {counted(sessions, 'session')} of {counted(len(found.ids), 'subject')}"]
-    lines += [f"beware: {line}" for line in found.warnings]
+    from ..runtime.comparison.cautions import cautions
+
+    sessions, subjects = len({s.session for s in found.sessions}), len(found.ids)
+    of = tr("{sessions} of {subjects}", sessions=trn(sessions, "session"), subjects=trn(subjects, "subject"))
+    lines = [f"{found.title or found.study}: {of}"]
+    warnings = cautions(found.sessions, found.contrasts, bool(found.groups))  # again: those of `found` are English
+    lines += [f"{tr('beware')}: {line}" for line in warnings]
     for one in found.left_out[:SHOWN]:
-        lines.append(f"left out: {one.session}{f', {one.subject}' if one.subject else ''}: {one.why}")
+        lines.append(f"{tr('left out')}: {one.session}{f', {one.subject}' if one.subject else ''}: {tr(one.why)}")
     if len(found.left_out) > SHOWN:
-        lines.append(f"left out: {len(found.left_out) - SHOWN} more, in --json")
+        lines.append(f"{tr('left out')}: " + tr("{more} more, in --json", more=len(found.left_out) - SHOWN))
     blocks: dict[str, list[Contrast]] = {}
     for c in found.contrasts:
         blocks.setdefault(_title(c), []).append(c)
@@ -77,27 +82,28 @@ def _lines(found: Comparison) -> list[str]:
         lines += ["", title, aligned([_header(rows[0]), *map(_cells, rows)])]
     if not blocks:
         lines.append(
-            "nothing to compare: no two conditions or groups with two subjects, no three sessions of a subject"
+            tr("nothing to compare: no two conditions or groups with two subjects, no three sessions of a subject")
         )
     return lines
 
 
 def _title(c: Contrast) -> str:
-    inside = f" in {c.condition}" if c.condition else ""
+    inside = " " + tr("in {condition}", condition=c.condition) if c.condition else ""
     if c.kind == "trend":
-        return f"{c.subject} over {c.n_a} sessions{inside}, change in a week"
-    kind = "the same subjects" if c.kind == "conditions" else "groups"
-    return f"{c.b} against {c.a}{inside} ({kind})"
+        over = tr("{subject} over {sessions} sessions", subject=c.subject, sessions=c.n_a)
+        return f"{over}{inside}, {tr('change in a week')}"
+    kind = tr("the same subjects") if c.kind == "conditions" else tr("groups")
+    return f"{tr('{b} against {a}', b=c.b, a=c.a)}{inside} ({kind})"
 
 
 def _header(c: Contrast) -> Sequence[str]:
     if c.kind == "trend":
-        return ("figure", "first", "last", "a week", "95 %", "tau", "p", "p corrected")
-    return ("figure", c.a, c.b, "difference", "95 %", "g", "n", "p", "p corrected")
+        return (tr("figure"), tr("first"), tr("last"), tr("a week"), "95 %", "tau", "p", tr("p corrected"))
+    return (tr("figure"), c.a, c.b, tr("difference"), "95 %", "g", "n", "p", tr("p corrected"))
 
 
 def _cells(c: Contrast) -> Sequence[str]:
-    name = c.figure + (f" {c.label}" if c.label else "")
+    name = tr(c.figure) + (f" {tr(c.label)}" if c.label else "")
     span = "-" if c.low is None else f"{_signed(c.low)} … {_signed(c.high)}"
     effect = "-" if c.effect is None else f"{c.effect:+.2f}"
     ends = (name, f"{c.mean_a:.3f}", f"{c.mean_b:.3f}", _signed(c.estimate), span, effect)

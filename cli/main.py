@@ -18,6 +18,7 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import FerEdgeError, OutputError, UsageError
 from ..files import give_a_home
+from ..language import ENGLISH, speaking, wished
 from .examples import examples_of
 
 COMMANDS = {
@@ -133,7 +134,9 @@ def _run(words: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding cannot say
     signal.signal(signal.SIGTERM, _interrupt)
-    return int(_module(args.verb).run(args))
+    chosen_language = wished(args.lang, os.environ) if "lang" in args else ENGLISH
+    with speaking(chosen_language):
+        return int(_module(args.verb).run(args))
 
 
 def _no_room(error: OSError) -> OutputError:

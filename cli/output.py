@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import fields
@@ -15,6 +16,11 @@ LINE_EVERY_S = 10.0
 LABEL_MAP = 'what folders mean: a TOML file ("Very happy" = "happy"), raf-db, fer2013, affectnet or ck+'
 """Help of the option that every verb has that reads labelled faces."""
 T = TypeVar("T")
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """The option of verbs that speak to people in their own language; `main` heeds it."""
+    parser.add_argument("--lang", metavar="LANG", help="en or es, for what people read (default: the locale's)")
 
 
 def options_of(kind: type[T], given: Mapping[str, Any], **more: Any) -> T:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..words import counted
+from ..language import tr, trn
+from .output import add_language
 
 if TYPE_CHECKING:
     from ..runtime.rules.dry_run import DryRun
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="figures: of each frame's own label; beginnings are not late, flicker counts",
     )
+    add_language(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,13 +97,13 @@ def _lines(tried: DryRun) -> list[str]:
     lines = []
     for name, times in tried.times.items():
         when = ", ".join(f"{time_s:.1f} s" for time_s, _ in times[:20])
-        more = f" and {len(times) - 20} more in rules.csv" if len(times) > 20 else ""
-        lines.append(
-            f"{'rule ' + name + ':':20} {counted(len(times), 'time') + ': ' + when + more if times else 'never'}"
-        )
-    enough = counted(tried.least_group, "face")
-    lines.append(
-        f"{'rules could tell:':20} in {tried.told_s:.1f} of {tried.seconds:.1f} s, "
-        f"when at least {enough} could be read (privacy.least_group)"
+        more = " " + tr("and {more} more in rules.csv", more=len(times) - 20) if len(times) > 20 else ""
+        said = f"{trn(len(times), 'time')}: {when}{more}" if times else tr("never")
+        lines.append(f"{tr('rule {name}', name=name) + ':':20} {said}")
+    could = tr(
+        "in {told} of {seconds} s, when at least {faces} could be read (privacy.least_group)",
+        told=f"{tried.told_s:.1f}",
+        seconds=f"{tried.seconds:.1f}",
+        faces=trn(tried.least_group, "face"),
     )
-    return lines
+    return [*lines, f"{tr('rules could tell') + ':':20} {could}"]

@@ -11,24 +11,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..words import counted
+from ..language import tr, trn
 from .main import explain, interrupted
-from .output import StatusLine
+from .output import StatusLine, add_language
 from .study import MarkerKeys, add_joining, joining
+from .summary import as_json, as_text
 
 if TYPE_CHECKING:
     from ..runtime.build import PipelineOptions
-    from ..runtime.run import Analysis, RunOptions, SessionSummary
-    from ..runtime.shares import FaceTime
+    from ..runtime.run import Analysis, RunOptions
     from ..runtime.types import Frame, Observation
 
 
 KIOSK_OPTIONS = ("config", "set", "debug", "json", "verb")
 """Options that go with --config."""
+SAID = ("verb", "debug", "json", "config", "lang")
+"""Options that are none of the run's own."""
 KEYS = {
     **{name: f"model.{name}" for name in ("bundle", "device", "precision", "fallback")},
     **{name: f"model.{name}" for name in ("detector", "detect_width", "smoother", "threads")},
     "source": "source.what",
+    "lang": "web.lang",
 }
 """Options that a kiosk has a key for -> that key."""
 
@@ -62,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lsl-out", action="store_true", help="send what is seen as the LSL stream fer-edge")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after this much of the source")
+    add_language(parser)
 
 
 def add_pipeline(parser: argparse.ArgumentParser, threads: str = "up to four") -> None:
@@ -105,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
         _refuse_session_options(vars(args))
         return run_kiosk(KioskOptions(args.config, tuple(args.set), args.debug))
-    options = _options(**{k: v for k, v in vars(args).items() if k not in ("verb", "debug", "json", "config")})
+    options = _options(**{k: v for k, v in vars(args).items() if k not in SAID})
     from ..runtime.run import run_session
 
     status, ask, keys = StatusLine(), RestingPrompt(), MarkerKeys()
@@ -143,14 +147,18 @@ class RestingPrompt:
         if self._told or not (analysis.source.live and isinstance(resting, FirstSeconds)):
             return
         if not self._asked:
-            print(f"look at the camera with a relaxed face for {resting.seconds:g} s", file=sys.stderr, flush=True)
+            look = tr("look at the camera with a relaxed face for {seconds} s", seconds=f"{resting.seconds:g}")
+            print(look, file=sys.stderr, flush=True)
         self._asked, self._told = True, frame.time_s >= resting.seconds
         if self._told:
             learnt = len(resting.learnt())
-            known = (
-                f"the resting face of {counted(learnt, 'person', 'people')} is known" if learnt else "nobody was seen"
+            people = trn(learnt, "person", "people")
+            said = (
+                tr("done: the resting face of {people} is known", people=people)
+                if learnt
+                else tr("done: nobody was seen")
             )
-            print(f"done: {known}", file=sys.stderr, flush=True)
+            print(said, file=sys.stderr, flush=True)
 
 
 def _refuse_session_options(given: Mapping[str, object]) -> None:
@@ -221,135 +229,7 @@ def status_text(analysis: Analysis, frame: Frame, seen: Sequence[Observation]) -
 
     total, rate = analysis.source.frames, analysis.pipeline.tally.frames / max(analysis.elapsed_s, 1e-6)
     count = f"{frame.index + 1}/{total}" if total else f"{frame.index + 1}"
-    place = f"picture {count}  {frame.name}" if frame.name else f"{frame.time_s:6.1f} s  frame {count}"
-    faces = "  ".join(f"{o.track}: {told(o)}" for o in seen[:4]) or "no face"
-    more = f"  +{len(seen) - 4} more" if len(seen) > 4 else ""
-    return f"{place}  {rate:5.1f} frames/s  {faces}{more}"
-
-
-def as_json(summary: SessionSummary) -> dict[str, Any]:
-    """A summary as the object that `--json` prints."""
-    return {
-        "source": summary.source,
-        "ended": summary.ended,
-        "frames": summary.frames,
-        "faces": summary.faces,
-        "not_finite": summary.not_finite,
-        "subjects": dict(summary.subjects),
-        "unsuitable": dict(summary.unsuitable),
-        "people": None if summary.still else summary.shares.people,
-        "faces_at_once": summary.shares.at_once,
-        "seconds": round(summary.seconds, 3),
-        "frames_per_second": round(summary.frames / max(summary.seconds, 1e-6), 2),
-        "stage_seconds": {k: round(v, 4) for k, v in summary.stage_seconds.items()},
-        "expressions": summary.expressions,
-        "without_face": round(summary.shares.without_face, 4),
-        "per_face": [] if summary.still else [_face_json(face) for face in summary.shares.faces],
-        "device": summary.device,
-        "detector": summary.detector,
-        "resting": summary.resting,
-        "outputs": {k: str(v) for k, v in summary.outputs.items()},
-        "skipped": summary.skipped,
-        "dropped": summary.dropped,
-        "streams": summary.streams,
-    }
-
-
-def _face_json(face: FaceTime) -> dict[str, Any]:
-    return {"face": face.track, "seconds": round(face.seconds, 3), "expressions": dict(face.expressions)}
-
-
-def _who(summary: SessionSummary) -> str:
-    """How many people, not in how many frames."""
-    people, most = summary.shares.people, summary.shares.at_once
-    if summary.still:
-        return counted(summary.faces, "face")
-    words = counted(people, "person", "people")
-    return words + (f" (at most {most} at once)" if people > most else "")
-
-
-def _shown(summary: SessionSummary) -> list[str]:
-    """Shares of time, together and of the faces that were longest in view."""
-    shares = summary.shares
-    if not shares.faces:
-        return [f"expressions: {'none' if summary.not_finite else 'no face was seen'}"]
-    of = "faces" if summary.still else "the time with a face"
-    what = "of the pictures" if summary.still else "of the time"
-    without = f"; no face in {shares.without_face:.0%} {what}" if shares.without_face_s else ""
-    lines = [f"expressions: {_percent(shares.expressions)} of {of}{without}"]
-    if summary.still or len(shares.faces) == 1:
-        return lines
-    lines += [f"face {f.track}:".ljust(12) + f" {f.seconds:.1f} s: {_percent(f.expressions)}" for f in shares.faces[:8]]
-    more = len(shares.faces) - 8
-    return lines + ([f"             and {counted(more, 'face')} more, shorter in view"] if more > 0 else [])
-
-
-def _percent(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
-
-
-def _rested(resting: Mapping[str, Any]) -> str:
-    """Which resting face was taken off, and how many faces of."""
-    if "learnt" not in resting:
-        return f"what each face mostly showed in {resting['seconds']:g} s was taken off it"
-    source = f"{resting['from']} ({counted(resting['pictures'], 'picture')})"
-    if not resting["learnt"]:
-        return f"{source}: no face was seen in that time, and nothing was taken off"
-    each = "each its own" if resting["learnt"] > 1 else "the same for each" if resting["faces"] > 1 else ""
-    left = f"; {counted(resting['left'], 'face')} that came later left as seen" if resting["left"] else ""
-    doubt = "; it looks like an expression, and no longer shows: was the face at rest?" if resting["doubtful"] else ""
-    return f"{source} taken off {counted(resting['faces'], 'face')}{each and ', ' + each}{left}{doubt}"
-
-
-def _choice(device: Mapping[str, Any]) -> str:
-    """Who chose the device, where the library did, and what it was to take before."""
-    over = f", which passed over {device['passed_over']}" if device.get("passed_over") else ""
-    return f" (the choice of {device['asked']}{over})" if device.get("asked") else ""
-
-
-def _whose(subjects: Mapping[str, int]) -> str:
-    """How often each subject's face was seen, and faces that were nobody's."""
-    seen = [f"{code} in {counted(times, 'frame')}" for code, times in subjects.items() if code]
-    other = subjects.get("", 0)
-    nobody = f"; {counted(other, 'face')} beside them, nobody's" if other else ""
-    return (", ".join(seen) or "none was seen") + nobody
-
-
-def as_text(summary: SessionSummary, name: str) -> str:
-    """A summary for people; `name` is the device as it was asked for."""
-    device = summary.device
-    rate = summary.frames / max(summary.seconds, 1e-6)
-    unit = "picture" if summary.still else "frame"
-    lines = [
-        f"{summary.source}: {counted(summary.frames, unit)}, {_who(summary)} "
-        f"in {summary.seconds:.1f} s ({rate:.1f} {unit}s/s)",
-        *_shown(summary),
-        f"device:      {device['backend']} {device['version']} on {device['device']}{_choice(device)}, "
-        f"{device['precision']}, {counted(device.get('threads', 1), 'thread')}; detector {summary.detector}",
-    ]
-    if summary.subjects:
-        lines.append(f"subjects:    {_whose(summary.subjects)}")
-    if summary.resting:
-        lines.append(f"at rest:     {_rested(summary.resting)}")
-    if summary.interrupted:
-        lines.insert(1, f"ended:       {summary.ended}")
-    lines += [f"{name + ':':12} {device[name]}" for name in ("connection", "tuned") if device.get(name)]
-    if device.get("degraded") or device.get("restarts"):
-        now = "degraded: the processor stood in for it" if device.get("degraded") else "it came back"
-        lines.append(
-            f"{name + ':':12} {now}; {counted(device['restarts'], 'restart')}; last fault: {device['last_fault']}"
-        )
-    if summary.unsuitable:
-        reasons = ", ".join(f"{why} {n}" for why, n in sorted(summary.unsuitable.items(), key=lambda kv: -kv[1]))
-        faces = counted(sum(summary.unsuitable.values()), "time")
-        lines.append(f"unsuitable:  a face was not read {faces} ({reasons}); --quality-gate off reads every one")
-    if summary.not_finite:
-        lines.append(
-            f"left out:    {counted(summary.not_finite, 'face')}, the model's answer was no finite number (NaN)"
-        )
-    lines += [f"left out:    {line}" for line in summary.skipped]
-    if summary.dropped:
-        lines.append(f"dropped:     {counted(summary.dropped, 'frame')}, which came while earlier ones were looked at")
-    lines += [f"streams:     {line}" for line in summary.streams]
-    lines += [f"{key + ':':12} {path}" for key, path in summary.outputs.items()]
-    return "\n".join(lines)
+    place = f"{tr('picture')} {count}  {frame.name}" if frame.name else f"{frame.time_s:6.1f} s  {tr('frame')} {count}"
+    faces = "  ".join(f"{o.track}: {told(o)}" for o in seen[:4]) or tr("no face")
+    more = "  " + tr("+{more} more", more=len(seen) - 4) if len(seen) > 4 else ""
+    return f"{place}  {rate:5.1f} {tr('frames/s')}  {faces}{more}"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from importlib import resources
 from pathlib import Path
 
+from ..language import spoken, tr
+
 _PART = re.compile(r"<!--if:(\w+)-->(.*?)<!--end:\1-->", re.DOTALL)
-_GAP = re.compile(r"\{\{(\w+)\}\}")
+_GAP = re.compile(r'\{\{(?:(\w+)|"(.*?)")\}\}', re.DOTALL)
+_SCRIPT = re.compile(r"(<script>.*?</script>)", re.DOTALL)
+_VALUE = re.compile(r"\{(\w+)\}")
 
 
 class Markup(str):
@@ -20,7 +26,11 @@ class Markup(str):
 
 @dataclass(frozen=True)
 class Template:
-    """A page with gaps: `{{name}}` for a text, and parts between `<!--if:name-->` and `<!--end:name-->`."""
+    """A page with gaps, `{{name}}`, and parts between `<!--if:name-->` and `<!--end:name-->`.
+
+    `{{"What for: {purpose}"}}` is a message in the language that is spoken, with gaps of its own; in a script it
+    becomes a literal, and its gaps are the script's to fill. `{{lang}}` is that language.
+    """
 
     text: str
 
@@ -34,7 +44,23 @@ class Template:
         text = self.text
         while _PART.search(text):  # parts may hold parts
             text = _PART.sub(lambda part: part[2] if part[1] in parts else "", text)
-        return _GAP.sub(lambda gap: escaped(values[gap[1]]), text)
+        given = {"lang": spoken(), **values}
+        pieces = _SCRIPT.split(text)  # every second one is a script
+        return "".join(_GAP.sub(partial(_filled, given, bool(i % 2)), piece) for i, piece in enumerate(pieces))
+
+
+def _filled(values: Mapping[str, str], script: bool, gap: re.Match[str]) -> str:
+    if gap[2] is None:
+        return escaped(values[gap[1]])
+    message = tr(" ".join(gap[2].split()))
+    if script:
+        return as_script(message)
+    return _VALUE.sub(lambda inner: escaped(values[inner[1]]), escape(message))
+
+
+def as_script(value: object) -> Markup:
+    """A JSON value as a literal, safe inside of a <script> element."""
+    return Markup(json.dumps(value, ensure_ascii=True).replace("<", "\\u003c"))
 
 
 def data_uri(path: Path, kind: str) -> Markup:

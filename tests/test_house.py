@@ -31,7 +31,7 @@ FLOORS = {
 """Room -> rooms that it may import from. Flash and update stand on the runtime; what else is in devices, below it."""
 UPSTAIRS = ("devices.flash", "devices.update")
 ROOMS = tuple(room for room in FLOORS if "." not in room)
-EVERYBODYS = {"archives", "errors", "files", "installation", "toml_schema", "words", "__version__"}
+EVERYBODYS = {"archives", "errors", "files", "installation", "language", "toml_schema", "words", "__version__"}
 """Files beside the rooms that every room may import."""
 TRAINING = ("torch", "timm", "tensorflow", "mlflow", "albumentations")
 MAX_FILES = 14
@@ -270,7 +270,7 @@ def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
     base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     named = {re.split(r"[ <>=;]", line.split(": ")[1])[0] for line in base}
-    assert named == {"numpy", "onnxruntime", "opencv-python-headless", "threadpoolctl", "tomli", "tqdm"}
+    assert named == {"numpy", "onnxruntime", "opencv-python-headless", "polib", "threadpoolctl", "tomli", "tqdm"}
 
 
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:

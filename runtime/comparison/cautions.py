@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...words import counted
+from ...language import tr, trn
 from .contrasts import GROUPS, TREND, Contrast
 from .sessions import SubjectSession
 
@@ -20,9 +20,10 @@ def cautions(sessions: Sequence[SubjectSession], contrasts: Sequence[Contrast], 
 def _made_otherwise(sessions: Sequence[SubjectSession]) -> list[str]:
     said = []
     for fact, words in TOLD.items():
-        values = sorted({str(s.facts.get(fact, "not told")) for s in sessions})
+        values = sorted({str(s.facts.get(fact, tr("not told"))) for s in sessions})
         if len(values) > 1:
-            said.append(f"the sessions differ in their {words} ({', '.join(values)}): some differences may be theirs")
+            differ = tr("the sessions differ in their {what} ({values}): some differences may be theirs")
+            said.append(differ.format(what=tr(words), values=", ".join(values)))
     return said
 
 
@@ -33,11 +34,15 @@ def _resting(sessions: Sequence[SubjectSession], grouped: bool) -> list[str]:
     if grouped and without and taken:
         names = f"{', '.join(without[:5])}{', …' if len(without) > 5 else ''}"
         said.append(
-            f"the resting face was taken off of {counted(taken, 'subject')} and not of {names}: a difference between "
-            "these and those may be the resting face's (--without-resting puts it back)"
+            tr(
+                "the resting face was taken off of {subjects} and not of {names}: a difference between these and those "
+                "may be the resting face's (--without-resting puts it back)",
+                subjects=trn(taken, "subject"),
+                names=names,
+            )
         )
     if any(s.resting is not None and not s.resting for s in sessions):
-        said.append("in some sessions a resting face was guessed as they went on (own:), which hides what lasted")
+        said.append(tr("in some sessions a resting face was guessed as they went on (own:), which hides what lasted"))
     return said
 
 
@@ -46,20 +51,33 @@ def _too_few(contrasts: Sequence[Contrast]) -> list[str]:
     said = []
     for kind in dict.fromkeys(c.kind for c in contrasts):
         mine = [c for c in contrasts if c.kind == kind]
-        what = "sessions" if kind == TREND else "subjects"
+        what = tr("sessions") if kind == TREND else tr("subjects")
         without = [c for c in mine if c.least_p > 0.05]
         if without:
             most = max(c.n_a + c.n_b if kind == GROUPS else c.n_a for c in without)
             least_p = min(c.least_p for c in without)
             said.append(
-                f"{kind}: {len(without)} of {len(mine)} have neither p nor interval: of {most} {what} or fewer no p "
-                f"could be below 0.05, whatever they show (at best {least_p:.2g})"
+                tr(
+                    "{kind}: {count} of {all} have neither p nor interval: of {most} {what} or fewer no p could be "
+                    "below 0.05, whatever they show (at best {least_p})",
+                    kind=tr(kind),
+                    count=len(without),
+                    all=len(mine),
+                    most=most,
+                    what=what,
+                    least_p=f"{least_p:.2g}",
+                )
             )
         tested = [c for c in mine if c.p is not None]
         if tested and min(c.least_p for c in tested) * len(tested) > 0.05:
             said.append(
-                f"{kind}: after the correction for {len(tested)} tests none of them can be below 0.05, whatever the "
-                f"{what} show: have more {what}, or choose fewer figures before you look (--figures)"
+                tr(
+                    "{kind}: after the correction for {tests} tests none of them can be below 0.05, whatever the "
+                    "{what} show: have more {what}, or choose fewer figures before you look (--figures)",
+                    kind=tr(kind),
+                    tests=len(tested),
+                    what=what,
+                )
             )
     return said
 
@@ -69,6 +87,9 @@ def _unordered(sessions: Sequence[SubjectSession]) -> list[str]:
     if not films:
         return []
     return [
-        f"{counted(films, 'session')} of films: it is not known when they were filmed, only when they were looked at, "
-        "so they are in no trend"
+        tr(
+            "{sessions} of films: it is not known when they were filmed, only when they were looked at, so they are in "
+            "no trend",
+            sessions=trn(films, "session"),
+        )
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import UsageError
+from ...language import ENGLISH, speaking
 from ...toml_schema import nearest
 from ..figures.figures import BY_LABEL, PLAIN, Key
 from ..figures.without_rest import without_rest
@@ -104,7 +105,8 @@ def compare_study(options: CompareOptions) -> Comparison:
         *trends_of(sessions, keys),
     ]
     mine = {code: ids[code] for code in dict.fromkeys(s.subject for s in sessions)}
-    told = cautions(sessions, contrasts, bool(groups))
+    with speaking(ENGLISH):  # it goes into JSON
+        told = cautions(sessions, contrasts, bool(groups))
     left = [*gone, *unread]
     return Comparison(study.folder, study.settings.title, sessions, labels, groups, mine, contrasts, left, told)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...bundle import writing
+from ...language import tr
 from ..figures.figures import Key
 from ..report.colors import hex_of
 from ..report.plots import figure_class
@@ -29,7 +30,8 @@ def plot_differences(comparison: Comparison, path: Path) -> None:
     panels: defaultdict[str, list[Contrast]] = defaultdict(list)
     for c in comparison.contrasts:
         if c.kind != TREND:
-            panels[f"{c.b} less {c.a}" + (f", in {c.condition}" if c.condition else "")].append(c)
+            inside = f", {tr('in {condition}', condition=c.condition)}" if c.condition else ""
+            panels[tr("{b} less {a}", b=c.b, a=c.a) + inside].append(c)
     shown = list(panels.items())[:MAX_PANELS]
     heights = [len(rows) + 2 for _, rows in shown] or [3]
     figure = figure_class()(figsize=(8.5, 0.32 * sum(heights) + 0.6), layout="constrained")
@@ -37,7 +39,7 @@ def plot_differences(comparison: Comparison, path: Path) -> None:
     for axes, (title, rows) in zip(grid, shown, strict=False):
         _draw_differences(axes, title, rows)
     if not shown:
-        _say(grid[0], "no two conditions or groups had two subjects")
+        _say(grid[0], tr("no two conditions or groups had two subjects"))
     _save(figure, path)
 
 
@@ -48,7 +50,7 @@ def _draw_differences(axes: Any, title: str, rows: Sequence[Contrast]) -> None:
         if c.low is not None and c.high is not None:
             axes.plot([c.low, c.high], [y, y], color=colour, linewidth=2.5)
         axes.plot(c.estimate, y, "o", color=colour, markeredgecolor=LINE)
-        told = "no p" if c.p is None else f"p = {c.p_holm:.3f} corrected"
+        told = tr("no p") if c.p is None else tr("p = {p} corrected", p=f"{c.p_holm:.3f}")
         axes.annotate(told, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     axes.axvline(0, color=LINE, linewidth=0.8)
     axes.set_yticks(range(len(rows)), [named((c.figure, c.label)) for c in rows], fontsize=8)
@@ -83,7 +85,7 @@ def plot_trends(comparison: Comparison, path: Path) -> None:
     if subjects:
         _legend(figure, subjects)
     else:
-        _say(grid[0], "no subject has three sessions of a camera in one condition")
+        _say(grid[0], tr("no subject has three sessions of a camera in one condition"))
     _save(figure, path)
 
 
@@ -110,7 +112,8 @@ def _draw_slope(axes: Any, sessions: Sequence[SubjectSession], c: Contrast, colo
 def named(key: Key) -> str:
     """As people read it."""
     figure, label = key
-    return f"{figure.replace('_', ' ')}{f' of {label}' if label else ''}"
+    name = tr(figure).replace("_", " ")
+    return tr("{figure} of {label}", figure=name, label=tr(label)) if label else name
 
 
 def _date(wall_ms: int) -> datetime:

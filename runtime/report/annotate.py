@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from ...bundle import Image
+from ...language import tr
 from ..types import Observation
 from ..vision.smoothing import UNCERTAIN
 from .colors import color_of
@@ -25,7 +27,7 @@ def annotate(image: Image, observations: Sequence[Observation]) -> Image:
         left, top, width, height = (round(v) for v in o.box)
         cv2.rectangle(drawn, (left, top), (left + width, top + height), _bgr(o.label), max(1, round(2 * scale)))
     for o in observations:
-        text = f"{o.track} {told(o)}"
+        text = f"{o.track} {_plain(told(o))}"
         (wide, high), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, line)
         x, y, right, bottom = place = free_place(o.box, (wide, high + 2 * base), image.shape[:2], taken)
         taken.append(place)
@@ -39,8 +41,13 @@ def annotate(image: Image, observations: Sequence[Observation]) -> Image:
 def told(o: Observation) -> str:
     """What a face shows and how sure that is, or why it was not read."""
     if o.reason:
-        return f"{o.label}: {o.reason}"
-    return o.label if o.label == UNCERTAIN else f"{o.label} {o.confidence:.0%}"
+        return f"{tr(o.label)}: {tr(o.reason)}"
+    return tr(o.label) if o.label == UNCERTAIN else f"{tr(o.label)} {o.confidence:.0%}"
+
+
+def _plain(text: str) -> str:
+    """Without accents: OpenCV's letters are ASCII's."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def free_place(

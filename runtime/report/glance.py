@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...language import tr
 from ..figures.figures import Estimate, Figures
 from ..figures.record import PersonRecord
 from ..html import Markup, escaped
@@ -36,23 +37,27 @@ def people_rows(records: Sequence[PersonRecord]) -> Markup:
     for record in records[:MAX_PEOPLE]:
         found = record.figures.estimates
         cells = [percent(found["coverage", ""]), *(number(found[name, ""]) for name in FIVE)]
-        rows.append(f"<tr><th scope=row>{escaped(record.lane.who)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
+        who = escaped(named(record.lane.who))
+        rows.append(f"<tr><th scope=row>{who}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
     return Markup("".join(rows))
 
 
 def head_cells() -> Markup:
     """The head of these columns, each with what it says."""
-    return Markup("".join(f'<th scope="col" title="{words}">{name}</th>' for name, words in FIVE.values()))
+    cells = (f'<th scope="col" title="{escaped(tr(words))}">{escaped(tr(name))}</th>' for name, words in FIVE.values())
+    return Markup("".join(cells))
 
 
 def meanings() -> Markup:
     """What the five say, in words."""
-    return Markup("".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in FIVE.values()))
+    return Markup(
+        "".join(f"<dt>{escaped(tr(name))}</dt><dd>{escaped(tr(words))}</dd>" for name, words in FIVE.values())
+    )
 
 
 def effect_cells() -> Markup:
     """The head of the figures in which the resting face's effect is told."""
-    return Markup("".join(f'<th scope="col">{name}</th>' for name in EFFECT.values()))
+    return Markup("".join(f'<th scope="col">{escaped(tr(name))}</th>' for name in EFFECT.values()))
 
 
 def resting_rows(records: Sequence[PersonRecord]) -> Markup:
@@ -61,9 +66,15 @@ def resting_rows(records: Sequence[PersonRecord]) -> Markup:
     for record in records[:MAX_PEOPLE]:
         for how in ("put_back", "taken_off") if record.resting else ():
             cells = "".join(f"<td>{_told(getattr(record.resting, how), key)}</td>" for key in EFFECT)
-            words = "as seen" if how == "put_back" else "resting face taken off"
-            rows.append(f"<tr><th scope=row>{escaped(record.lane.who)}</th><td>{words}</td>{cells}</tr>")
+            words = tr("as seen") if how == "put_back" else tr("resting face taken off")
+            rows.append(f"<tr><th scope=row>{escaped(named(record.lane.who))}</th><td>{words}</td>{cells}</tr>")
     return Markup("".join(rows))
+
+
+def named(who: str) -> str:
+    """A person as the page calls them: a subject's code as it is, `face 3` in the reader's language."""
+    number = who.removeprefix("face ")
+    return tr("face {number}", number=number) if who != number and number.isdigit() else who
 
 
 def _told(figures: Figures, key: tuple[str, str]) -> Markup:
@@ -75,30 +86,36 @@ def weak_lines(measured: Mapping[str, Any] | None) -> Markup:
     per_label: Mapping[str, Mapping[str, float]] = (measured or {}).get("per_label", {})
     if not measured or not per_label:
         return Markup("")
-    worst = sorted((v["precision"], label, v) for label, v in per_label.items())[:WEAKEST]
+    worst = sorted((v["precision"], label) for label, v in per_label.items())[:WEAKEST]
     missed = sorted((v["recall"], label) for label, v in per_label.items())[:WEAKEST]
     lines = [
-        f"<li>Of 100 faces that it calls <b>{escaped(label)}</b>, {100 * p:.0f} are.</li>"
-        for p, label, v in worst
-        if p < DOUBTFUL
+        _weak(tr("Of 100 faces that it calls {label}, {count} are."), label, p) for p, label in worst if p < DOUBTFUL
     ]
     lines += [
-        f"<li>Of 100 faces that are <b>{escaped(label)}</b>, it finds {100 * r:.0f}.</li>"
+        _weak(tr("Of 100 faces that are {label}, it finds {count}."), label, r)
         for r, label in missed
         if r < DOUBTFUL + 0.05
     ]
-    where = f"{escaped(str(measured.get('set', '?')))}, {int(measured.get('images', 0)):,} pictures"
-    note = (
+    where = tr("Measured on {set}, {images} pictures.", set=measured.get("set", "?"), images=f"{_images(measured):,}")
+    note = tr(
         "How often it is right depends on how common an expression is; on other people, light and angles it errs more."
     )
-    return Markup(f"<ul>{''.join(lines)}</ul><p>Measured on {where}. {note}</p>")
+    return Markup(f"<ul>{''.join(lines)}</ul><p>{escaped(f'{where} {note}')}</p>")
+
+
+def _weak(sentence: str, label: str, share: float) -> str:
+    return f"<li>{escaped(sentence).format(label=f'<b>{escaped(tr(label))}</b>', count=f'{100 * share:.0f}')}</li>"
+
+
+def _images(measured: Mapping[str, Any]) -> int:
+    return int(measured.get("images", 0))
 
 
 def percent(e: Estimate) -> Markup:
     """As `83 %`, its interval below."""
     if e.value is None:
         return Markup("-")
-    span = f"<small>{e.low:.0%} to {e.high:.0%}</small>" if e.low is not None and e.high is not None else ""
+    span = _span(f"{e.low:.0%}", f"{e.high:.0%}") if e.low is not None and e.high is not None else ""
     return Markup(f"{e.value:.0%}{span}")
 
 
@@ -106,8 +123,12 @@ def number(e: Estimate) -> Markup:
     """To two decimals, its interval below."""
     if e.value is None:
         return Markup("-")
-    span = f"<small>{_two(e.low)} to {_two(e.high)}</small>" if e.low is not None and e.high is not None else ""
+    span = _span(_two(e.low), _two(e.high)) if e.low is not None and e.high is not None else ""
     return Markup(f"{_two(e.value)}{span}")
+
+
+def _span(low: str, high: str) -> str:
+    return f"<small>{escaped(tr('{low} to {high}', low=low, high=high))}</small>"
 
 
 def _two(value: float) -> str:

@@ -5,7 +5,6 @@ What is drawn needs no script: it prints. Words are HTML beside stretched SVG, s
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from itertools import groupby
 
 import numpy as np
 
-from ..html import Markup, escaped
+from ...language import tr
+from ..html import Markup, as_script, escaped
 from ..storage.session import Marker, Session
 from ..types import Observation
 from ..vision.quality_gate import UNSUITABLE
@@ -93,8 +93,8 @@ def _standing(parts: Sequence[Part], step_s: float) -> list[Part]:
 
 def draw_lanes(t: Timeline) -> Markup:
     """A row a face."""
-    rows = "".join(_lane(t, lane) for lane in t.lanes) or '<div class="lane"><span class="who">no face</span></div>'
-    return Markup(rows)
+    nobody = f'<div class="lane"><span class="who">{escaped(tr("no face"))}</span></div>'
+    return Markup("".join(_lane(t, lane) for lane in t.lanes) or nobody)
 
 
 def _lane(t: Timeline, lane: FaceLane) -> str:
@@ -105,8 +105,9 @@ def _lane(t: Timeline, lane: FaceLane) -> str:
     )
     words = "".join(_word(t, part) for part in lane.parts if 100 * part[1] / t.seconds >= WORD_SHARE)
     whose = f" {escaped(lane.subject)}" if lane.subject else ""
+    face = escaped(tr("face {number}", number=lane.track))
     return (
-        f'<div class="lane"><span class="who">face {lane.track}{whose}</span>'
+        f'<div class="lane"><span class="who">{face}{whose}</span>'
         f'<div class="track" role="img" aria-label="{escaped(_spoken(lane))}">'
         f'<svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>{words}</div></div>'
     )
@@ -117,15 +118,16 @@ def _word(t: Timeline, part: Part) -> str:
     r, g, b = color_of(label)
     ink = "#000" if 0.299 * r + 0.587 * g + 0.114 * b > 130 else "#fff"
     place = f"left:{t.at(start)}%;width:{100 * length / t.seconds:.2f}%;color:{ink}"
-    return f'<i aria-hidden="true" style="{place}">{escaped(label)}</i>'
+    return f'<i aria-hidden="true" style="{place}">{escaped(tr(label))}</i>'
 
 
 def _spoken(lane: FaceLane) -> str:
     seconds: defaultdict[str, float] = defaultdict(float)
     for _, length, label in lane.parts:
         seconds[label] += length
-    told = ", ".join(f"{label} {s:.1f} seconds" for label, s in sorted(seconds.items(), key=lambda kv: -kv[1]))
-    return f"face {lane.track}: {told}"
+    ranked = sorted(seconds.items(), key=lambda kv: -kv[1])
+    told = ", ".join(tr("{label} {seconds} seconds", label=tr(label), seconds=f"{s:.1f}") for label, s in ranked)
+    return f"{tr('face {number}', number=lane.track)}: {told}"
 
 
 def draw_axis(t: Timeline) -> Markup:
@@ -167,10 +169,12 @@ def legend(t: Timeline) -> Markup:
     """A button a label, which shows and hides its curve, and what is no label of the model."""
     shown = {label for lane in t.lanes for _, _, label in lane.parts}
     buttons = "".join(
-        f'<button type="button" aria-pressed="true" data-label="{escaped(x)}">{_dot(x)}{escaped(x)}</button>'
+        f'<button type="button" aria-pressed="true" data-label="{escaped(x)}">{_dot(x)}{escaped(tr(x))}</button>'
         for x in t.labels
     )
-    others = "".join(f"<span>{_dot(label)}{label}</span>" for label in (UNCERTAIN, UNSUITABLE) if label in shown)
+    others = "".join(
+        f"<span>{_dot(label)}{escaped(tr(label))}</span>" for label in (UNCERTAIN, UNSUITABLE) if label in shown
+    )
     return Markup(buttons + others)
 
 
@@ -187,7 +191,7 @@ def marker_rows(t: Timeline) -> Markup:
 def part_rows(t: Timeline) -> Markup:
     """Every stretch of every face as a table's rows: what the lanes show, in words."""
     cells = (
-        (f"{lane.track}", lane.subject, label, f"{start:.1f}", f"{length:.1f}")
+        (f"{lane.track}", lane.subject, tr(label), f"{start:.1f}", f"{length:.1f}")
         for lane in t.lanes
         for start, length, label in lane.parts
     )
@@ -200,16 +204,21 @@ def _row(cells: Sequence[str]) -> str:
 
 def data_of(t: Timeline) -> Markup:
     """What the page's script reads, safe inside of a <script> element."""
+    shown = [*t.labels, UNCERTAIN, UNSUITABLE]
     told: Mapping[str, object] = {
         "start": t.start_s,
         "seconds": t.seconds,
         "labels": list(t.labels),
         "lanes": [
-            {"name": f"face {lane.track}", "parts": [[round(s, 3), round(n, 3), label] for s, n, label in lane.parts]}
+            {
+                "name": tr("face {number}", number=lane.track),
+                "parts": [[round(s, 3), round(n, 3), label] for s, n, label in lane.parts],
+            }
             for lane in t.lanes
         ],
         "times": [round(s, 3) for s in t.times],
         "means": [[round(p, 3) if p == p else None for p in row] for row in t.means],
         "markers": [[round(m.time_s, 3), m.name] for m in t.markers],
+        "names": {label: tr(label) for label in shown},
     }
-    return Markup(json.dumps(told, ensure_ascii=True).replace("<", "\\u003c"))
+    return as_script(told)

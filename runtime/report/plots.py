@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...bundle import writing
 from ...errors import MissingExtra
+from ...language import tr
 from ..storage.session import Session
 from ..storage.session_tables import session_shares
 from ..types import Observation
@@ -53,9 +54,9 @@ def plot_distribution(session: Session, path: Path) -> None:
     shares = session_shares(session).expressions
     figure = figure_class()(figsize=(5.2, 5.2), layout="constrained")
     axes = figure.subplots()
-    axes.set_title("Share of faces by expression" if session.still else "Share of time by expression")
+    axes.set_title(tr("Share of faces by expression") if session.still else tr("Share of time by expression"))
     if shares:
-        names = [f"{label}\n{share:.0%}" if share >= 0.03 else "" for label, share in shares.items()]
+        names = [f"{tr(label)}\n{share:.0%}" if share >= 0.03 else "" for label, share in shares.items()]
         edge = {"edgecolor": "white", "linewidth": 1.5}
         axes.pie(
             list(shares.values()),
@@ -66,7 +67,7 @@ def plot_distribution(session: Session, path: Path) -> None:
             wedgeprops=edge,
         )
     else:
-        axes.text(0.5, 0.5, "no face was seen", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, tr("no face was seen"), ha="center", transform=axes.transAxes)
         axes.set_axis_off()
     _save(figure, path)
 
@@ -103,13 +104,14 @@ def _draw_ribbons(axes: Any, seen: Sequence[Observation], gap_s: float) -> None:
         for start, length, label in segments(by_track[number], gap_s):
             axes.broken_barh([(start, length)], (row - 0.4, 0.8), facecolors=hex_of(label))
     more = len(by_track) - len(shown)
-    axes.set_yticks(range(len(shown)), [f"face {n}" for n in shown])
-    axes.set_title("Expressions over time" + (f" ({more} shorter tracks not drawn)" if more else ""))
+    axes.set_yticks(range(len(shown)), [tr("face {number}", number=n) for n in shown])
+    left = " " + tr("({more} shorter tracks not drawn)", more=more) if more else ""
+    axes.set_title(tr("Expressions over time") + left)
     axes.invert_yaxis()
 
 
 def _draw_curves(axes: Any, seen: Sequence[Observation], labels: Sequence[str], gap_s: float) -> None:
-    axes.set(xlabel="seconds", ylabel="mean probability", ylim=(0, 1))
+    axes.set(xlabel=tr("seconds"), ylabel=tr("mean probability"), ylim=(0, 1))
     axes.grid(alpha=0.25)
     if not seen:
         return
@@ -141,7 +143,7 @@ def curves(seen: Sequence[Observation], gap_s: float) -> tuple[NDArray[np.float6
 def _patch(label: str) -> Any:
     from matplotlib.patches import Patch
 
-    return Patch(color=hex_of(label), label=label)
+    return Patch(color=hex_of(label), label=tr(label))
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ...bundle import write_text
-from ...words import counted
+from ...language import tr, trn
 from ..figures.record import USUAL, FigureOptions, PersonRecord, session_figures, write_figures
-from ..html import Markup, Template, data_uri, escaped
+from ..html import Markup, Template, escaped
 from ..shares import FaceTime, Shares
 from ..storage.session import Session
 from ..storage.session_tables import (
-    pictures,
     session_shares,
     write_csv,
     write_jsonl,
@@ -40,12 +38,10 @@ from .lanes import (
     part_rows,
     timeline_of,
 )
-from .pictures import FOLDER, picture_path
 from .plots import figure_class, plot_distribution, plot_timeline
+from .thumbnails import peak_figures, picture_rows, video_player
 from .video import find_video
 
-MAX_VIDEO_BYTES = 64 << 20
-"""Bytes of video put into the page; a longer one is linked and must lie beside it."""
 PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
     "csv": ("observations.csv", write_csv),
     "windows": ("windows.csv", write_windows),
@@ -59,10 +55,6 @@ PARTS: dict[str, tuple[str, Callable[[Session, Path], None]]] = {
 """What a report is made of beside `html`, which needs the plots, and `figures`: name -> file and what writes it. Only
 pictures have a table of pictures, only what has time has windows, a timeline and figures, only what was marked or
 joined has those."""
-MAX_SHOWN = 100
-"""Annotated pictures put into the page."""
-SHOWN_SIDE = 480
-"""Pixels of their longer side there."""
 
 
 def write_report(
@@ -107,7 +99,7 @@ def render(session: Session, records: Sequence[PersonRecord] = ()) -> str:
     """The page as text; `records` are everybody's figures. Reads video and pictures from the session's folder."""
     facts = session.facts
     shares, still = session_shares(session), session.still
-    timeline = None if still else timeline_of(session)
+    timeline, video = None if still else timeline_of(session), find_video(session.folder)
     weak = weak_lines(facts.get("measured"))
     values: dict[str, str] = {
         "title": str(facts.get("source", "session")),
@@ -115,14 +107,15 @@ def render(session: Session, records: Sequence[PersonRecord] = ()) -> str:
         "weak": weak,
         **_people(records, facts),
         **(_timed(timeline) if timeline else {}),
-        "of": "of the faces" if still else "of the time that a face was in view",
-        "without": f"{shares.without_face:.1%} of the {'pictures' if still else 'time'}",
+        "of": tr("Shares of the faces.") if still else tr("Shares of the time that a face was in view."),
+        "without": _without(f"{shares.without_face:.1%}", still),
         "faces": Markup("".join(_face(face) for face in shares.faces)),
-        "pictures": Markup(_pictures(session)) if still else "",
+        "pictures": picture_rows(session) if still else "",
         "skipped": Markup("".join(f"<li>{escaped(line)}</li>" for line in facts.get("skipped", []))),
-        "bars": Markup(_bars(shares.expressions) or "<span>no face was seen</span>"),
+        "bars": Markup(_bars(shares.expressions) or f"<span>{escaped(tr('no face was seen'))}</span>"),
         "details": Markup(_rows(_about(facts))),
-        "video": _video(find_video(session.folder)),
+        "video": video_player(video),
+        "peaks": peak_figures(records, video, timeline.start_s) if timeline else "",
     }
     there = {
         "still": still,
@@ -133,20 +126,26 @@ def render(session: Session, records: Sequence[PersonRecord] = ()) -> str:
         "norest": bool(values["norest"]),
         "weak": bool(weak),
         "markers": bool(values.get("markers")),
+        "peaks": bool(values["peaks"]),
     }
     return Template.read(__package__, "report.html").fill(values, [part for part, shown in there.items() if shown])
+
+
+def _without(share: str, still: bool) -> str:
+    told = tr("Without a face: {share} of the pictures.") if still else tr("Without a face: {share} of the time.")
+    return told.format(share=share)
 
 
 def _facts(session: Session, shares: Shares) -> str:
     """Who, when, how long, how much of it could be used."""
     facts, still = session.facts, session.still
-    people = f"{shares.people}, at most {shares.at_once} at once"
+    people = tr("{people}, at most {most} at once", people=shares.people, most=shares.at_once)
     told = {
-        "Who": ", ".join(map(str, facts.get("subjects", []))),
-        "Condition": facts.get("condition", ""),
-        "When": _moment(str(facts.get("started", ""))),
-        **(_pictured(facts) if still else {"Length": f"{shares.seconds:.1f} s", "People in view": people}),
-        "Note": facts.get("note", ""),
+        tr("Who"): ", ".join(map(str, facts.get("subjects", []))),
+        tr("Condition"): facts.get("condition", ""),
+        tr("When"): _moment(str(facts.get("started", ""))),
+        **(_pictured(facts) if still else {tr("Length"): f"{shares.seconds:.1f} s", tr("People in view"): people}),
+        tr("Note"): facts.get("note", ""),
     }
     return "".join(f"<dt>{escaped(k)}</dt><dd>{escaped(str(v))}</dd>" for k, v in told.items() if v)
 
@@ -162,9 +161,13 @@ def _people(records: Sequence[PersonRecord], facts: Mapping[str, Any]) -> dict[s
         "five": head_cells(),
         "effects": effect_cells(),
         "meanings": meanings(),
-        "unshown": f"{left} more are in figures.json." if left > 0 else "",
+        "unshown": tr("{left} more are in figures.json.", left=left) if left > 0 else "",
         "resting": resting_rows(records),
-        "from": f", after the {from_s:g} s in which it was learnt" if from_s else "",
+        "changed": tr(
+            "What taking the resting face off changed, after the {seconds} s of learning it.", seconds=f"{from_s:g}"
+        )
+        if from_s
+        else tr("What taking the resting face off changed."),
         "norest": "" if effects else _no_effect(resting),
     }
 
@@ -172,22 +175,24 @@ def _people(records: Sequence[PersonRecord], facts: Mapping[str, Any]) -> dict[s
 def _no_effect(resting: Mapping[str, Any] | None) -> str:
     """Why the resting face's effect is not told."""
     if not resting:
-        return "No resting face was taken off: a face that looks sad or angry at rest is read so."
-    without = "what the face would have been read as without is not known."
-    return f"The resting face ({resting['from']}) was taken off; {without}"
+        return tr("No resting face was taken off: a face that looks sad or angry at rest is read so.")
+    return tr(
+        "The resting face ({name}) was taken off; what the face would have been read as without is not known.",
+        name=resting["from"],
+    )
 
 
 def _timed(t: Timeline) -> dict[str, str]:
     """What stands over time."""
     means = np.nanmean(np.array(t.means, float), axis=0) if t.times else np.zeros(len(t.labels))
-    told = ", ".join(f"{label} {mean:.2f}" for label, mean in zip(t.labels, means, strict=True))
+    told = ", ".join(f"{tr(label)} {mean:.2f}" for label, mean in zip(t.labels, means, strict=True))
     return {
         "lanes": draw_lanes(t),
-        "more": f"{counted(t.left, 'face')} that were shorter in view are not drawn." if t.left else "",
+        "more": tr("{faces} that were shorter in view are not drawn.", faces=trn(t.left, "face")) if t.left else "",
         "lines": draw_markers(t),
         "axis": draw_axis(t),
         "curves": draw_curves(t),
-        "spoken": f"Means over the session: {told}",
+        "spoken": tr("Means over the session: {means}", means=told),
         "legend": legend(t),
         "markers": marker_rows(t),
         "parts": part_rows(t),
@@ -197,16 +202,17 @@ def _timed(t: Timeline) -> dict[str, str]:
 
 def _about(facts: Mapping[str, Any]) -> dict[str, object]:
     """How it was made."""
+    resting = facts.get("resting")
     return {
-        "Source": facts.get("source", ""),
-        "Started": facts.get("started", ""),
-        "Ended": facts.get("ended", "not finished"),
-        "Frames": facts.get("frames", "not finished"),
-        "Model": f"{facts.get('bundle', '')}, {facts.get('artifact', '')}",
-        "Device": facts.get("device", ""),
-        "Detector": facts.get("detector", ""),
-        "Smoothing": facts.get("smoother", ""),
-        **({"Resting face": f"{resting['from']}, taken off"} if (resting := facts.get("resting")) else {}),
+        tr("Source"): facts.get("source", ""),
+        tr("Started"): facts.get("started", ""),
+        tr("Ended"): tr(str(facts.get("ended", "not finished"))),
+        tr("Frames"): facts.get("frames", tr("not finished")),
+        tr("Model"): f"{facts.get('bundle', '')}, {facts.get('artifact', '')}",
+        tr("Device"): facts.get("device", ""),
+        tr("Detector"): facts.get("detector", ""),
+        tr("Smoothing"): facts.get("smoother", ""),
+        **({tr("Resting face"): tr("{name}, taken off", name=resting["from"])} if resting else {}),
     }
 
 
@@ -215,7 +221,8 @@ def _rows(about: Mapping[str, object]) -> str:
 
 
 def _pictured(facts: Mapping[str, Any]) -> dict[str, object]:
-    return {"Pictures": facts.get("frames", "not finished"), "Faces": facts.get("faces", "not finished")}
+    unknown = tr("not finished")
+    return {tr("Pictures"): facts.get("frames", unknown), tr("Faces"): facts.get("faces", unknown)}
 
 
 def _moment(started: str) -> str:
@@ -228,45 +235,13 @@ def _moment(started: str) -> str:
 
 def _bars(expressions: Mapping[str, float]) -> str:
     return "".join(
-        f'<span>{escaped(label)}</span><div aria-hidden="true"><i style="width:{share:.1%};background:{hex_of(label)}">'
-        f"</i></div><span>{share:.1%}</span>"
+        f'<span>{escaped(tr(label))}</span><div aria-hidden="true">'
+        f'<i style="width:{share:.1%};background:{hex_of(label)}"></i></div><span>{share:.1%}</span>'
         for label, share in expressions.items()
     )
 
 
 def _face(face: FaceTime) -> str:
-    shown = ", ".join(f"{escaped(label)} {share:.0%}" for label, share in face.expressions.items())
-    return f"<tr><th>face {face.track}</th><td>{face.seconds:.1f} s</td><td>{shown}</td></tr>"
-
-
-def _pictures(session: Session) -> str:
-    """A row a picture, with the annotated picture where there is one."""
-    rows, left = [], MAX_SHOWN
-    for name, seen in pictures(session):
-        file = picture_path(session.folder / FOLDER, name)
-        image = _small(file) if left and file.is_file() else ""
-        left -= bool(image)
-        shown = ", ".join(f"{o.track} {o.label} {o.confidence:.0%}" for o in seen) or "no face"
-        rows.append(f"<tr><td>{image}</td><th>{escaped(name)}</th><td>{escaped(shown)}</td></tr>")
-    return "".join(rows)
-
-
-def _small(file: Path) -> str:
-    import cv2
-
-    image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        return ""
-    scale = min(1.0, SHOWN_SIDE / max(image.shape[:2]))
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    data = base64.b64encode(cv2.imencode(".jpg", image)[1].tobytes()).decode()
-    return f'<img src="data:image/jpeg;base64,{data}" alt="">'
-
-
-def _video(path: Path | None) -> Markup:
-    if path is None:
-        return Markup("<p>No video was recorded; <code>fer-edge run --video</code> records one.</p>")
-    small = path.stat().st_size <= MAX_VIDEO_BYTES
-    source = data_uri(path, f"video/{path.suffix[1:]}") if small else escaped(path.name)
-    note = "" if small else f"<p>The video is large and stays beside this page as {escaped(path.name)}.</p>"
-    return Markup(f'<video controls preload="metadata" src="{source}"></video>{note}')
+    shown = ", ".join(f"{escaped(tr(label))} {share:.0%}" for label, share in face.expressions.items())
+    name = escaped(tr("face {number}", number=face.track))
+    return f"<tr><th>{name}</th><td>{face.seconds:.1f} s</td><td>{shown}</td></tr>"

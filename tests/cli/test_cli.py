@@ -25,7 +25,8 @@ from fer_edge.runtime.sources.demo import DemoSource
 from fer_edge.runtime.storage.session import open_session
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-HEAVY = ("cv2", "numpy", "onnxruntime", "torch", "timm", "matplotlib", "skimage", "onnx", "albumentations", "tqdm")
+HEAVY = ("cv2", "numpy", "onnxruntime", "torch", "timm", "matplotlib", "skimage", "onnx", "albumentations")
+HEAVY += ("tqdm", "polib")
 
 
 def assert_clear(done: subprocess.CompletedProcess[str], code: int, says: str) -> None:

@@ -17,7 +17,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 LATER = (
     *("urllib.request", "http.client", "ssl", "sqlite3", "email", "importlib.metadata", "zipfile", "tarfile"),
     *("difflib", "random", "tempfile", "subprocess", "multiprocessing", "asyncio"),
-    *("torch", "matplotlib", "onnx", "tqdm", "openvino", "paho", "skimage", "scipy"),
+    *("torch", "matplotlib", "onnx", "tqdm", "polib", "openvino", "paho", "skimage", "scipy"),
     *("fer_edge.runtime.storage.session", "fer_edge.runtime.sources.camera_process", "fer_edge.runtime.sources.live"),
     *("fer_edge.runtime.inference.worker_client", "fer_edge.runtime.kiosk", "fer_edge.runtime.web"),
 )

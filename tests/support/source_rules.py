@@ -18,7 +18,7 @@ HARMLESS = frozenset(
         *("set", "sorted", "sum", "tuple", "zip", "re.compile", "re.escape", "math.log", "math.sqrt", "str.maketrans"),
         *("struct.Struct", "struct.calcsize", "logging.getLogger", "threading.Lock", "shutil.ignore_patterns", "Path"),
         *("TypeVar", "ParamSpec", "NewType", "NamedTuple", "namedtuple", "MappingProxyType", "timedelta", "dataclass"),
-        *("field", "lru_cache", "wraps", "np.array", "np.empty", "np.float32", "np.zeros"),
+        *("ContextVar", "field", "lru_cache", "wraps", "np.array", "np.empty", "np.float32", "np.zeros"),
         *("about", "key"),  # ours: the rules of a key in a TOML file
     ]
 )
