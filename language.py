@@ -26,12 +26,15 @@ _spoken = ContextVar("language", default=ENGLISH)
 def tr(message: str, **values: object) -> str:
     """A message in the language that is spoken, with its `{names}` filled in; itself where the catalogue lacks it."""
     if _spoken.get() != ENGLISH and message:  # the empty one is the catalogue's own head
-        message = _catalogue(_spoken.get()).gettext(message)
+        catalogue, english = _catalogue(_spoken.get()), message
+        message = catalogue.gettext(english)
+        if message == english:  # Python 3.10 does not find there what has a form for several
+            message = catalogue.ngettext(english, english, 1)
     return message.format(**values) if values else message
 
 
 def trn(number: int, noun: str, form: str = "") -> str:
-    """`words.counted` in the language that is spoken: "1 frame", "2,000 cuadros"."""
+    """`words.counted` in the language that is spoken: "1 frame", "2,000 frames", "2,000 cuadros"."""
     many = form or noun + "s"
     if _spoken.get() != ENGLISH:
         return f"{number:,} {_catalogue(_spoken.get()).ngettext(noun, many, number)}"

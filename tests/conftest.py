@@ -18,6 +18,7 @@ from support.exports import exported_once, student_with_tflite
 from support.made_once import CACHE, ROOT, made_once
 
 os.environ["FER_EDGE_OFFLINE"] = "1"  # no test reaches the network by itself
+os.environ["LC_ALL"] = "C.UTF-8"  # messages are English, whoever's machine it is
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TOOLS = {

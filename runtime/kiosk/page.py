@@ -125,6 +125,7 @@ def notice_of(config: KioskConfig) -> Notice:
         place=config.place.name,
         purpose=config.place.purpose,
         title=config.web.title,
+        lang=config.web.lang,
         least_group=config.privacy.least_group,
         keep_days=config.store.keep_days,
         record_days=record.keep_days if record.on else None,

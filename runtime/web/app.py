@@ -17,7 +17,7 @@ from .connections import Connections
 from .events import Events
 from .guard import MAX_BODY, PAGES, UNREADABLE, Guard, address_of, logged_in, text_of
 from .page_values import Filled
-from .pages import ICON, Page, login_page
+from .pages import ICON, NO_TOKEN, TOO_OFTEN, Page
 from .preview import Preview
 from .settings import KioskControl, WebSettings
 from .token_auth import COOKIE, FORM, VALID_S, TokenAuth
@@ -62,11 +62,11 @@ class Answers:
 
     async def home(self, request: web.Request) -> web.Response:
         """The page; `?kiosk=1` is for the kiosk's own screen."""
-        return shown(self.filled.page(kiosk=request.query.get("kiosk") == "1"))
+        return shown(self.filled.page(request.query.get("kiosk") == "1", wish_of(request)))
 
     async def sign(self, request: web.Request) -> web.Response:
         """The notice, to print and put up."""
-        return shown(self.filled.sign(request.host))
+        return shown(self.filled.sign(request.host, wish_of(request)))
 
     async def icon(self, request: web.Request) -> web.Response:
         """The icon beside the title in a browser."""
@@ -85,15 +85,15 @@ class Answers:
     async def login(self, request: web.Request) -> web.Response:
         """The form, and what it sends."""
         if request.method != "POST":
-            return shown(login_page(self.filled.title))
+            return shown(self.filled.login("", wish_of(request)))
         if request.content_type != FORM_KIND:  # others may bring files, which would be written to disk
             raise web.HTTPUnsupportedMediaType(text="send the form")
         token = dict(parse_qsl(await text_of(request))).get("token", "").strip()
         address = address_of(request)
         if self.auth.throttled(address, FORM):
-            return shown(login_page(self.filled.title, "Too many wrong tokens. Wait a minute."), 429)
+            return shown(self.filled.login(TOO_OFTEN, wish_of(request)), 429)
         if self.auth.open or not self.auth.matches(token, address, FORM):
-            return shown(login_page(self.filled.title, "That is not the token."), 403)
+            return shown(self.filled.login(NO_TOKEN, wish_of(request)), 403)
         to = request.query.get("to", "")
         answer = web.HTTPSeeOther(to if to in PAGES else "/")
         # Lax: with Strict, who follows a link to this page from another site is not logged in. Nothing is done by GET.
@@ -209,6 +209,11 @@ def application(
         ]
     )
     return app
+
+
+def wish_of(request: web.Request) -> str:
+    """Which languages a browser wishes."""
+    return request.headers.get("Accept-Language", "")
 
 
 def shown(page: Page, status: int = 200) -> web.Response:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from ..html import Template
-from .pages import Page
+from ...bundle.labels import WORDS
+from ...language import speaking, tr
+from ..html import Template, as_script
+from ..vision.quality_gate import UNSUITABLE
+from ..vision.smoothing import UNCERTAIN
+from .pages import Page, login_page
+from .reader_language import reader_language
 from .settings import KioskControl, Notice, WebSettings, host_of, is_loopback
 
 LONG = 250
@@ -28,25 +33,37 @@ class Filled:
         """Of every page."""
         return self._control.notice().title or self._settings.title
 
-    def page(self, kiosk: bool = False) -> Page:
-        """The live page, with what this kiosk offers; for its own screen larger, and without anything to press."""
+    def page(self, kiosk: bool = False, accepted: str = "") -> Page:
+        """The live page, with what this kiosk offers; for its own screen larger, and without anything to press.
+
+        `accepted` is the header Accept-Language.
+        """
         offers = {*self._control.commands, *(("preview",) if self.preview else ())}
         offers |= {"mark"} if self._control.mark else set()
         parts = {"kiosk"} if kiosk else {"reader", *offers, *(("controls",) if offers else ())}
         parts |= {"logged_in"} if self._settings.token and not kiosk else set()
-        return self._fill(self._page, parts)
+        return self._fill(self._page, parts, accepted)
 
-    def sign(self, host: str) -> Page:
+    def login(self, words: str, accepted: str) -> Page:
+        """The form that asks for the token, and what was wrong."""
+        with speaking(reader_language(self._control.notice().lang, accepted)):
+            return login_page(self.title, words)
+
+    def sign(self, host: str, accepted: str = "") -> Page:
         """The printable sign; `host` is the Host header, told unless it means nothing elsewhere."""
         address = "" if is_loopback(host_of(host)) else host
         parts = {"preview"} if self.preview else set()
-        return self._fill(self._sign, parts | ({"address"} if address else set()), address)
+        return self._fill(self._sign, parts | ({"address"} if address else set()), accepted, address)
 
-    def _fill(self, template: Template, parts: set[str], address: str = "") -> Page:
+    def _fill(self, template: Template, parts: set[str], accepted: str, address: str = "") -> Page:
         notice = self._control.notice()
-        values = {
+        with speaking(reader_language(notice.lang, accepted)):
+            return Page(template.fill(self._values(notice, address), parts | told_parts(notice)))
+
+    def _values(self, notice: Notice, address: str) -> dict[str, str]:
+        return {
             "title": self.title,
-            "notice": notice.text,
+            "notice": tr(notice.text),
             "place": notice.place,
             "purpose": notice.purpose,
             "least": str(notice.least_group),
@@ -56,8 +73,8 @@ class Filled:
             "address": address,
             "cameras": " ".join(self._control.cameras),
             "size": "long" if len(notice.text) > LONG else "short",
+            "names": as_script({label: tr(label) for label in (*WORDS, UNCERTAIN, UNSUITABLE)}),
         }
-        return Page(template.fill(values, parts | told_parts(notice)))
 
 
 def told_parts(notice: Notice) -> set[str]:
@@ -79,4 +96,4 @@ def told_parts(notice: Notice) -> set[str]:
 
 def duration(days: float) -> str:
     """Days in words: 30 days, 1 day, 0.5 days."""
-    return f"{days:g} {'day' if days == 1 else 'days'}"
+    return tr("{days} day", days=f"{days:g}") if days == 1 else tr("{days} days", days=f"{days:g}")

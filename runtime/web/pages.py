@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from html import escape
 
+from ...language import spoken, tr
+
 _BLOCK = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#16191d"/>'
@@ -35,18 +37,21 @@ class Page:
         return f"{STRICTEST}{sources}; connect-src 'self'; img-src 'self'"
 
 
+NO_TOKEN, TOO_OFTEN = "That is not the token.", "Too many wrong tokens. Wait a minute."
+
+
 def login_page(title: str, words: str = "") -> Page:
-    """A form that asks for the token; `words` say what was wrong."""
+    """A form that asks for the token; `words` say what was wrong: NO_TOKEN or TOO_OFTEN."""
     return Page(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="{spoken()}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>:root{color-scheme:light dark}"
         "body{font:1.1rem sans-serif;margin:3rem auto;max-width:22rem;padding:0 1rem}"
         "input,button{font:inherit;width:100%;box-sizing:border-box;margin:.5rem 0;padding:.5rem}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>"
-        + (f'<p role="alert">{escape(words)}</p>' if words else "")
+        + (f'<p role="alert">{escape(tr(words))}</p>' if words else "")
         + '<form method="post"><input name="username" value="fer-edge" autocomplete="username" hidden>'
-        '<label for="token">Token</label>'
+        f'<label for="token">{escape(tr("Token"))}</label>'
         '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
-        "<button>Log in</button></form></main></body></html>"
+        f"<button>{escape(tr('Log in'))}</button></form></main></body></html>"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...errors import UsageError
 from ...toml_schema import DERIVED, key
 from ...words import counted
+from .reader_language import checked_language
 
 MIN_TOKEN = 16
 """Characters; a shorter token can be guessed by trying."""
@@ -34,6 +35,9 @@ class WebSettings:
     port: int = key(8080, "its port; 0: no page", high=65535)
     token_file: Path | None = key(None, "its first line is the token to log in with", secret_file=True)
     title: str = key("fer-edge", "of the page", low=1, high=100, reload=True)
+    lang: str = key(
+        "", "of page and sign, such as es or en; empty: what the browser wishes", convert=checked_language, reload=True
+    )
     token: str = field(default="", repr=False, metadata=DERIVED)
     names: tuple[str, ...] = field(default=(), metadata=DERIVED)
 
@@ -61,6 +65,7 @@ class Notice:
         text: that a camera and a computer are at work; Art. 50(3) of the EU AI Act asks for it.
         place, purpose: where the kiosk stands, and what its figures are used for; empty: not told.
         title: of the pages; empty: that of the settings.
+        lang: of the pages; empty: what the browser wishes.
         least_group: with fewer faces, nothing about them is told.
         keep_days: how long observations are kept; 0: at any age.
         record_days: how long a recorded session is kept, 0: at any age; None: none can be recorded.
@@ -73,6 +78,7 @@ class Notice:
     place: str = ""
     purpose: str = ""
     title: str = ""
+    lang: str = ""
     least_group: int = 3
     keep_days: float = 30.0
     record_days: float | None = None
