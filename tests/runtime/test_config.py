@@ -352,7 +352,7 @@ def test_each_key_is_taken_or_needs_a_restart(entry: Entry, write: Callable[[str
     if entry.hint in (int, float):
         other = entry.key.low if entry.default != entry.key.low else entry.key.low + 1
     other = next((c for c in entry.key.choices if c != entry.default), other)
-    other = {"pause_button": "gpiochip0:17", "url": "https://hooks.example/x"}.get(entry.name, other)
+    other = {"pause_button": "gpiochip0:17", "url": "https://hooks.example/x", "lang": "es"}.get(entry.name, other)
     old, new = KioskConfig(), read_config(write(place=""), {}, [f"{entry.full}={toml_text(other)}"]).config
     assert new is not None
     now, later = reloadable(old, new)
