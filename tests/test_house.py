@@ -261,6 +261,7 @@ def test_wheel_holds_the_product_and_no_tests(wheel: Path) -> None:
     assert wheel.stat().st_size <= 50e6  # the three models and their int8 graphs are 47 MB of it
     names = zipfile.ZipFile(wheel).namelist()
     assert not [n for n in names if "tests" in n or n.endswith(".db") or "build/" in n]
+    assert "fer_edge/locale/es.po" in names
     rooms = {path.parent for path in ROOT.glob("*/__init__.py")} - {ROOT / "tests"}
     files = [path for room in rooms for path in room.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     lacking = {str(path.relative_to(ROOT)) for path in [*files, ROOT / "py.typed"]} - {

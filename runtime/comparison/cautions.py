@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ...language import tr, trn
 from .contrasts import GROUPS, TREND, Contrast
@@ -52,34 +52,34 @@ def _too_few(contrasts: Sequence[Contrast]) -> list[str]:
     for kind in dict.fromkeys(c.kind for c in contrasts):
         mine = [c for c in contrasts if c.kind == kind]
         what = tr("sessions") if kind == TREND else tr("subjects")
-        without = [c for c in mine if c.least_p > 0.05]
-        if without:
-            most = max(c.n_a + c.n_b if kind == GROUPS else c.n_a for c in without)
-            least_p = min(c.least_p for c in without)
-            said.append(
-                tr(
-                    "{kind}: {count} of {all} have neither p nor interval: of {most} {what} or fewer no p could be "
-                    "below 0.05, whatever they show (at best {least_p})",
-                    kind=tr(kind),
-                    count=len(without),
-                    all=len(mine),
-                    most=most,
-                    what=what,
-                    least_p=f"{least_p:.2g}",
-                )
-            )
-        tested = [c for c in mine if c.p is not None]
-        if tested and min(c.least_p for c in tested) * len(tested) > 0.05:
-            said.append(
-                tr(
-                    "{kind}: after the correction for {tests} tests none of them can be below 0.05, whatever the "
-                    "{what} show: have more {what}, or choose fewer figures before you look (--figures)",
-                    kind=tr(kind),
-                    tests=len(tested),
-                    what=what,
-                )
-            )
+        said += [*_without_p(kind, what, mine), *_none_can_be(kind, what, [c for c in mine if c.p is not None])]
     return said
+
+
+def _without_p(kind: str, what: str, mine: Sequence[Contrast]) -> Iterator[str]:
+    without = [c for c in mine if c.least_p > 0.05]
+    if without:
+        yield tr(
+            "{kind}: {count} of {all} have neither p nor interval: of {most} {what} or fewer no p could be below 0.05, "
+            "whatever they show (at best {least_p})",
+            kind=tr(kind),
+            count=len(without),
+            all=len(mine),
+            most=max(c.n_a + c.n_b if kind == GROUPS else c.n_a for c in without),
+            what=what,
+            least_p=f"{min(c.least_p for c in without):.2g}",
+        )
+
+
+def _none_can_be(kind: str, what: str, tested: Sequence[Contrast]) -> Iterator[str]:
+    if tested and min(c.least_p for c in tested) * len(tested) > 0.05:
+        yield tr(
+            "{kind}: after the correction for {tests} tests none of them can be below 0.05, whatever the {what} show: "
+            "have more {what}, or choose fewer figures before you look (--figures)",
+            kind=tr(kind),
+            tests=len(tested),
+            what=what,
+        )
 
 
 def _unordered(sessions: Sequence[SubjectSession]) -> list[str]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import DeviceFailed, InputError, UsageError
+from ...language import ENGLISH, speaking
 from ..config import KioskConfig
 from ..keeping.places import has_pictures, places_of
 from ..masking import first_line
@@ -84,7 +85,7 @@ def open_page(
         cameras={
             name: CameraControl(
                 Timeline(now.store.folder, lambda: config().privacy.least_group, camera=name).columns,
-                frame.jpeg if now.privacy.preview else None,
+                partial(live_picture, config, frame) if now.privacy.preview else None,
             )
             for name, frame in latest.items()
         },
@@ -99,6 +100,12 @@ def open_page(
         f", log in with the token in {now.web.token_file}" if settings.token else ", for this machine alone",
     )
     return server
+
+
+def live_picture(config: Callable[[], KioskConfig], frame: LatestFrame) -> bytes | None:
+    """The newest frame as JPEG, its labels in the page's language; English where each browser has its own."""
+    with speaking(config().web.lang or ENGLISH):
+        return frame.jpeg()
 
 
 def addresses(listen: str, port: int) -> list[str]:

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
 from fer_edge.errors import DeviceNotFound, MissingExtra
-from fer_edge.runtime.config.sections import Record
+from fer_edge.language import speaking
+from fer_edge.runtime.config.sections import KioskConfig, Record
 from fer_edge.runtime.kiosk.commands import Requests
 from fer_edge.runtime.kiosk.logs import start_log, stop_log
-from fer_edge.runtime.kiosk.page import LatestFrame
+from fer_edge.runtime.kiosk.page import LatestFrame, live_picture
 from fer_edge.runtime.kiosk.pause import PauseButton, PauseMark
 from fer_edge.runtime.kiosk.recorder import Recorder
 from fer_edge.runtime.report import encoders
@@ -28,6 +29,7 @@ from fer_edge.runtime.report.encoder_process import EncoderProcess
 from fer_edge.runtime.report.video import VideoSink, find_video
 from fer_edge.runtime.storage.session import open_session
 from fer_edge.runtime.types import Frame, Observation
+from fer_edge.runtime.web.settings import WebSettings
 from support.children import FAKES
 from support.waiting import until
 
@@ -78,6 +80,17 @@ def test_boxes_stay_between_two_inferences_and_not_longer() -> None:
         picture = cv2.imdecode(np.frombuffer(latest.jpeg() or b"", np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
         assert bool(picture.max() > 60) is there  # the frame itself is black
+
+
+def test_the_labels_of_the_live_picture_speak_the_pages_language() -> None:
+    latest = LatestFrame()
+    latest.write(*observed(0))
+    english = live_picture(KioskConfig, latest)
+    spanish = live_picture(lambda: KioskConfig(web=WebSettings(lang="es")), latest)
+    assert english == latest.jpeg()
+    assert spanish != english
+    with speaking("es"):
+        assert spanish == latest.jpeg()
 
 
 @pytest.mark.parametrize("encoder", ["PyAvEncoder", "OpenCvEncoder"])
