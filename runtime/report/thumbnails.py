@@ -59,8 +59,12 @@ def _frames_at(video: Path, times: Sequence[float]) -> list[Image | None]:
 
     film = cv2.VideoCapture(str(video))
     found: list[Image | None] = []
+    seconds = film.get(cv2.CAP_PROP_FRAME_COUNT) / max(film.get(cv2.CAP_PROP_FPS), 1e-6)
     try:
         for time_s in times:
+            if time_s >= seconds:  # it was broken off, and would give its last picture
+                found.append(None)
+                continue
             film.set(cv2.CAP_PROP_POS_MSEC, 1000 * max(time_s, 0.0))
             good, image = film.read()
             found.append(np.asarray(image, np.uint8) if good else None)

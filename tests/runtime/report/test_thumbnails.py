@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 from fer_edge.bundle import LABELS
+from fer_edge.runtime.figures.record import session_figures
 from fer_edge.runtime.report import video
 from fer_edge.runtime.report.encoders import Encoder, OpenCvEncoder, PyAvEncoder
 from fer_edge.runtime.report.pictures import PictureSink
+from fer_edge.runtime.report.report import render
 from fer_edge.runtime.report.thumbnails import MAX_PEAKS, PEAK_SIDE
 from fer_edge.runtime.report.video import VideoSink
-from fer_edge.runtime.storage.session import StoreSink
+from fer_edge.runtime.storage.session import StoreSink, open_session
 from fer_edge.runtime.types import Frame, Observation
 from support.front_door import run_verb
 from support.planted import FPS, observation, row
@@ -47,8 +49,8 @@ def seen_at(index: int) -> Observation:
     return replace(one, probabilities=rest)
 
 
-def record(folder: Path, encoder: type[Encoder] | None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Eight seconds, with a video where there is an encoder."""
+def record(folder: Path, encoder: type[Encoder] | None, monkeypatch: pytest.MonkeyPatch, until_s: float = 8.0) -> Path:
+    """Eight seconds, with a video of the first of them where there is an encoder."""
     sink = StoreSink(folder, {"labels": list(LABELS), "source": "planted", "resting": None})
     film = None
     if encoder:
@@ -57,7 +59,7 @@ def record(folder: Path, encoder: type[Encoder] | None, monkeypatch: pytest.Monk
     for i in range(8 * FPS):
         frame = Frame(i, i / FPS, np.full((*SIZE, 3), grey_at(i / FPS), np.uint8))
         sink.write(frame, [seen_at(i)])
-        if film:
+        if film and i / FPS < until_s:
             film.write(frame, [])
     sink.note({"frames": 8 * FPS, "ended": "source ended"})
     sink.close()
@@ -104,6 +106,17 @@ def test_a_video_that_cannot_be_read_leaves_its_pictures_out(
     code, said = run_verb(capsys, "report", folder)
     assert code == 0, said
     assert "<figure>" not in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("encoder", [PyAvEncoder, OpenCvEncoder])
+def test_what_a_video_does_not_have_is_not_shown(
+    encoder: type[Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if encoder is PyAvEncoder:
+        pytest.importorskip("av", reason="needs the video extra")
+    session = open_session(record(tmp_path / "s", encoder, monkeypatch, until_s=4.0))
+    shown = FIGURE.findall(render(session, session_figures(session)))
+    assert [alt.split()[2] for _, alt, _ in shown] == ["neutral", "happy"]
 
 
 def test_of_a_crowd_few_pictures_are_shown(
