@@ -17,7 +17,7 @@ from .status import OFFLINE, UNSEEN, WORST_FIRST, KioskStatus
 
 TIMEOUT_S = 20.0
 NOW = '{{__name__=~"up|fer_edge_(health|kiosk_info|temperature_celsius|disk_used_ratio|paused)",job={job}}}'
-LAST = "max by (kiosk) (max_over_time(fer_edge_time_seconds{{job={job}}}[1d]))"
+LAST = "max by (kiosk) (last_over_time(fer_edge_time_seconds{{job={job}}}[1d]))"
 Sample = tuple[Mapping[str, str], float]
 """Labels, value."""
 

@@ -55,8 +55,10 @@ def running(words: list[str], ready: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def prometheus(folder: Path, targets: str, token: str, alertmanager: int = 9) -> Iterator[str]:
-    """Prometheus' address; it scrapes every SCRAPE_S, waits as long for an answer, and judges alerts without a wait.
+def prometheus(
+    folder: Path, targets: str, token: str, alertmanager: int = 9, scrape_s: int = SCRAPE_S
+) -> Iterator[str]:
+    """Prometheus' address; it scrapes every `scrape_s`, waits as long for an answer, and judges alerts without a wait.
 
     Args:
         targets: the file of targets.
@@ -67,7 +69,7 @@ def prometheus(folder: Path, targets: str, token: str, alertmanager: int = 9) ->
     (folder / "targets" / "fleet.json").write_text(targets)
     (folder / "scrape-token").write_text(token + "\n")
     lines = (
-        (FLEET / "prometheus.yml").read_text().replace(": 30s", f": {SCRAPE_S}s").replace(":9093", f":{alertmanager}")
+        (FLEET / "prometheus.yml").read_text().replace(": 30s", f": {scrape_s}s").replace(":9093", f":{alertmanager}")
     )
     (folder / "prometheus.yml").write_text(lines)
     rules = (FLEET / "rules.yml").read_text()
