@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..devices.update.push import SSH
 from ..errors import InputError, UsageError
 from ..runtime.mqtt.settings import MqttSettings, topic_of
 from ..toml_schema import DERIVED, Fault, NotToml, build, key, read_toml
@@ -46,7 +47,7 @@ class PrometheusAccess:
 class SshAccess:
     """The command that reaches a kiosk, before its host."""
 
-    command: tuple[str, ...] = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
+    command: tuple[str, ...] = SSH
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ FIRST_INVENTORY = """\
 
 # How kiosks are reached; the host comes behind it.
 #[ssh]
-#command = ["ssh", "-o", "BatchMode=yes"]
+#command = ["ssh", "-oBatchMode=yes", "-oServerAliveInterval=15"]
 
 [[kiosk]]
 name = "foyer"

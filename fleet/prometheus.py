@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import DeviceFailed, DeviceNotFound
+from ..words import printable
 from .inventory import FleetKiosk, PrometheusAccess
-from .status import OFFLINE, UNSEEN, WORST_FIRST, KioskStatus
+from .status import OFFLINE, UNSEEN, WORST_FIRST, KioskStatus, number
 
 TIMEOUT_S = 20.0
 NOW = '{{__name__=~"up|fer_edge_(health|kiosk_info|temperature_celsius|disk_used_ratio|paused)",job={job}}}'
@@ -28,9 +29,10 @@ def scraped(access: PrometheusAccess, kiosks: Sequence[FleetKiosk]) -> list[Kios
     found: dict[str, list[Sample]] = defaultdict(list)
     for labels, value in query(access, NOW.format(job=job)):
         found[labels.get("kiosk", "")].append((labels, value))
-    last = {labels.get("kiosk", ""): value for labels, value in query(access, LAST.format(job=job))}
+    last = {labels.get("kiosk", ""): number(value) for labels, value in query(access, LAST.format(job=job))}
     now = time.time()
-    return [_row(k.name, found[k.name], round(now - last[k.name], 1) if k.name in last else None) for k in kiosks]
+    seen = {name: round(now - at_s, 1) for name, at_s in last.items() if at_s is not None}
+    return [_row(k.name, found[k.name], seen.get(k.name)) for k in kiosks]
 
 
 def query(access: PrometheusAccess, expression: str) -> list[Sample]:
@@ -64,8 +66,8 @@ def _row(name: str, samples: Sequence[Sample], seen_s: float | None) -> KioskSta
         name,
         OFFLINE if 0.0 in up else worst,
         "",
-        info.get("version", ""),
-        info.get("model", ""),
+        printable(info.get("version", "")),
+        printable(info.get("model", "")),
         seen_s,
         _first(by["fer_edge_temperature_celsius"]),
         _first(by["fer_edge_disk_used_ratio"]),
@@ -74,4 +76,4 @@ def _row(name: str, samples: Sequence[Sample], seen_s: float | None) -> KioskSta
 
 
 def _first(samples: Sequence[Sample]) -> float | None:
-    return samples[0][1] if samples else None
+    return number(samples[0][1]) if samples else None

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..words import printable
+
 WELL = "ok"
 OFFLINE, UNSEEN, UNREADABLE = "offline", "never seen", "unreadable"
 """Words beside the kiosk's own conditions: its last will spoke, nothing of it is there, it says what is no snapshot."""
 WORST_FIRST = ("failed", "starting", "degraded", WELL)
+NOT_READ = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What may become of any bytes that a kiosk, or who has its key, calls its state: no one may cost the others their row."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +58,29 @@ def status_of(name: str, states: Mapping[str, bytes], words: Sequence[str], now_
         return KioskStatus(name, OFFLINE if "offline" in words else UNSEEN)
     try:
         told = [_checked(json.loads(text)) for text in states.values()]
-    except (ValueError, KeyError, TypeError) as error:
-        return KioskStatus(name, UNREADABLE, f"its state is no snapshot: {type(error).__name__}: {error}"[:200])
+        last = max(datetime.fromisoformat(t["time"]).timestamp() for t in told)
+    except NOT_READ as error:
+        reason = printable(f"its state is no snapshot: {type(error).__name__}: {error}")
+        return KioskStatus(name, UNREADABLE, reason)
     worst = min(told, key=lambda t: _rank(t["health"]["condition"]))
     now = time.time() if now_s is None else now_s
-    seen_s = now - max(datetime.fromisoformat(t["time"]).timestamp() for t in told)
     gone = "offline" in words
     machine: Mapping[str, Any] = worst.get("machine") or {}
     return KioskStatus(
         name,
         OFFLINE if gone else str(worst["health"]["condition"]),
-        "" if gone else str(worst["health"].get("reason", "")),
-        str(machine.get("version") or ""),
-        str(machine.get("model") or ""),
-        round(seen_s, 1),
-        _number(machine.get("temperature_c")),
-        _number(machine.get("disk_used")),
+        "" if gone else printable(worst["health"].get("reason", "")),
+        printable(machine.get("version") or ""),
+        printable(machine.get("model") or ""),
+        round(now - last, 1),
+        number(machine.get("temperature_c")),
+        number(machine.get("disk_used")),
         bool(worst["paused"]),
     )
 
 
 def _checked(told: Any) -> Mapping[str, Any]:
-    """A snapshot, as far as it is read here; raises ValueError, KeyError, TypeError."""
+    """A snapshot, as far as it is read here; raises one of NOT_READ."""
     if told["health"]["condition"] not in WORST_FIRST or not isinstance(told["paused"], bool):
         raise ValueError("a condition that no kiosk has")
     if datetime.fromisoformat(told["time"]).tzinfo is None:
@@ -89,5 +94,8 @@ def _rank(condition: str) -> int:
     return WORST_FIRST.index(condition)
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def number(value: Any) -> float | None:
+    """A figure that a kiosk tells, if it is one that may be true: NaN is none, nor what fills a line of digits."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e12 < value < 1e12:
+        return None
+    return float(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...bundle import open_bundle
 from ...errors import DeviceFailed, DeviceNotFound, GateFailed, UsageError
+from ...words import printable
 from .brought import kind_of
 from .new_release import check_payload
 from .pack import ENDING, pack, unpacked
@@ -21,6 +22,8 @@ NO_SHELL = 255
 """ssh's own exit code, when it did not get so far as to run anything."""
 MARK = "fer-edge-push:"
 """Said there before anything that is asked for: a shell may greet first."""
+SSH = ("ssh", "-oBatchMode=yes", "-oConnectTimeout=20", "-oServerAliveInterval=15", "-oServerAliveCountMax=4")
+"""A kiosk whose power fails meanwhile is given up after a minute; without that, never."""
 SUDO = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; $s '
 
 
@@ -28,7 +31,7 @@ def push(
     host: str,
     brought: Path,
     options: Sequence[str] = (),
-    ssh: Sequence[str] = ("ssh", "-o", "BatchMode=yes"),
+    ssh: Sequence[str] = SSH,
     on_message: Callable[[str], None] = lambda words: None,
     key: Path | None = None,
     password: Callable[[], str] | None = None,
@@ -114,7 +117,7 @@ def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> N
                 archive.add(file, file.name)
     except BrokenPipeError:
         pass  # why is in what it says
-    said = process.stderr.read().decode(errors="replace").strip()
+    said = printable(process.stderr.read().decode(errors="replace").strip())
     process.stderr.close()
     if process.wait():
         raise DeviceFailed(
@@ -125,17 +128,17 @@ def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> N
 def over_ssh(host: str, command: str, ssh: Sequence[str]) -> str:
     """Run a shell's command there; what it said. Raises DeviceNotFound: no ssh, or no way; GateFailed, DeviceFailed."""
     try:
-        done = subprocess.run([*ssh, host, f"echo {MARK}; {command}"], capture_output=True, text=True, check=False)
+        done = subprocess.run([*ssh, host, f"echo {MARK}; {command}"], capture_output=True, errors="replace", check=False)
     except FileNotFoundError:
         raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
-    said = done.stdout.rpartition(f"{MARK}\n")[2]
+    said = "\n".join(printable(line, 2000) for line in done.stdout.rpartition(f"{MARK}\n")[2].splitlines())
     if done.returncode == NO_SHELL:
-        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        why = printable((done.stderr.strip().splitlines() or ["no reason given"])[-1])
         cause = "it is off, in another network, or does not know your key"
         raise DeviceNotFound(f"there is no way to {host}: {why}", cause=cause, hint=f"ssh {host} true")
     if done.returncode:
         kind = GateFailed if done.returncode == GateFailed.exit_code else DeviceFailed
-        message, cause = _wrong((said.strip() or done.stderr.strip()).splitlines())
+        message, cause = _wrong((said.strip() or printable(done.stderr.strip(), 2000)).splitlines())
         raise kind(f"{host}: {message}", cause=cause, hint=f"ssh {host} journalctl -u fer-edge -n 50")
     return said
 

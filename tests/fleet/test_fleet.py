@@ -116,7 +116,10 @@ def test_some_or_all_are_paused_and_say_so(
     ["", "{", "[]", "null", "{}", '{"health": 1}', '{"health": {"condition": "fine"}, "time": "x", "paused": false}',
      '{"health": {"condition": "ok"}, "time": "2026-01-01T00:00:00", "paused": false}',
      '{"health": {"condition": "ok"}, "time": "2026-01-01T00:00:00+00:00", "paused": 1}',
-     '{"health": {"condition": "ok"}, "time": "2026-01-01T00:00:00+00:00", "paused": false, "machine": []}'],
+     '{"health": {"condition": "ok"}, "time": "2026-01-01T00:00:00+00:00", "paused": false, "machine": []}',
+     '{"health": {"condition": "ok"}, "time": "0001-01-01T00:00:00+23:59", "paused": false}',
+     "9" * 9000, "[" * 60000],
+    ids=range(13),
 )  # fmt: skip
 def test_a_kiosk_that_answers_wrongly_is_named(broker: Broker, fleet: Fleet, answer: str) -> None:
     with closing(Listener(broker, "none")) as other:
@@ -126,6 +129,26 @@ def test_a_kiosk_that_answers_wrongly_is_named(broker: Broker, fleet: Fleet, ans
     assert code == 0
     assert rows(said)["foyer"]["health"] == "unreadable"
     assert rows(said)["foyer"]["reason"].startswith("its state is no snapshot")
+
+
+def test_what_a_kiosk_says_moves_no_cursor_and_is_a_figure(broker: Broker, fleet: Fleet) -> None:
+    """Whoever has a kiosk's key may write any words into its row, and into no other."""
+    said = {
+        "health": {"condition": "degraded", "reason": "\x1b[2Jall\nhall  ok\ud800" + "x" * 9000},
+        "machine": {"version": "\x1b]0;title\x07", "model": ["\r"], "temperature_c": float("nan"), "disk_used": 1e99},
+        "time": "2026-01-01T00:00:00+00:00",
+        "paused": False,
+    }
+    with closing(Listener(broker, "none")) as other:
+        other.client.publish("foyer/state", json.dumps(said), qos=1, retain=True).wait_for_publish(60)
+        other.client.publish("foyer/status", "online", qos=1, retain=True).wait_for_publish(60)
+    code, text = fleet("status", "foyer")
+    assert code == 0
+    assert all(c.isprintable() for line in text.splitlines() for c in line)
+    assert len(text.splitlines()) == 4  # head, row, reason, sum
+    assert len(text) < 1000
+    row = rows(fleet("status", "foyer", "--json")[1])["foyer"]
+    assert (row["temperature_c"], row["disk_used"]) == (None, None)
 
 
 ONE = '[[kiosk]]\nname = "a"\n'

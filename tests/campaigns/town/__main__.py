@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 from .load import measure, report
-from .rounds import Outcome, broker_restart, clocks, half_without_power, privacy
+from .rounds import Outcome, broker_restart, clocks, half_without_power, privacy, tried
 from .town import town
 from .updates import bad_updates
 
@@ -33,11 +33,13 @@ def main() -> int:
         print(report([measure(int(count), args.seconds) for count in args.load.split(",")]))
         return 0
     outcomes, begun = [], monotonic()
-    with tempfile.TemporaryDirectory(prefix="town-") as name, town(Path(name), args.kiosks) as (made, listener):
+    with tempfile.TemporaryDirectory(prefix="town-") as name, town(
+        Path(name), args.kiosks, scrape_s=5 if args.kiosks < 50 else 15
+    ) as (made, listener):
         print(f"{args.kiosks} kiosks in {len(made.all_processes())} processes, {monotonic() - begun:.0f} s", flush=True)
         for step in ROUNDS:
             if not args.only or any(part in step.__name__ for part in args.only):
-                outcomes.append(step(made, listener))
+                outcomes.append(tried(step, made, listener))
                 say(outcomes[-1])
     print(f"{sum(not o.wrong for o in outcomes)} of {len(outcomes)} rounds passed, {monotonic() - begun:.0f} s")
     return int(any(o.wrong for o in outcomes))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from support.centre import FLEET
-from support.kiosks import PLACE, free_port
+from support.kiosks import PLACE
 from support.source_rules import ROOT
 
 from .visitors import LEAST
@@ -61,6 +64,15 @@ def at_another_time(file: Path) -> dict[str, str]:
     }
 
 
+def lasting_port() -> int:
+    """One that is free, below those which the kernel gives to connections: kiosks come back to theirs after a cut."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def make_keys(folder: Path, names: Sequence[str]) -> None:
     """An authority and a key each by the fleet's own script, as of yesterday: a clock that is behind trusts them."""
     folder.mkdir()
@@ -73,7 +85,7 @@ def make_keys(folder: Path, names: Sequence[str]) -> None:
 
 def make_kiosk(folder: Path, number: int, broker: int, interval_s: float, least: int = LEAST) -> Kiosk:
     """Its folder with its configuration, and the two scripts that an update needs."""
-    kiosk = Kiosk(f"k{number}", number, folder / f"k{number}", free_port())
+    kiosk = Kiosk(f"k{number}", number, folder / f"k{number}", lasting_port())
     kiosk.folder.mkdir()
     text = CONFIG.format(
         place=PLACE, folder=kiosk.folder, port=kiosk.port, broker=broker, keys=folder / "keys", name=kiosk.name,
