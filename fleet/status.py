@@ -15,8 +15,8 @@ WELL = "ok"
 OFFLINE, UNSEEN, UNREADABLE = "offline", "never seen", "unreadable"
 """Words beside the kiosk's own conditions: its last will spoke, nothing of it is there, it says what is no snapshot."""
 WORST_FIRST = ("failed", "starting", "degraded", WELL)
-NOT_READ = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
-"""What may become of any bytes that a kiosk, or who has its key, calls its state: no one may cost the others their row."""
+NOT_READ = (ValueError, KeyError, TypeError, RecursionError)
+"""What may become of bytes that a kiosk, or who has its key, calls its state: none costs the others their row."""
 
 
 @dataclass(frozen=True)

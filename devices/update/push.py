@@ -128,7 +128,9 @@ def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> N
 def over_ssh(host: str, command: str, ssh: Sequence[str]) -> str:
     """Run a shell's command there; what it said. Raises DeviceNotFound: no ssh, or no way; GateFailed, DeviceFailed."""
     try:
-        done = subprocess.run([*ssh, host, f"echo {MARK}; {command}"], capture_output=True, errors="replace", check=False)
+        done = subprocess.run(
+            [*ssh, host, f"echo {MARK}; {command}"], capture_output=True, errors="replace", check=False
+        )
     except FileNotFoundError:
         raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
     said = "\n".join(printable(line, 2000) for line in done.stdout.rpartition(f"{MARK}\n")[2].splitlines())

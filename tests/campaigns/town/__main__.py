@@ -33,9 +33,10 @@ def main() -> int:
         print(report([measure(int(count), args.seconds) for count in args.load.split(",")]))
         return 0
     outcomes, begun = [], monotonic()
-    with tempfile.TemporaryDirectory(prefix="town-") as name, town(
-        Path(name), args.kiosks, scrape_s=5 if args.kiosks < 50 else 15
-    ) as (made, listener):
+    with (
+        tempfile.TemporaryDirectory(prefix="town-") as name,
+        town(Path(name), args.kiosks, scrape_s=5 if args.kiosks < 50 else 15) as (made, listener),
+    ):
         print(f"{args.kiosks} kiosks in {len(made.all_processes())} processes, {monotonic() - begun:.0f} s", flush=True)
         for step in ROUNDS:
             if not args.only or any(part in step.__name__ for part in args.only):

@@ -1,4 +1,4 @@
-"""What the centre needs a kiosk: processor time, memory, bytes and series at some sizes of a town, and a line through."""
+"""What the centre needs a kiosk: processor time, memory, bytes and series at some sizes, and a line through them."""
 
 from __future__ import annotations
 

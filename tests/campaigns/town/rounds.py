@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from support.brokers import Listener
@@ -17,6 +18,14 @@ from .town import Town
 
 AWAY_S, SKEW_S = 12.0, 3600
 Told = wire.Told
+TELLS_OF_FEW = (
+    "min_over_time(fer_edge_faces[1h]) < 5",
+    'max_over_time(fer_edge_expression_share{label="fear"}[1h]) > 0',
+    'fer_edge_expressions_total{label="fear"} > 0',
+    'fer_edge_expressions_total{label="neutral"} != on(kiosk) 2 * fer_edge_expressions_total{label="surprise"} '
+    '+ on(kiosk) fer_edge_expressions_total{label="happy"}',
+)
+"""Of Prometheus; the last: moments without the returning one were counted."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,7 @@ def set_clock(town: Town, name: str, words: str) -> None:
 def _back(told: Sequence[dict[str, str]]) -> int:
     """How often a kiosk's snapshots say an earlier time than the one before."""
     times = [t["time"] for t in told]
-    return sum(later < earlier for earlier, later in zip(times, times[1:], strict=False))
+    return sum(later < earlier for earlier, later in pairwise(times))
 
 
 def privacy(town: Town, listener: Listener) -> Outcome:
@@ -160,8 +169,7 @@ def privacy(town: Town, listener: Listener) -> Outcome:
     wrong = wire.leaks(heard)
     told = [t for texts in wire.snapshots(heard).values() for t in texts]
     grouped = sum(t["faces"] is not None for t in told)
-    for query in ("min_over_time(fer_edge_faces[1h]) < 5", 'max_over_time(fer_edge_expression_share{label="fear"}[1h]) > 0',
-                  'fer_edge_expressions_total{label="fear"} > 0'):  # fmt: skip
+    for query in TELLS_OF_FEW:
         wrong += [f"{query}: {row['metric']['kiosk']}" for row in answered(town.prometheus, query)]
     if not grouped or grouped == len(told):
         wrong.append("there was no group, or always one, so that nothing was tried")
