@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,13 +128,14 @@ def _beside(broker: BrokerAccess, path: Path) -> BrokerAccess:
 
 def _conflicts(kiosks: Sequence[FleetKiosk]) -> Iterator[str]:
     """What would make two kiosks one: a name twice, a group of a kiosk's name, a topic that is or holds another's."""
-    names = [kiosk.name for kiosk in kiosks]
+    names = Counter(kiosk.name for kiosk in kiosks)
+    owner: dict[str, str] = {}
     if not kiosks:
         yield "it has no [[kiosk]]"
-    for number, kiosk in enumerate(kiosks):
+    for kiosk in kiosks:
         if not kiosk.name:
             yield "a [[kiosk]] has no name"
-        if kiosk.name in names[:number]:
+        if names[kiosk.name] > 1:
             yield f"{kiosk.name} is the name of two kiosks"
         for group in kiosk.groups:
             if group in names:
@@ -142,9 +144,12 @@ def _conflicts(kiosks: Sequence[FleetKiosk]) -> Iterator[str]:
             topic_of(kiosk.where)
         except ValueError as error:
             yield f"the topic of {kiosk.name} {error}"
-        for other in kiosks[:number]:
-            if f"{kiosk.where}/".startswith(f"{other.where}/") or f"{other.where}/".startswith(f"{kiosk.where}/"):
-                yield f"{kiosk.name} and {other.name} share the topic {min(kiosk.where, other.where, key=len)}"
+    for kiosk in sorted(kiosks, key=lambda kiosk: kiosk.where.count("/")):  # a topic comes before what lies below it
+        levels = kiosk.where.split("/")
+        for above in ("/".join(levels[:n]) for n in range(1, len(levels) + 1)):
+            if above in owner:
+                yield f"{kiosk.name} and {owner[above]} share the topic {above}"
+        owner[kiosk.where] = kiosk.name
 
 
 def targets_json(kiosks: Sequence[FleetKiosk]) -> str:

@@ -22,7 +22,7 @@ os.environ["LC_ALL"] = "C.UTF-8"  # messages are English, whoever's machine it i
 SHARED = Path(os.environ.get("FER_EDGE_SHARED", ROOT.parent / "shared"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TOOLS = {
-    **{name: name for name in ("mosquitto", "strace", "zstd", "chromium", "firefox-esr", "npm")},
+    **{name: name for name in ("mosquitto", "strace", "zstd", "faketime", "chromium", "firefox-esr", "npm")},
     "mcopy": "mtools",
     "mkfs.vfat": "dosfstools",
     "mke2fs": "e2fsprogs",
