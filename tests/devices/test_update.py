@@ -16,12 +16,22 @@ from conftest import Command
 from fer_edge.bundle import Bundle, open_bundle
 from fer_edge.devices.update import new_release
 from fer_edge.devices.update.pack import pack
-from fer_edge.devices.update.push import push
+from fer_edge.devices.update.push import over_ssh, push
 from fer_edge.devices.update.releases import MAX_RELEASES, Releases
 from fer_edge.devices.update.service import wait_until_healthy
 from fer_edge.devices.update.trial import Trial, begin, running, settle
-from fer_edge.errors import BundleError, DeviceNotFound, FerEdgeError, GateFailed, InputError, OutputError, UsageError
+from fer_edge.errors import (
+    BundleError,
+    DeviceFailed,
+    DeviceNotFound,
+    FerEdgeError,
+    GateFailed,
+    InputError,
+    OutputError,
+    UsageError,
+)
 from support.payloads import install
+from support.source_rules import ROOT
 from support.ssh import ssh, there
 from support.updates import CUT, Kiosk, another, apply_unsigned, brought, check_untouched, kiosk, releases, site
 
@@ -197,6 +207,16 @@ def test_over_ssh(releases: Releases, ssh: tuple[str, ...], tmp_path: Path, ther
     assert "is healthy" in said
     assert site(releases) == "two"
     assert there() == []  # nothing is left behind
+
+
+def test_what_a_kiosk_says_over_ssh_moves_no_cursor() -> None:
+    """Nor does it end the command that asked, whatever its bytes are."""
+    ssh = ("sh", str(ROOT / "tests" / "fakes" / "ssh"))
+    assert over_ssh("kiosk", "printf 'a\\033[2Jb\\nc\\377'", ssh) == "a [2Jb\nc\ufffd"
+    with pytest.raises(DeviceFailed, match=r"^kiosk: a \[2J$"):
+        over_ssh("kiosk", "printf 'fer-edge: a\\033[2J'; exit 3", ssh)
+    with pytest.raises(DeviceNotFound, match="No route to host"):
+        over_ssh("away", "true", ssh)
 
 
 def test_no_way_to_the_host(tmp_path: Path) -> None:

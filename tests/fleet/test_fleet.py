@@ -161,6 +161,7 @@ ONE = '[[kiosk]]\nname = "a"\n'
         (ONE + ONE, "a is the name of two kiosks"),
         (ONE + '[[kiosk]]\nname = "b"\ntopic = "a"', "b and a share the topic a"),
         (ONE + '[[kiosk]]\nname = "b"\ntopic = "a/b"', "b and a share the topic a"),
+        ('[[kiosk]]\nname = "b"\ntopic = "a/b/c"\n' + ONE, "b and a share the topic a"),
         (ONE + '[[kiosk]]\nname = "b"\ngroups = ["a"]', "a is a kiosk's name and a group of b"),
         ('[[kiosk]]\nname = "a b"', "line 2: kiosk[0].name must be up to 64 letters"),
         ('[[kiosk]]\nname = "a"\ntopic = "#"', "the topic of a cannot be a topic"),
