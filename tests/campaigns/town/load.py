@@ -32,7 +32,6 @@ class Load:
     broker_files: float
     prometheus_cores: float
     prometheus_mb: float
-    prometheus_in: float
     series: float
     samples: float
 
@@ -45,9 +44,9 @@ def measure(count: int, seconds: float) -> Load:
         broker = made.broker.process
         assert broker is not None
         scraper = listening(int(made.prometheus.rpartition(":")[2]))
-        begun, before = monotonic(), (spent_s(broker.pid), spent_s(scraper), wire(broker.pid), wire(scraper))
+        begun, before = monotonic(), (spent_s(broker.pid), spent_s(scraper), wire(broker.pid))
         sleep(seconds)
-        passed, after = monotonic() - begun, (spent_s(broker.pid), spent_s(scraper), wire(broker.pid), wire(scraper))
+        passed, after = monotonic() - begun, (spent_s(broker.pid), spent_s(scraper), wire(broker.pid))
         load = Load(
             count,
             (after[0] - before[0]) / passed,
@@ -57,7 +56,6 @@ def measure(count: int, seconds: float) -> Load:
             len(os.listdir(f"/proc/{broker.pid}/fd")),
             (after[1] - before[1]) / passed,
             resident_mb(scraper),
-            (after[3][0] - before[3][0]) / passed,
             one(made, "prometheus_tsdb_head_series") or one(made, 'count({job="fer-edge"})'),
             one(made, "sum(scrape_samples_scraped)"),
         )
@@ -89,7 +87,7 @@ def resident_mb(process: int) -> float:
 
 
 def wire(process: int) -> tuple[int, int]:
-    """Bytes that its open connections got and sent, TLS included, without the headers of TCP."""
+    """Bytes that its open connections got and sent, TLS included, without the headers of TCP; of ended ones, none."""
     said = subprocess.run(["ss", "-HtniOp", "state", "established"], capture_output=True, text=True, check=True).stdout
     own = [line for line in said.splitlines() if f"pid={process}," in line]
 
