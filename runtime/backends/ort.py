@@ -56,25 +56,32 @@ def open(artifact: str, options: Dict[str, Any]) -> OrtBackend:
     Options: `threads` (int, default 1). Raises ImportError without onnxruntime, ValueError for an unreadable graph or
     one that does not take a single picture batch of four dimensions.
     """
+    threads = int(options.get("threads", 1))
+    session = open_session(artifact, threads)
+    inputs = session.get_inputs()
+    kinds = ("tensor(uint8)", "tensor(float)")
+    if len(inputs) != 1 or inputs[0].type not in kinds or len(inputs[0].shape) != 4:
+        raise ValueError("the graph does not take one picture batch, uint8 or float32")
+    import onnxruntime
+
+    return OrtBackend(session, onnxruntime.__version__, threads)
+
+
+def open_session(graph: Any, threads: int) -> Any:
+    """ONNX Runtime's session of a .onnx file, or of its bytes, on the CPU; errors as `open`."""
     # From 1.29 on the wheel writes a device id into the user's cache unless told so before the import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    threads = int(options.get("threads", 1))
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3
     try:
         with _large_blocks_given_back():
-            session = onnxruntime.InferenceSession(artifact, settings, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own, none of them a standard kind
         raise ValueError(str(error).split("\n")[0]) from error
-    inputs = session.get_inputs()
-    kinds = ("tensor(uint8)", "tensor(float)")
-    if len(inputs) != 1 or inputs[0].type not in kinds or len(inputs[0].shape) != 4:
-        raise ValueError("the graph does not take one picture batch, uint8 or float32")
-    return OrtBackend(session, onnxruntime.__version__, threads)
 
 
 @contextmanager

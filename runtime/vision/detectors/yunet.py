@@ -1,10 +1,9 @@
-"""YuNet: a small neural face detector, run by OpenCV (cv2.FaceDetectorYN)."""
+"""YuNet: a small neural face detector."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 
 from ....bundle import Image
 from ...types import Box, Face
-from .detector import DOUBTFUL, SCORE, moved, region, scale_to, shrink
+from .detector import SCORE, moved, region, scale_to, shrink
+from .yunet_net import Rows, YuNet
 
-OVERLAP = 0.3
-CANDIDATES = 5000
-"""Boxes that are compared, the best first, before those of one face are made one; a face gives five or ten."""
 MAX_AREA = 2.0
 """Boxes larger than this many pictures are no faces: on slivers of pictures the network gives infinite ones."""
 SIDE = 1.11
@@ -32,24 +29,18 @@ STRIDE = 8
 
 
 class YuNetDetector:
-    """YuNet 2023mar at a reduced size: 5 ms at 320 x 240 where the Haar cascade needs 50."""
+    """YuNet 2023mar, which searches a picture of reduced size."""
 
     name = "yunet"
 
     def __init__(self, model: Path, width: int = 320) -> None:
         """Load the .onnx file, whose hash the caller has checked."""
-        self.width, self._model = width, model
-        self._whole = _Net(model)
-
-    @cached_property
-    def _regions(self) -> _Net:
-        """A net of their own: one is laid out anew for pictures of another size, which takes as long as a region."""
-        return _Net(self._model)
+        self.width, self._net = width, YuNet(model)
 
     def detect(self, image: Image, least: float = SCORE) -> list[Face]:
         """Faces in a BGR uint8 picture, best score first, with at least this one."""
         small, scale = shrink(image, self.width)
-        faces = [_face(row, scale) for row in _sound(self._whole.rows(small), max(small.shape))]
+        faces = [_face(row, scale) for row in _sound(self._net.rows(small), max(small.shape))]
         return sorted((f for f in faces if f.score >= least), key=lambda f: (-f.score, f.box))
 
     def near(self, image: Image, boxes: Sequence[Box]) -> list[list[Face]]:
@@ -59,7 +50,7 @@ class YuNetDetector:
             scale = REGION / (AROUND * max(box[2], 1.0))
             regions.append(region(image, box, REGION, *((full, STRIDE) if scale >= full else (scale, 1))))
         found: list[list[Face]] = [[] for _ in boxes]
-        for row in _sound(self._regions.rows(np.hstack([r.part for r in regions])), REGION):
+        for row in _sound(self._net.rows(np.hstack([r.part for r in regions])), REGION):
             number = min(max(int(row[0] + row[2] / 2) // REGION, 0), len(boxes) - 1)
             there = regions[number]
             face = moved(_face(row, there.scale), there.left - number * REGION / there.scale, there.top)
@@ -67,33 +58,14 @@ class YuNetDetector:
         return found
 
 
-class _Net:
-    """OpenCV's YuNet, for pictures of one size after the other."""
-
-    def __init__(self, model: Path) -> None:
-        import cv2
-
-        self._size = (REGION, REGION)
-        self._net = cv2.FaceDetectorYN.create(str(model), "", self._size, DOUBTFUL, OVERLAP, CANDIDATES)
-
-    def rows(self, picture: Image) -> NDArray[np.float32]:
-        """OpenCV's answer: a row a face with left, top, width, height, five points and the score."""
-        size = (picture.shape[1], picture.shape[0])
-        if size != self._size:
-            self._net.setInputSize(size)
-            self._size = size
-        found = self._net.detect(picture)[1]
-        return np.empty((0, 15), np.float32) if found is None else np.asarray(found, np.float32)
-
-
-def _sound(rows: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
+def _sound(rows: Rows, longest: int) -> Rows:
     """The rows that are boxes at all, of a picture with that longest side."""
     sizes = rows[:, 2:4]
     return rows[np.isfinite(rows).all(axis=1) & (sizes > 0).all(axis=1) & (sizes <= MAX_AREA * longest).all(axis=1)]
 
 
 def _face(row: NDArray[np.float32], scale: float) -> Face:
-    """One of OpenCV's rows: box, five landmarks, score, in pixels of a picture that is `scale` of the whole."""
+    """One of the net's rows: box, five landmarks, score, in pixels of a picture that is `scale` of the whole."""
     points = tuple((float(x) / scale, float(y) / scale) for x, y in row[4:14].reshape(5, 2))
     return Face(frame_face(*(float(v) / scale for v in row[:4])), float(row[14]), points)
 
