@@ -29,6 +29,7 @@ SAID = ("verb", "debug", "json", "config", "lang")
 """Options that are none of the run's own."""
 KEYS = {
     **{name: f"model.{name}" for name in ("bundle", "device", "precision", "fallback")},
+    "faces_per_frame": "work.faces_per_frame",
     **{name: f"model.{name}" for name in ("detector", "detect_width", "smoother", "threads")},
     "source": "source.what",
     "lang": "web.lang",
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--replace", action="store_true", help="overwrite the session that is in --out")
     add_pipeline(parser)
+    parser.add_argument("--faces-per-frame", type=int, metavar="N", help=_THINNED)
     parser.add_argument("--resting", metavar="FACE", help=_RESTING)
     parser.add_argument(
         "--resting-save", metavar="NAME", help="keep that resting face (numbers, no picture) for --resting NAME"
@@ -94,6 +96,10 @@ def add_pipeline(parser: argparse.ArgumentParser, threads: str = "up to four") -
 _SOURCE = (
     "a video, a picture, a folder of pictures, 'photos/*.jpg', camera:N or its path, a stream's URL, or demo[:SECONDS] "
     "(default: demo)"
+)
+_THINNED = (
+    "of several faces read so many a frame, in the mean: all together, the more of them the more seldom, each twice a "
+    "second at least; 0: all in every frame (default: 1 of a camera or stream, else 0)"
 )
 _RESTING = (
     "take this resting face off what is seen: first:2s (whoever is seen in the first 2 s is at rest), a picture or a "
@@ -218,6 +224,8 @@ def pipeline_options(quality_gate: str | None, **given: Any) -> PipelineOptions:
     options = PipelineOptions(quality_gate=quality_gate != "off", **told)
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads must be positive, not {options.threads}")
+    if options.faces_per_frame is not None and options.faces_per_frame < 0:
+        raise UsageError(f"--faces-per-frame must be 0 or more, not {options.faces_per_frame}")
     if options.detect_width < 0 or 0 < options.detect_width < 64:
         raise UsageError("--detect-width must be 0 or at least 64 pixels", cause="faces vanish in smaller pictures")
     return options

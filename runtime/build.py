@@ -36,6 +36,8 @@ class PipelineOptions:
         detect_every: the detector sees the whole of every n-th frame, and between only where faces are; 1: of each one;
             0: as often as it takes to find a new face within 0.3 s.
         infer_every_s: least seconds between two inferences of a face; 0: in every frame.
+        faces_per_frame: so many are classified a frame in the mean, all in view together: of four each in every fourth
+            frame where this is 1; 0: all in every frame. None: 1 of a camera or stream, 0 of what is recorded.
         max_faces: in one frame, the best first; 0: all.
         quality_gate: faces too small, cut off, turned away, dark, bright or blurred to be read are `unsuitable`.
         mirrored: each face is read twice, once mirrored; None: in pictures, not in films.
@@ -55,6 +57,7 @@ class PipelineOptions:
     smoother: str = "exponential"
     detect_every: int = 0
     infer_every_s: float = 0.0
+    faces_per_frame: int | None = None
     max_faces: int = 0
     quality_gate: bool = True
     mirrored: bool | None = None
@@ -175,6 +178,7 @@ def _row(
         open_smoother(options.smoother, classifier.labels),
         detect_every=options.detect_every,
         infer_every_s=options.infer_every_s,
+        faces_per_frame=options.faces_per_frame or 0,
         max_faces=options.max_faces,
         resting=resting,
         quality_gate=options.quality_gate,

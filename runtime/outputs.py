@@ -117,7 +117,7 @@ class Outputs:
         failure: OutputError | None = None
         skipped = list(getattr(self._source, "skipped", []))
         facts = {"frames": tally.frames, "faces": tally.faces, "ended": ended, "skipped": skipped}
-        facts["resting"] = resting_fact(self.pipeline)
+        facts |= {"resting": resting_fact(self.pipeline), "infer_every_s": self.pipeline.turns.hold_s}
         steps = [self.store.commit, lambda: self.store.note(facts), self.store.close]
         for step in [*([self.video.close] if self.video else []), *steps]:
             try:
@@ -158,7 +158,7 @@ def session_facts(source: str, fps: float, pipeline: Pipeline) -> dict[str, Any]
         "degraded": device.get("degraded", False),
         "detector": pipeline.detector.name,
         "smoother": pipeline.smoother.name,
-        "infer_every_s": pipeline.infer_every_s,
+        "infer_every_s": pipeline.turns.hold_s,
         "resting": resting_fact(pipeline),
     }
 

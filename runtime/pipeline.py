@@ -23,6 +23,7 @@ from .vision.resting_face import RestingFace
 from .vision.seating import Seating
 from .vision.smoothing import Smoother
 from .vision.tracker import IouTracker
+from .vision.turns import Turns
 
 
 class FaceClassifier(Protocol):
@@ -113,6 +114,7 @@ class Pipeline:
         smoother: Smoother,
         detect_every: int = 0,
         infer_every_s: float = 0.0,
+        faces_per_frame: int = 0,
         max_faces: int = 0,
         resting: RestingFace | None = None,
         quality_gate: bool = True,
@@ -122,8 +124,8 @@ class Pipeline:
 
         Args:
             detect_every: as RegionSearch.
-            infer_every_s: faces are classified, and observed, this often at most; the smoother is aware of time. All in
-                view are in one frame, so that it shows who was there together; a new face is at once, beside that.
+            infer_every_s, faces_per_frame: how often faces are classified, and observed: see Turns. The smoother is
+                aware of time; a new face is classified at once, beside that.
             max_faces: in one frame, the best first; 0: all.
             resting: takes the resting face off each answer, before anything else sees it.
             quality_gate: faces that cannot be read are observed as `unsuitable`, and not guessed.
@@ -132,8 +134,8 @@ class Pipeline:
         self.detector, self.classifier, self.smoother = detector, classifier, smoother
         self.tracker, self.search = IouTracker(), RegionSearch(detector, detect_every, max_faces)
         self.tally = Tally()
-        self.infer_every_s, self.resting, self._gate, self.seating = infer_every_s, resting, quality_gate, seating
-        self._inferred_s, self._newest = float("-inf"), 0
+        self.turns, self.resting = Turns(infer_every_s, faces_per_frame), resting
+        self._gate, self.seating = quality_gate, seating
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
         """Observations of one frame, one a face; the same for the same frames in the same order."""
@@ -147,7 +149,7 @@ class Pipeline:
             found = self._find(frame)
         if self.seating:
             self.seating.see(found, frame.image.shape[1])
-        tracks = self._due(found, frame.time_s)
+        tracks = self.turns.due(found, frame.time_s)
         tally.faces += len(found)
         if not tracks:
             return Looked(frame, (), (), ())
@@ -185,17 +187,6 @@ class Pipeline:
 
     def _find(self, frame: Frame) -> list[Track]:
         return self.tracker.update(self.search.find(frame.image, frame.time_s), frame.time_s)
-
-    def _due(self, found: list[Track], time_s: float) -> list[Track]:
-        """The faces to be classified now: all of them together, or new ones."""
-        if not self.infer_every_s:
-            return found
-        newest, self._newest = self._newest, max([self._newest, *(t.number for t in found)])
-        if 0 <= time_s - self._inferred_s < self.infer_every_s:
-            return [t for t in found if t.number > newest]
-        if found:
-            self._inferred_s = time_s
-        return found
 
     def _observe(self, frame: Frame, track: Track, probabilities: NDArray[np.float32] | None) -> Observation | None:
         """What one face shows; None where the device's answer was no finite number."""

@@ -152,7 +152,9 @@ class Analysis:
             if self._study and self.source.still:
                 raise _no_time(self.source)
             still = self.source.still if options.pipeline.mirrored is None else options.pipeline.mirrored
-            built = build(dataclasses.replace(options.pipeline, mirrored=still))
+            thinned = options.pipeline.faces_per_frame
+            thinned = int(self.source.live) if thinned is None else thinned
+            built = build(dataclasses.replace(options.pipeline, mirrored=still, faces_per_frame=thinned))
             self.pipeline = built.pipeline
             if not built.kept:
                 opened.callback(built.classifier.close)
@@ -166,7 +168,7 @@ class Analysis:
             self._outputs = Outputs(*wanted, self.source, self.pipeline, on_notice, facts)
             self._outputs.on_begun = self._start_lsl
             self._opened = opened.pop_all()
-        self._shares = ShareTally(self.pipeline.infer_every_s)
+        self._shares = ShareTally(lambda: self.pipeline.turns.hold_s)
         self._started = monotonic()
         self.summary: SessionSummary | None = None  # None too after a run that saw nothing
         self._closed = False

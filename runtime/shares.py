@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .types import Frame, Observation
@@ -53,8 +53,8 @@ class Shares:
 class ShareTally:
     """Adds up frames as they come: each counts until the next one begins, the last as long as the one before it."""
 
-    def __init__(self, hold_s: float = 0.0) -> None:
-        """`hold_s`: a face that is observed only so often shows what it showed in between."""
+    def __init__(self, hold_s: Callable[[], float] = lambda: 0.0) -> None:
+        """`hold_s`: a face that is observed only so often, by now, shows what it showed in between."""
         self._hold_s = hold_s
         self._shown: dict[int, tuple[str, float]] = {}
         self._begun_s: float | None = None
@@ -76,7 +76,7 @@ class ShareTally:
         elif still:
             self._length_s = 1.0
         self._begun_s = time_s
-        self._shown = {n: s for n, s in self._shown.items() if time_s - s[1] < self._hold_s}
+        self._shown = {n: s for n, s in self._shown.items() if time_s - s[1] < self._hold_s()}
         self._shown.update({track: (label, time_s) for track, label in seen})
         self._at_once = max(self._at_once, len(self._shown))
 

@@ -95,6 +95,14 @@ class Work:
     infer_fps: float = key(
         10.0, "a face is classified so often, at most; 0: in every frame", "times a second", high=240, reload=True
     )
+    faces_per_frame: int = key(
+        1,
+        "of several faces so many are classified a frame, in the mean, all together; each twice a second at least; "
+        "0: all in every frame",
+        "faces",
+        high=100,
+        reload=True,
+    )
     max_faces: int = key(10, "faces looked at in one frame, at most, the best first", "faces", low=1, high=100)
     give_up_s: float = key(
         25.0,

@@ -62,6 +62,7 @@ def open_pipelines(config: KioskConfig, count: int) -> tuple[list[Pipeline], Cla
             **{k: v for k, v in vars(model).items() if k not in ("bundle", "tune")},  # its keys are named alike
             bundle=model.bundle or None,
             infer_every_s=between_inferences(config),
+            faces_per_frame=config.work.faces_per_frame,
             max_faces=config.work.max_faces,
             resting=f"own:{config.baseline.seconds:g}s" if config.baseline.on else None,
         )

@@ -247,7 +247,8 @@ class Kiosk:
         self.config = read_again(self.config, self._again)
         self.history.limits = retention_of(self.config.store)
         for parts in self.parts.values():
-            parts.pipeline.infer_every_s = between_inferences(self.config)
+            parts.pipeline.turns.every_s = between_inferences(self.config)
+            parts.pipeline.turns.per_frame = self.config.work.faces_per_frame
             parts.aggregate.least_group = self.config.privacy.least_group
         self.rate_limit.set(*rate_of(self.config))
         set_level(self.config.log.level)

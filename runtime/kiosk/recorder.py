@@ -138,6 +138,7 @@ class Recorder:
         """Close every sink, whatever the others do."""
         sinks, self._sinks, self._trouble, self.markers = self._sinks, [], trouble, 0
         facts: dict[str, Any] = {"frames": self._frames, "ended": why}
+        facts |= {key: value for key, value in self._facts().items() if key == "infer_every_s"}  # as it turned out
         for sink in reversed(sinks):
             if isinstance(sink, VideoSink):
                 facts["frames_not_in_video"] = sink.left_out

@@ -118,7 +118,8 @@ def pictures(session: Session) -> list[tuple[str, list[Observation]]]:
 
 def session_shares(session: Session) -> Shares:
     """How long what was shown, by each face and together, and how long there was none."""
-    tally, seen = ShareTally(float(session.facts.get("infer_every_s", 0.0))), _by_frame(session)
+    hold_s, seen = float(session.facts.get("infer_every_s", 0.0)), _by_frame(session)
+    tally = ShareTally(lambda: hold_s)
     for frame, time_s, name in session.frames():
         tally.add(time_s, [(o.track, o.label) for o in seen[frame]], still=bool(name))
     return tally.shares()
