@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,6 +24,7 @@ from ...runtime.pipeline import Pipeline
 from ...runtime.sources.video import VideoSource
 from ...runtime.types import Face, Frame
 
+OURS = ("default", "pico")
 STAGES = ("capture", "detect", "crop", "infer", "smooth")
 WIDTH, HEIGHT = 640, 480
 SIDE = 256
@@ -80,9 +82,9 @@ def published() -> Pipeline:
     )
 
 
-def default() -> Pipeline:
-    """What `fer-edge run` does, on one thread."""
-    return build_pipeline(PipelineOptions(threads=1, detector="yunet")).pipeline
+def default(bundle: str | None = None) -> Pipeline:
+    """What `fer-edge run` does, on one thread; with the default bundle, or this one."""
+    return build_pipeline(PipelineOptions(bundle=bundle, threads=1, detector="yunet")).pipeline
 
 
 def one_pass(make: Callable[[], Pipeline], clip: Path) -> Round:
@@ -111,11 +113,11 @@ def _scaled(source: VideoSource) -> Iterator[Frame]:
 
 
 def compare(clip: Path, rounds: int) -> dict[str, list[Round]]:
-    """Both pipelines in turn, `rounds` times each, after one uncounted round."""
+    """Both pipelines in turn, ours with the bundle pico, too, `rounds` times each, after one uncounted round."""
     import cv2
 
     cv2.setNumThreads(1)
-    pipelines = {"published": published, "default": default}
+    pipelines = {"published": published, "default": default, "pico": partial(default, "pico")}
     results: dict[str, list[Round]] = {name: [] for name in pipelines}
     for i in range(rounds + 1):
         for name, make in pipelines.items():
@@ -128,7 +130,7 @@ def compare(clip: Path, rounds: int) -> dict[str, list[Round]]:
 
 def markdown(results: dict[str, list[Round]], clip: str) -> str:
     """A section of docs/benchmarks.md, from measured rounds alone."""
-    ratios = [d.fps / p.fps for p, d in zip(results["published"], results["default"], strict=True)]
+    ratios, pico = ([d.fps / p.fps for p, d in zip(results["published"], results[way], strict=True)] for way in OURS)
     rows = []
     for stage in STAGES:
         cells = [statistics.median(r.stage_ms[stage] for r in results[way]) for way in ("published", "default")]
@@ -142,7 +144,7 @@ def markdown(results: dict[str, list[Round]], clip: str) -> str:
 process; milliseconds are medians over the rounds.
 
 **The default pipeline is {median:.1f} times as fast as the published one** ({min(ratios):.1f} to {max(ratios):.1f} over
-the rounds).
+the rounds), with the bundle pico {statistics.median(pico):.1f} times ({min(pico):.1f} to {max(pico):.1f}).
 
 Published: Haar cascade on every full frame, float32 ResNet-18 at {SIDE} x {SIDE} in PyTorch eager mode, majority of a
 second.

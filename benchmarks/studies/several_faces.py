@@ -97,14 +97,14 @@ def lags(way: Shown, plain: Shown, most: int) -> list[int]:
     return found
 
 
-def report(sources: Sequence[str], bundle: str, most: int) -> str:
+def report(sources: Sequence[str], bundle: str, most: int, rounds: int = ROUNDS) -> str:
     """Markdown: processor time of each way, and what is shown."""
     films = [film(source, most) for source in sources]
     fps = open_source(sources[0]).fps
     frames = {name: list(walls(films, tiles, fps)) for name, (tiles, _) in WAYS.items()}
     ms: dict[str, list[float]] = {name: [] for name in WAYS}
     kept: dict[str, Watched] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, (_, per_frame) in WAYS.items():
             kept[name] = watch(frames[name], per_frame, bundle)
             ms[name].append(kept[name].ms)
@@ -125,8 +125,9 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", default=["demo:14"], help="videos with one face each")
     parser.add_argument("--bundle", default="default")
     parser.add_argument("--frames", type=int, default=420, help="of each, at most")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
-    print(report(given.clips, given.bundle, given.frames))
+    print(report(given.clips, given.bundle, given.frames, given.rounds))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,11 @@ def table(measured: Mapping[str, Sequence[Start]]) -> str:
 
 def report(clip: str, rounds: int = 7) -> str:
     """The section of the machine's page, the sources taking turns; a first round, which fills caches, is left out."""
-    sources = {"the demo's wall of pictures": ("demo:2",), "a video, read by PyAV where it is there": (clip,)}
+    sources: dict[str, tuple[str, ...]] = {
+        "the demo's wall of pictures": ("demo:2",),
+        "a video, read by PyAV where it is there": (clip,),
+    }
+    sources |= {f"{name}; pico": (*words, "--bundle", "pico") for name, words in sources.items()}
     measured: dict[str, list[Start]] = {name: [] for name in sources}
     for number in range(rounds + 1):
         for name, words in sources.items():
@@ -76,7 +80,7 @@ def report(clip: str, rounds: int = 7) -> str:
             if number:
                 measured[name].append(once)
     return f"""From the command to its first line about a frame, and the highest resident memory of the whole run,
-pages of shared libraries among it: median (range over {rounds} rounds), one thread, the default bundle.
+pages of shared libraries among it: median (range over {rounds} rounds), one thread, the default bundle and pico.
 
 {table(measured)}"""
 

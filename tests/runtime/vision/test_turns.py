@@ -76,7 +76,7 @@ def test_two_faces_of_a_film(seen: Callable[..., tuple[dict[str, object], Sessio
     assert 0.45 * count < least < 0.65 * count
     assert whole["faces"] == half["faces"]
     together = Counter(Counter(o.frame for o in some.observations()).values())
-    assert together[2] > 10 * together[1], "both are read in one frame"
+    assert together[2] > 4 * together[1], "both are read in one frame, but for one who is new or alone"
     assert whole["faces_at_once"] == half["faces_at_once"] == 2
     for label, share in dict(whole["expressions"]).items():  # type: ignore[call-overload]
         assert abs(dict(half["expressions"]).get(label, 0.0) - share) < 0.1  # type: ignore[call-overload]
