@@ -1,8 +1,8 @@
 """What several faces cost beside one, and what reading them more seldom changes in the labels that are shown.
 
-`python -m fer_edge.benchmarks.studies.several_faces [CLIP ...] [--bundle NAME]`. Clips with one face each, or the demo,
-play side by side in one picture of 640 x 480, each from a place of its own. Processor time on one thread, the ways
-taking turns.
+`python -m fer_edge.benchmarks.studies.costs.several_faces [CLIP ...] [--bundle NAME]`. Clips with one face each, or the
+demo, play side by side in one picture of 640 x 480, each from a place of its own. Processor time on one thread, the
+ways taking turns.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from time import process_time
 
 import numpy as np
 
-from ...bundle import Image
-from ...runtime.build import PipelineOptions, build_pipeline
-from ...runtime.sources import open_source
-from ...runtime.types import Frame, Observation
-from .spread import Spread
+from ....bundle import Image
+from ....runtime.build import PipelineOptions, build_pipeline
+from ....runtime.sources import open_source
+from ....runtime.types import Frame, Observation
+from ..spread import Spread
 
 WIDE, HIGH, COLUMNS, FACES = 320, 240, 2, 4
 """Pixels of a tile, tiles side by side, and tiles of the fuller picture."""
@@ -121,7 +121,9 @@ def report(sources: Sequence[str], bundle: str, most: int, rounds: int = ROUNDS)
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m fer_edge.benchmarks.studies.several_faces", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m fer_edge.benchmarks.studies.costs.several_faces", description=__doc__
+    )
     parser.add_argument("clips", nargs="*", default=["demo:14"], help="videos with one face each")
     parser.add_argument("--bundle", default="default")
     parser.add_argument("--frames", type=int, default=420, help="of each, at most")
