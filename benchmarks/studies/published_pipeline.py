@@ -117,7 +117,11 @@ def compare(clip: Path, rounds: int) -> dict[str, list[Round]]:
     import cv2
 
     cv2.setNumThreads(1)
-    pipelines = {"published": published, "default": default, "pico": partial(default, "pico")}
+    pipelines: dict[str, Callable[[], Pipeline]] = {
+        "published": published,
+        "default": default,
+        "pico": partial(default, "pico"),
+    }
     results: dict[str, list[Round]] = {name: [] for name in pipelines}
     for i in range(rounds + 1):
         for name, make in pipelines.items():

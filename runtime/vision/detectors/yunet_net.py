@@ -41,7 +41,8 @@ class YuNet:
         for channel in range(3):
             planes[0, channel, : picture.shape[0], : picture.shape[1]] = picture[:, :, channel]
         told = self._session.run(OUTPUTS, {"input": planes})
-        found = _rows(*(np.concatenate(told[first::4], axis=1)[0] for first in range(4)), *_cells(high, wide))
+        sort, there, boxes, points = (np.concatenate(told[first::4], axis=1)[0] for first in range(4))
+        found = _rows(sort, there, boxes, points, *_cells(high, wide))
         return found if len(found) < 2 else found[_best(found)]
 
 
