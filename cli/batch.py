@@ -30,12 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `batch`."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help=_SOURCE)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the batch's folder, new or its own")
-    parser.add_argument("--engine", choices=("local",), default="local", help="local: processes of this machine")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help=_ENGINE)
+    parser.add_argument(
+        "--address", metavar="ray://HOST:10001|auto", help="of the Ray cluster (default: one of its own)"
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="how many work at once (default: one a core)")
     parser.add_argument("--retry", action="store_true", help="try again what was set aside earlier")
     add_pipeline(parser, threads="one a worker")
 
 
+_ENGINE = "local: processes of this machine (default); ray: workers of a Ray cluster"
 _SOURCE = (
     "a folder (its videos, at any depth), a video, 'archive/**/*.mp4', a URL as s3://bucket/films/*.mp4, or a .csv "
     "with the column path, and perhaps subject and condition"
@@ -48,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     from ..runtime.batch.run import BatchOptions, run_batch
 
     pipeline = pipeline_options(**{name: getattr(args, name) for name in PIPELINE})
-    options = BatchOptions(tuple(args.sources), args.out, args.engine, args.workers, args.retry, pipeline)
+    work = (args.engine, args.address, args.workers, args.retry)
+    options = BatchOptions(tuple(args.sources), args.out, *work, pipeline)
     result = run_batch(
         options, lambda line: print(line, file=sys.stderr, flush=True), lambda loop, total: watch(loop, total, "films")
     )

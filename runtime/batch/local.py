@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from ...errors import DeviceFailed
 from ..child_process.child import die_with, leave_no_core
 from .batch_file import BatchFile
-from .worker import Answer, Fault, FileWorker, Job
+from .worker import Answer, FileWorker, Job, died, never_began
 
 _worker: list[FileWorker] = []
 """In a worker's process, its one worker."""
@@ -41,6 +41,11 @@ class LocalEngine:
         process = self._busy.pop(future)
         self._free.append(process)
         return process.answer(future)
+
+    def release(self) -> None:
+        """See Engine."""
+        for process in self._free:
+            process.kill()
 
     def close(self) -> None:
         """See Engine."""
@@ -73,7 +78,7 @@ class _Process:
             began = self._ready is not None and self._ready.done() and not self._ready.exception()
             death = self._death()
             self.kill()
-            return Answer(fault=_died(death) if began else _never_began(death))
+            return Answer(fault=died(death) if began else never_began(death))
 
     def kill(self) -> None:
         pool, self._pool = self._pool, None
@@ -132,13 +137,3 @@ def _interrupts_held() -> Iterator[None]:
 
 def _not_to_be_had() -> DeviceFailed:
     return DeviceFailed("workers end as soon as they begin", cause="the system ends them for want of memory")
-
-
-def _died(how: str) -> Fault:
-    cause = "the decoder crashed on it, or the system ended the worker for want of memory"
-    return Fault("again", f"the worker died over it{how}", cause)
-
-
-def _never_began(how: str) -> Fault:
-    cause = "there is too little memory for so many workers, or a library crashes on this machine"
-    return Fault("all", f"a worker died before its first file{how}", cause, "fer-edge doctor", 4)

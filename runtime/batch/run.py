@@ -22,7 +22,7 @@ from .settings import hold, settings_of
 from .summary import BatchSummary, summarise
 from .worker import Answer, Fault, Job
 
-ENGINES = ("local",)
+ENGINES = ("local", "ray")
 THREADS = 1
 """Of each worker, unless told otherwise: more workers do more than more threads, whose number changes last digits."""
 Done = Iterable[tuple[BatchFile, Answer]]
@@ -35,7 +35,8 @@ class BatchOptions:
     Attributes:
         sources: as `files.plan`.
         out: the batch's folder; one that was begun with the same settings goes on.
-        engine: `local` for processes of this machine.
+        engine: `local` for processes of this machine, `ray` for actors of a Ray cluster.
+        address: of the cluster, as `ray.init` takes it; None: one of this machine, started and ended by this call.
         workers: how many; None: one a core that may be used, one alone for a device that is not the processor.
         retry: what was set aside earlier is tried again.
         pipeline: as for `run`, but `threads` are THREADS where none are told, and no resting face is taken off.
@@ -44,6 +45,7 @@ class BatchOptions:
     sources: tuple[str, ...]
     out: Path
     engine: str = "local"
+    address: str | None = None
     workers: int | None = None
     retry: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
@@ -89,12 +91,12 @@ def run_batch(
     chosen = plan(options.sources, options.out)
     with claimed(options.out):
         todo = left(chosen, options.out, options.retry)
-        workers = min(len(todo), options.workers or _usual_workers(options.pipeline))
         for line in (*chosen.notices, *_earlier(chosen, todo, options.out)):
             on_notice(line)
-        analysed, interrupted = 0, False
+        analysed, workers, interrupted = 0, 0, False
         if todo:
-            engine = LocalEngine(_begin(options, on_notice), workers)
+            engine = _engine(options, _begin(options, on_notice), len(todo))
+            workers = engine.workers
             try:
                 for file, answer in watch(_answers(engine, todo), len(todo)):
                     keep(options.out, file, answer)
@@ -108,6 +110,16 @@ def run_batch(
         return BatchResult(
             summarise(options.out), analysed, earlier, workers, interrupted, round(monotonic() - began, 3)
         )
+
+
+def _engine(options: BatchOptions, job: Job, most: int) -> Engine:
+    """Workers, as many as were asked for or are usual, but no more than there are files."""
+    usual = _usual_workers(options.pipeline)
+    if options.engine == "local":
+        return LocalEngine(job, min(most, options.workers or usual))
+    from .cluster import RayEngine
+
+    return RayEngine(job, most, options.workers, usual, options.address)
 
 
 def _check(options: BatchOptions) -> None:
@@ -126,6 +138,15 @@ def _check(options: BatchOptions) -> None:
         )
     if find_spec("pyarrow") is None:
         raise MissingExtra("pyarrow", "batch")
+    if options.engine == "ray":
+        from .cluster import check_reachable
+
+        if not _on_processor(options.pipeline):
+            cause = "Ray does not know which machine has such a device"
+            raise UsageError("workers of a cluster work on the processor", cause=cause)
+        check_reachable(options.address)
+    elif options.address is not None:
+        raise UsageError("--address is of a Ray cluster", hint="the same command with --engine ray")
 
 
 def _earlier(chosen: Plan, todo: Sequence[BatchFile], out: Path) -> list[str]:
@@ -152,9 +173,12 @@ def _begin(options: BatchOptions, on_notice: Callable[[str], None]) -> Job:
 
 
 def _usual_workers(options: PipelineOptions) -> int:
+    return max(1, usable_cores() // (options.threads or THREADS)) if _on_processor(options) else 1
+
+
+def _on_processor(options: PipelineOptions) -> bool:
     profile = find_profile(options.device)
-    processor = not (profile.usb or profile.pci or profile.nodes or profile.driver)
-    return max(1, usable_cores() // (options.threads or THREADS)) if processor else 1
+    return not (profile.usb or profile.pci or profile.nodes or profile.driver)
 
 
 def _answers(engine: Engine, todo: Sequence[BatchFile]) -> Iterator[tuple[BatchFile, Answer]]:

@@ -25,6 +25,9 @@ class Engine(Protocol):
     def answer(self, future: Future[Answer]) -> Answer:
         """What came of a future that is done, a worker's death too; frees the worker. Never raises."""
 
+    def release(self) -> None:
+        """No file waits: whoever has none may end, and makes room for those that still begin, or for others."""
+
     def close(self) -> None:
         """End all workers, whatever they do."""
 
@@ -41,6 +44,8 @@ def schedule(engine: Engine, files: Iterable[BatchFile]) -> Iterator[tuple[Batch
             file = waiting.popleft()
             tried[file.key] += 1
             running[engine.submit(file)] = file
+        if not waiting:
+            engine.release()
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             file, answer = running.pop(future), engine.answer(future)
             if answer.fault and answer.fault.verdict == "again" and tried[file.key] < TRIES:

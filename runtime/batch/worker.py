@@ -109,6 +109,18 @@ class FileWorker:
         return record
 
 
+def died(how: str = "") -> Fault:
+    """Of a file, over which a worker died; `how` in words, where that is known."""
+    cause = "the decoder crashed on it, or the system ended the worker for want of memory"
+    return Fault("again", f"the worker died over it{how}", cause)
+
+
+def never_began(how: str = "", cause: str = "") -> Fault:
+    """Of a worker that died before it had opened its models."""
+    usual = "there is too little memory for so many workers, or a library crashes on this machine"
+    return Fault("all", f"a worker died before its first file{how}", cause or usual, "fer-edge doctor", 4)
+
+
 def _check_ended(summary: SessionSummary) -> None:
     """Raise what is not the file's own fault, and what is no film."""
     if summary.failure and not isinstance(summary.failure, InputError):
