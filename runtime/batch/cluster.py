@@ -18,7 +18,7 @@ from typing import Any
 from ...errors import DeviceFailed, DeviceNotFound, MissingExtra, UsageError
 from ..child_process.child import leave_no_core
 from .batch_file import BatchFile
-from .worker import Answer, FileWorker, Job, died, never_began
+from .worker import Answer, Fault, FileWorker, Job, died, never_began
 
 CLIENT = "ray://"
 CLIENT_PORT = 10001
@@ -68,6 +68,10 @@ class Actor(FileWorker):
         leave_no_core()
         super().__init__(job)
 
+    def after(self, ready: Answer, file: BatchFile) -> Answer:
+        """As `analyse`; because of its argument Ray sends it off no sooner than it has the answer of `ready`."""
+        return self.analyse(file)
+
 
 class RayEngine:
     """So many actors, each started with its first file and again after its death; a file's death is that of its actor.
@@ -86,8 +90,8 @@ class RayEngine:
         self._folder = None if address else tempfile.TemporaryDirectory(prefix="fer-edge-", ignore_cleanup_errors=True)
         begin = min(most, workers or usual)
         self._ray = _connected(address, self._folder.name if self._folder else None, begin * threads)
-        self._free: list[tuple[Any, Future[Answer]]] = []
-        self._busy: dict[Future[Answer], tuple[Any, Future[Answer]]] = {}
+        self._free: list[tuple[Any, Any]] = []  # actors, and what their `ready` will give
+        self._busy: dict[Future[Answer], tuple[Any, Any]] = {}
         self.workers = begin if address is None else min(most, workers or self._room(threads))
         placed = {"num_cpus": threads, "scheduling_strategy": "SPREAD"}
         self._actor = self._ray.remote(Actor).options(**placed, max_restarts=0, max_task_retries=0)
@@ -110,7 +114,7 @@ class RayEngine:
         """See Engine."""
         try:
             actor, ready = self._free.pop() if self._free else self._start()
-            future: Future[Answer] = actor.analyse.remote(file).future()
+            future: Future[Answer] = actor.after.remote(ready, file).future()
         except Exception as error:
             raise DeviceFailed(f"the Ray cluster is gone: {_last_line(error)}", hint="ray status") from error
         self._busy[future] = actor, ready
@@ -121,14 +125,20 @@ class RayEngine:
         actor, ready = self._busy.pop(future)
         try:
             answer = future.result()
-        except Exception as error:
+        except Exception:
             self._end(actor)
-            if ready.done() and not ready.exception():
-                return Answer(fault=died())
-            cause = "fer-edge is not installed on that machine, or there is too little memory for a worker"
-            return Answer(fault=never_began(f": {_last_line(ready.exception() if ready.done() else error)}", cause))
+            return Answer(fault=self._fault(ready))
         self._free.append((actor, ready))
         return answer
+
+    def _fault(self, ready: Any) -> Fault:
+        """Why an actor died, by what came of its `ready`."""
+        try:
+            ready.future().result(KILLED_S)
+        except Exception as error:
+            cause = "fer-edge is not installed on that machine, or there is too little memory for a worker"
+            return never_began(f": {_last_line(error)}", cause)
+        return died()
 
     def release(self) -> None:
         """See Engine."""
@@ -145,9 +155,9 @@ class RayEngine:
         if self._folder:
             self._folder.cleanup()
 
-    def _start(self) -> tuple[Any, Future[Answer]]:
+    def _start(self) -> tuple[Any, Any]:
         actor = self._actor.remote(self._job)
-        return actor, actor.ready.remote().future()
+        return actor, actor.ready.remote()
 
     def _end(self, actor: Any) -> None:
         with suppress(Exception):  # it is dead already, or the cluster is
