@@ -33,6 +33,7 @@ TOOLS = {
     "ssh": "openssh-client",
     "sshd": "openssh-server",
     "minisign": "minisign",
+    "pg_ctlcluster": "postgresql",
 }
 """Program -> package of the system, without which tests skip; `make test` installs them where it may, but for npm."""
 DEAR = ("train", "slow", "peers", "old_python", "campaign")

@@ -33,7 +33,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what is said of each worker's death, and on standard output
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a warning about what this is set to
-    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": str(REACH_S),
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": f"{REACH_S}",
 }
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 """A cluster of our own listens on the loopback alone, as Ray does on systems of which it makes no cluster, and lets
@@ -179,7 +179,7 @@ def _connected(address: str | None, folder: str | None, processors: int) -> Any:
         with _sigterm_kept():
             ray.init(address=address or "local", **options)
     except Exception as error:
-        raise _unreachable(address or "of this machine", _last_line(error)) from error
+        raise (_unreachable(address, _last_line(error)) if address else _no_start(_last_line(error))) from error
     return ray
 
 
@@ -194,10 +194,18 @@ def _sigterm_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+def _no_start(why: str) -> DeviceNotFound:
+    return DeviceNotFound(
+        f"no Ray cluster started on this machine: {why}",
+        cause="the machine is too busy, or too little memory is left; --engine local needs neither",
+        hint="uptime && free -m",
+    )
+
+
 def _unreachable(address: str, why: str) -> DeviceNotFound:
     return DeviceNotFound(
         f"no Ray cluster answers at {address}: {why}",
-        cause="it is not running, a firewall is between, or it has another version of Ray or Python",
+        cause="it is not running, has another version of Ray or Python, or wants a token: RAY_AUTH_MODE=token",
         hint="ray status  # on the cluster's first machine",
     )
 

@@ -11,9 +11,7 @@ from ...bundle.extras import load
 from ...errors import UsageError
 from ..recipe import Recipe
 from .grids import Grid, points, recipe_at, run_name
-
-HEARTBEAT_S = 20
-"""A trial whose machine has been silent for three of these is given to another."""
+from .storage import fail_silent, open_storage, shown
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def sweep(
     _enqueue_missing(shared, wanted[:trials])
 
     def objective(trial: Any) -> float:
-        if "point" not in trial.user_attrs:  # another machine took the last point in the meantime
+        if "point" not in trial.user_attrs or _taken(shared, trial):  # another machine was faster
             raise load("optuna", "train").TrialPruned
         recipe = recipe_at(base, {k: trial.suggest_categorical(k, list(v)) for k, v in grid.items()})
         name = _folder_name(recipe, grid)
@@ -84,24 +82,33 @@ def sweep(
     return finished(shared, base, grid)
 
 
+def _taken(study: Any, trial: Any) -> bool:
+    """Whether another trial has the same point: two machines that begin at once each queue all of them."""
+    return any(
+        t.number < trial.number and t.state.name in ("COMPLETE", "RUNNING")
+        for t in study.get_trials(deepcopy=False)
+        if t.user_attrs.get("point") == trial.user_attrs["point"]
+    )
+
+
 def _open(base: Recipe, grid: Grid, study: str, storage: str) -> Any:
     optuna = load("optuna", "train")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    kept = optuna.storages.RDBStorage(storage, heartbeat_interval=HEARTBEAT_S, grace_period=3 * HEARTBEAT_S)
+    kept = open_storage(storage)
     sampler = optuna.samplers.RandomSampler(seed=base.seed)  # never asked: every point is enqueued
     shared = optuna.create_study(
         study_name=study, storage=kept, sampler=sampler, direction="maximize", load_if_exists=True
     )
     asked = {k: list(v) for k, v in grid.items()}
     if shared.user_attrs.get("grid", asked) != asked:
-        raise UsageError(f"the study {study!r} in {storage} has another grid", hint="choose another --study")
+        raise UsageError(f"the study {study!r} in {shown(storage)} has another grid", hint="choose another --study")
     rest = {k: v for k, v in json.loads(json.dumps(asdict(base))).items() if k not in grid}
     usual = json.loads(json.dumps(asdict(Recipe(base.name))))  # keys that came later had their defaults then
     if {**usual, **shared.user_attrs.get("recipe", rest)} != {**usual, **rest}:
-        raise UsageError(f"the study {study!r} in {storage} has another recipe", hint="choose another --study")
+        raise UsageError(f"the study {study!r} in {shown(storage)} has another recipe", hint="choose another --study")
     shared.set_user_attr("grid", asked)
     shared.set_user_attr("recipe", rest)
-    optuna.storages.fail_stale_trials(shared)
+    fail_silent(shared)
     return shared
 
 

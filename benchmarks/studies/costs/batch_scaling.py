@@ -2,12 +2,15 @@
 
 `python -m fer_edge.benchmarks.studies.costs.batch_scaling CLIP`, on an idle machine; the archive is the clip, often.
 Every run is a process of its own and is timed whole, from its start to its end; every model runs on one thread.
+Processor time is counted beside it, of all its processes together, which other work on the machine changes less; what a
+Ray cluster's workers take is not in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -46,9 +49,10 @@ CURVE = (1, 10, 100, 1000)
 
 @dataclass(frozen=True)
 class Taken:
-    """One run: its seconds, and the highest resident memory of the process that was started, in MiB."""
+    """One run: its seconds, those of processors, and the highest resident memory of its first process, in MiB."""
 
     seconds: float
+    cpu_s: float
     peak_mib: float
 
 
@@ -59,13 +63,19 @@ def taken(script: str, folder: Path, *words: object) -> Taken:
         file = Path(scratch, "script.py")  # workers load it again
         file.write_text(script + ending)
         command = [sys.executable, str(file), str(folder), str(Path(scratch, "out")), *map(str, words)]
-        began = perf_counter()
+        began, spent = perf_counter(), _spent()
         done = subprocess.run(command, capture_output=True, text=True)
-        seconds = perf_counter() - began
+        seconds, cpu_s = perf_counter() - began, _spent() - spent
     peaks = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("VmHWM")]
     if done.returncode or not peaks:
         raise DeviceFailed(f"the run of {folder} failed: {done.stderr.strip()}")
-    return Taken(seconds, int(peaks[0]) / 1024)
+    return Taken(seconds, cpu_s, int(peaks[0]) / 1024)
+
+
+def _spent() -> float:
+    """Seconds of processors that the runs so far have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def archive(folder: Path, clip: Path, films: int) -> Path:
@@ -92,22 +102,31 @@ def report(measured: Mapping[str, Sequence[Taken]], films: int, workers: int) ->
     """Markdown: seconds of each way, and what they say, round by round."""
     loop, one, many = measured.values()
     overhead = Spread.of([b.seconds / a.seconds - 1 for a, b in zip(loop, one, strict=True)])
+    cpu = Spread.of([b.cpu_s / a.cpu_s - 1 for a, b in zip(loop, one, strict=True)])
     efficiency = Spread.of([a.seconds / b.seconds / workers for a, b in zip(one, many, strict=True)])
-    rows = [f"| {films} films | seconds, median (range) | peak MiB of the first process |", "|---|---|---|"]
+    more = Spread.of([b.cpu_s / a.cpu_s - 1 for a, b in zip(one, many, strict=True)])
+    head = "seconds, median (range) | processor seconds | peak MiB of the first process"
+    rows = [f"| {films} films | {head} |", "|---|---|---|---|"]
     for name, runs in measured.items():
-        seconds, peak = Spread.of([r.seconds for r in runs]), Spread.of([r.peak_mib for r in runs])
-        rows.append(f"| {name} | {seconds.told('.1f')} | {peak.told('.0f')} |")
-    told = f"Overhead of one worker over the loop: {overhead.told('.1%')}; "
-    return "\n".join(rows) + f"\n\n{told}efficiency of {workers} workers: {efficiency.told('.2f')}.\n"
+        columns = ([r.seconds for r in runs], [r.cpu_s for r in runs], [r.peak_mib for r in runs])
+        told = (Spread.of(c).told(f) for c, f in zip(columns, (".1f", ".1f", ".0f"), strict=True))
+        rows.append(f"| {name} | {' | '.join(told)} |")
+    first = f"Overhead of one worker over the loop: {overhead.told('.1%')}, in processor time {cpu.told('.1%')}; "
+    then = (
+        f"efficiency of {workers} workers: {efficiency.told('.2f')}, processor time over that of one {more.told('.1%')}"
+    )
+    return "\n".join(rows) + f"\n\n{first}{then}.\n"
 
 
 def curve(clip: Path, counts: Sequence[int], workers: int, engine: str) -> str:
     """Markdown: what archives of these sizes take, once each."""
-    rows = ["| films | seconds | seconds a film | peak MiB of the first process |", "|---|---|---|---|"]
+    head = "films | seconds | processor seconds | processor seconds a film | peak MiB of the first process"
+    rows = [f"| {head} |", "|---|---|---|---|---|"]
     for films in counts:
         with tempfile.TemporaryDirectory(dir=clip.parent) as scratch:
             once = taken(BATCH, archive(Path(scratch, "films"), clip, films), workers, engine)
-        rows.append(f"| {films:,} | {once.seconds:.1f} | {once.seconds / films:.2f} | {once.peak_mib:.0f} |")
+        each = f"{once.seconds:.1f} | {once.cpu_s:.1f} | {once.cpu_s / films:.2f}"
+        rows.append(f"| {films:,} | {each} | {once.peak_mib:.0f} |")
     return "\n".join(rows) + "\n"
 
 

@@ -7,8 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fer_edge.errors import DeviceNotFound, UsageError
@@ -53,49 +56,49 @@ def test_the_same_bytes_and_a_file_that_crashes_the_decoder(command: Command, fi
 
 def listening(pids: list[int]) -> set[str]:
     """The addresses, in hex, on which processes listen; of IPv4 in IPv6 the last part."""
-    found = set()
+    inodes = set()
     for pid in pids:
-        inodes = {os.readlink(p) for p in Path(f"/proc/{pid}/fd").iterdir() if p.is_symlink()}
-        for family in ("tcp", "tcp6"):
-            for line in Path(f"/proc/{pid}/net/{family}").read_text().splitlines()[1:]:
-                words = line.split()
-                if words[3] == "0A" and f"socket:[{words[9]}]" in inodes:
-                    found.add(words[1].partition(":")[0][-8:])
-    return found
+        with suppress(FileNotFoundError):  # a process that ended meanwhile, or closed a file
+            inodes |= {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    lines = [line.split() for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()]
+    return {w[1].partition(":")[0][-8:] for w in lines if w[3] == "0A" and f"socket:[{w[9]}]" in inodes}
 
 
 def family(pid: int) -> list[int]:
     """A process and all that came of it."""
-    children = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [pid, *(one for child in children for one in family(child))]
+    with suppress(FileNotFoundError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *(one for child in children for one in family(int(child)))]
+    return []
 
 
-def start(tmp_path: Path, *words: object) -> subprocess.Popen[str]:
-    """A batch of a film and of one that is held; waits until the one is done and the other begun."""
-    own = {**os.environ, **CRASHES, "HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-m", "fer_edge", "batch", "archive", "--out", "o", *map(str, words)]
-    batch = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=own,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    out = tmp_path / "o"
-    until(
-        lambda: batch.poll() is not None or (list(out.glob("sessions/a-*")) and list(out.glob("sessions/.held*"))),
-        limit_s=600,
-    )
-    assert batch.poll() is None, batch.communicate()
-    return batch
-
-
-def test_a_batch_that_is_ended_goes_on(films: Films, command: Command, tmp_path: Path) -> None:
-    """By Ctrl-C, and by a kill that nobody can feel; by Ray what is begun, by this machine what is left."""
+@pytest.fixture
+def held(films: Films, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a batch of a film and of one that is held, and waits until the one is done and the other begun."""
     films("a.mp4", "held.mp4")
-    out, batch = tmp_path / "o", start(tmp_path, *RAY)
+    out, begun = tmp_path / "o", []
+
+    def start(*words: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "fer_edge", "batch", "archive", "--out", "o", *map(str, words)]
+        own: dict[str, Any] = {"env": {**os.environ, **CRASHES, "HOME": str(tmp_path / "home")}, "text": True}
+        own |= {"cwd": tmp_path, "start_new_session": True}
+        batch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **own)
+        begun.append(batch)
+        until(
+            lambda: batch.poll() is not None or (list(out.glob("sessions/a-*")) and list(out.glob("sessions/.held*")))
+        )
+        assert batch.poll() is None, batch.communicate()
+        return batch
+
+    yield start
+    for batch in begun:
+        batch.kill()
+        batch.communicate()
+
+
+def test_a_batch_that_is_ended_goes_on(held: Callable[..., Any], command: Command, tmp_path: Path) -> None:
+    """By Ctrl-C, and by a kill that nobody can feel; what Ray began, the processes of this machine go on with."""
+    out, batch = tmp_path / "o", held(*RAY)
     (first,) = out.glob("sessions/a-*/observations.db")
     made = first.stat()
     all_ = family(batch.pid)
@@ -108,7 +111,7 @@ def test_a_batch_that_is_ended_goes_on(films: Films, command: Command, tmp_path:
     assert not list(out.glob("sessions/.*"))
     until(lambda: all(gone(pid) for pid in all_), "a cluster ends with its batch")
 
-    batch = start(tmp_path, *RAY)
+    batch = held(*RAY)
     all_ = family(batch.pid)
     batch.kill()
     batch.communicate()
@@ -123,37 +126,34 @@ def test_a_batch_that_is_ended_goes_on(films: Films, command: Command, tmp_path:
 
 
 @pytest.fixture
-def head(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+def head(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """A cluster of one machine that is there before the batch: its address for clients, and its first process."""
-    client, folder = free_port(), tmp_path_factory.getbasetemp().parent
-    ports = (f"--port={free_port()}", f"--ray-client-server-port={client}", "--include-dashboard=false")
-    size = ("--num-cpus=2", f"--object-store-memory={80 << 20}", "--disable-usage-stats", "--block")
+    client, log = free_port(), tmp_path / "head.log"
+    words = (f"--port={free_port()}", f"--ray-client-server-port={client}", "--include-dashboard=false", "--num-cpus=2")
+    words += (f"--object-store-memory={80 << 20}", "--disable-usage-stats", "--block")
     own = {**os.environ, **CRASHES, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "HOME": str(tmp_path / "home")}
-    begin = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *ports, *size, f"--temp-dir={folder}/ray"]
-    log = tmp_path / "head.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(begin, env=own, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-    until(lambda: process.poll() is not None or "--block" in log.read_text(), limit_s=600)
-    all_ = family(process.pid)
-    yield f"ray://127.0.0.1:{client}", process.pid
-    all_ = [*all_, *family(process.pid)]
-    process.terminate()
-    process.wait(60)
-    until(lambda: all(gone(pid) for pid in all_), "the cluster ends")
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder, log.open("w") as file:
+        begin = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *words, f"--temp-dir={folder}"]
+        first = subprocess.Popen(begin, env=own, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        until(lambda: first.poll() is not None or "--block" in log.read_text())
+        yield f"ray://127.0.0.1:{client}", first.pid
+        all_ = family(first.pid)
+        first.terminate()
+        first.wait(60)
+        until(lambda: all(gone(pid) for pid in all_), "the cluster ends")
 
 
 def test_a_cluster_that_is_there_and_a_worker_that_is_killed(
-    head: tuple[str, int], films: Films, tmp_path: Path
+    head: tuple[str, int], held: Callable[..., Any], tmp_path: Path
 ) -> None:
-    films("a.mp4", "held.mp4")
     address, first = head
-    batch = start(tmp_path, "--engine", "ray", "--address", address, "--json", *QUICK)
+    batch = held("--engine", "ray", "--address", address, "--json", *QUICK)
     actors = [pid for pid in family(first) if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::Actor")]
     assert actors
     for pid in actors:
         os.kill(pid, signal.SIGKILL)
     (tmp_path / "archive" / "go").touch()
-    said, errors = batch.communicate(timeout=300)
+    said, errors = batch.communicate()
     assert batch.returncode == 0, errors
     told = json.loads(said)
     assert (told["all"]["films"], told["analysed"], told["set_aside"]) == (2, 2, [])
