@@ -69,4 +69,4 @@ def shown(url: str) -> str:
     """A storage's URL for people: without its password."""
     from sqlalchemy.engine import make_url
 
-    return make_url(url).render_as_string(hide_password=True)
+    return str(make_url(url).render_as_string(hide_password=True))
