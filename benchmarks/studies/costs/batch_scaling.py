@@ -14,16 +14,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter
 
 from ....errors import DeviceFailed
-from ....runtime.batch.files import plan
-from ....runtime.batch.folder import left
-from ....runtime.batch.record import RECORD, record_of, session_folder, write_record
-from ....runtime.batch.summary import summarise
 from ..spread import Spread
 
 LOOP = """
@@ -134,31 +130,8 @@ def curve(clip: Path, counts: Sequence[int], workers: int, engine: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-def bookkeeping(clip: Path, films: int) -> str:
-    """Markdown: what the first process has to do about each film that is finished, in processor time."""
-    with tempfile.TemporaryDirectory(dir=clip.parent) as scratch:
-        folder, out = archive(Path(scratch, "films"), clip, films), Path(scratch, "out")
-        chosen = plan([str(folder)], out)
-        for file in chosen.files:
-            write_record(
-                session_folder(out, file.key) / RECORD,
-                record_of(file, face_seconds=7.0, expressions=dict.fromkeys("abcdefg", 1.0)),
-            )
-        steps: dict[str, Callable[[], object]] = {
-            "find the films": lambda: plan([str(folder)], out),
-            "see which are left": lambda: left(chosen, out, False),
-            "sum up": lambda: summarise(out),
-        }
-        rows = [f"| {films:,} finished films | ms of processor time a film |", "|---|---|"]
-        for name, step in steps.items():
-            began = process_time()
-            step()
-            rows.append(f"| {name} | {(process_time() - began) / films * 1000:.2f} |")
-    return "\n".join(rows) + "\n"
-
-
 def main() -> None:
-    """Measure and print the tables."""
+    """Measure and print both tables."""
     parser = argparse.ArgumentParser(
         prog="python -m fer_edge.benchmarks.studies.costs.batch_scaling", description=__doc__
     )
@@ -174,7 +147,6 @@ def main() -> None:
         measured = scaling(folder, given.workers, given.engine, given.rounds)
     print(report(measured, given.films, given.workers))
     print(curve(given.clip, given.curve, given.workers, given.engine))
-    print(bookkeeping(given.clip, 1000))
 
 
 if __name__ == "__main__":
