@@ -164,7 +164,7 @@ def _back(told: Sequence[dict[str, str]]) -> int:
 
 
 def privacy(town: Town, listener: Listener) -> Outcome:
-    """All that crossed the wire, heard by a subscriber of `#` from here on, and what Prometheus has, tells of no few."""
+    """All that crossed the wire from here on, as a subscriber of `#` hears it, and Prometheus tell of no few."""
     heard = heard_by(listener)
     wrong = wire.leaks(heard)
     told = [t for texts in wire.snapshots(heard).values() for t in texts]

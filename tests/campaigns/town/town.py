@@ -25,6 +25,9 @@ ROOM = 25
 SKEWED = ("ahead", "behind")
 """The last kiosks of a town with clocks of their own, each in a process of its own."""
 
+TESTS = Path(__file__).parents[2]
+"""Where the stand-ins' code is found from."""
+
 
 class TownBroker(Broker):
     """mosquitto with packaging/fleet's configuration and, as Debian has it, its sessions kept at an orderly end."""
@@ -52,7 +55,7 @@ class Process:
             self.running = subprocess.Popen(
                 [sys.executable, "-m", "campaigns.town.process", str(self._list)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                env={**os.environ, **self._environment, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **self._environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)},
             )  # fmt: skip
 
     def ready(self) -> None:
@@ -63,10 +66,13 @@ class Process:
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Power is cut; with SIGSTOP its connections stay open, as those of a machine that is gone do."""
-        if self.running is not None:
+        if self.running is not None and self.running.poll() is None:
             self.running.send_signal(how)
             if how == signal.SIGKILL:
                 self.running.wait()
+                for pipe in (self.running.stdin, self.running.stdout):
+                    assert pipe is not None
+                    pipe.close()
 
     def end(self) -> None:
         """As an orderly shutdown."""
