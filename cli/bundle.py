@@ -133,7 +133,7 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _recalibrate(args: argparse.Namespace) -> int:
-    from ..export.recalibrate import RecalibrateOptions, recalibrate
+    from ..train.recalibrate import RecalibrateOptions, recalibrate
 
     if args.data is None or args.out is None:
         raise UsageError(

@@ -37,7 +37,6 @@ from .teachers.answers import answers_once
 from .teachers.ensemble import Member, at_every_step
 from .torch_import import import_torch
 
-NEUTRAL = LABELS.index("neutral")
 NORM_FACES = 1024
 """Training faces that batch norms are fitted to on the way back."""
 Held = tuple[list[Sample], NDArray[np.float32]]
@@ -158,7 +157,8 @@ def finish(network: Any, dataset: Dataset, recipe: Recipe, share: NDArray[np.flo
     kept, truth = labelled([s for s in valid if id(s) not in seen])
     logits, lower = predict(network, kept, recipe.size), np.zeros(len(share))
     if recipe.neutral_recall:
-        lower[NEUTRAL] = -fit_raise(logits, truth, NEUTRAL, recipe.neutral_recall)
+        neutral = LABELS.index("neutral")
+        lower[neutral] = -fit_raise(logits, truth, neutral, recipe.neutral_recall)
     temperature = fit_temperature((logits - lower).astype(np.float32), truth) if recipe.calibrate else 1.0
     adjust_classifier(network, temperature, lower)
     return temperature

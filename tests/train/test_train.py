@@ -24,7 +24,7 @@ from fer_edge.train.data.augment import build_augment
 from fer_edge.train.data.sampling import by_label, label_share
 from fer_edge.train.data.targets import training_targets
 from fer_edge.train.evaluation.predict import labelled, predict
-from fer_edge.train.fit import NEUTRAL, fit
+from fer_edge.train.fit import fit
 from fer_edge.train.learner import rate_at
 from fer_edge.train.network import adjust_classifier, build_network, fold_luma
 from fer_edge.train.progress.checkpoint import write_checkpoint
@@ -400,8 +400,8 @@ class TestFit:
         shifted = fit(replace(once, prior_shift=0.5), small, tmp_path, resume=True)  # read after the last epoch only
         assert not torch.equal(shifted.network.body.get_classifier().bias, plain.network.body.get_classifier().bias)
         calm = fit(replace(once, neutral_recall=1.0), small, tmp_path, resume=True)
-        found, truth = labelled(small.split("valid"))
-        assert (predict(calm.network, found, once.size).argmax(axis=1)[truth == NEUTRAL] == NEUTRAL).all()
+        (found, truth), neutral = labelled(small.split("valid")), LABELS.index("neutral")
+        assert (predict(calm.network, found, once.size).argmax(axis=1)[truth == neutral] == neutral).all()
         for other in (TINY, replace(once, hold_out=0.05)):
             with pytest.raises(UsageError, match="made with another recipe"):
                 fit(other, small, tmp_path, resume=True)

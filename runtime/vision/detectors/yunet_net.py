@@ -19,7 +19,7 @@ OVERLAP = 0.3
 """Boxes that overlap by more are of one face, of which the best is kept."""
 CANDIDATES = 5000
 """Boxes that are compared, the best first, before those of one face are made one; a face gives five or ten."""
-FIXED, ANY = bytes([10, 3, 8, 128, 5]) * 2, bytes([10, 3, 18, 1, 104, 10, 3, 18, 1, 119])
+FIXED, ANY = b"\x0a\x03\x08\x80\x05" * 2, b"\x0a\x03\x12\x01h\x0a\x03\x12\x01w"
 """Height and width of the input as the file has them, 640 and 640, and as symbols: the layers are the same for every
 size. Its bytes are known by their hash, and have this once."""
 

@@ -18,13 +18,13 @@ from ..bundle import Bundle, Image, Manifest, open_bundle
 from ..bundle.dataset import Dataset, Watch, balanced, read_dataset, read_face, unwatched
 from ..bundle.labels import common_names
 from ..errors import DatasetError, UnsupportedGraph, UsageError
+from ..export.calibration import calibration_set
+from ..export.graph import load_float32
+from ..export.labelled import held_out, logits_of, measure, shared
+from ..export.metrics import fit_raise, fit_temperature
+from ..export.onnx import import_onnx
+from ..export.package import FLOAT32, bundle_of
 from ..runtime.inference.classifier import Classifier
-from .calibration import calibration_set
-from .graph import load_float32
-from .labelled import held_out, logits_of, measure, shared
-from .metrics import fit_raise, fit_temperature
-from .onnx import import_onnx
-from .package import FLOAT32, bundle_of
 
 CALIBRATION_PICTURES = 512
 Say = Callable[[str], None]

@@ -15,10 +15,10 @@ from fer_edge.bundle import Bundle, open_bundle
 from fer_edge.bundle.dataset import read_dataset, read_face
 from fer_edge.bundle.preprocess import whole_image
 from fer_edge.errors import DatasetError, UnsupportedGraph, UsageError
-from fer_edge.export import recalibrate as fitting
 from fer_edge.export.graph import load_float32
-from fer_edge.export.recalibrate import RecalibrateOptions, recalibrate
 from fer_edge.runtime.inference.classifier import Classifier
+from fer_edge.train import recalibrate as fitting
+from fer_edge.train.recalibrate import RecalibrateOptions, recalibrate
 from support.labelled import class_folders
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
