@@ -97,8 +97,13 @@ def centred(model: Any, stem: Stem, grey: int, scale: float) -> Any:
     result = type(model).FromString(model.SerializeToString())
     first = next(n for n in result.graph.node if NORMALISED in n.input)
     tensors = {t.name: t for t in result.graph.initializer}
-    if first.op_type != "Conv" or len(first.input) < 3:
-        raise UnsupportedGraph(f"the first layer, {first.name}, is a {first.op_type} and not a convolution with a bias")
+    if first.op_type != "Conv":
+        raise UnsupportedGraph(f"the first layer, {first.name}, is a {first.op_type} and not a convolution")
+    if len(first.input) < 3:  # as where grey is mixed in a layer of its own
+        none = np.zeros(tensors[first.input[1]].dims[0], np.float32)
+        tensors["first_bias"] = result.graph.initializer.add()
+        tensors["first_bias"].CopyFrom(onnx.numpy_helper.from_array(none, "first_bias"))
+        first.input.append("first_bias")
     weight, bias = (onnx.numpy_helper.to_array(tensors[n]) for n in first.input[1:3])
     shift = ((grey - stem.mean) / stem.std)[None, :, None, None]
     changed = {

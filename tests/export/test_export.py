@@ -89,6 +89,20 @@ def test_nobody_needs_faces(bundle: Bundle, crops: np.ndarray, tmp_path: Path, c
     assert choose_artifact(made).path == "onnx/model_int8.onnx"  # what `run` takes
 
 
+def test_a_first_layer_without_a_bias_goes_onto_an_edge_tpu(
+    calibration: Path, tmp_path: Path, command: Command
+) -> None:
+    """`pico` mixes grey in a layer of its own."""
+    pytest.importorskip("tensorflow", reason="needs the edgetpu extra")
+    words = ("pico", "--target", "edgetpu", "--calibration", calibration, "--pictures", 64, "--out", "b")
+    done = command("export", *words)
+    assert done.returncode == 0, done.stderr
+    artifact = open_bundle(tmp_path / "b").artifact("edgetpu", "int8")
+    assert artifact.report["mapped"] == artifact.report["operators"]
+    assert artifact.report["problems"] == []
+    assert artifact.parity["label_agreement"] >= 0.9
+
+
 def test_the_portraits_are_drawn_again_by_the_seed() -> None:
     data = pytest.importorskip("skimage.data", reason="needs scikit-image")
     from fer_edge.bundle import portraits
