@@ -20,6 +20,8 @@ from ..published.workload import Workload
 OVERHEAD, COMPUTE, MEMORY, STREAMED, TRANSFER = "overhead", "compute", "memory", "streamed", "transfer"
 SPARE = 2
 """So many models more than parameters, or there is no fit."""
+TIE = 1e-9
+"""Norms of relative errors that differ by less are alike, and fewer costs win: processors round differently."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,6 @@ def nonnegative(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.fl
         for columns in map(list, combinations(range(a.shape[1]), size)):
             x = np.zeros(a.shape[1])
             x[columns] = np.linalg.lstsq(a[:, columns], b, rcond=None)[0]
-            if (x >= 0).all() and np.linalg.norm(a @ x - b) < np.linalg.norm(a @ best - b):
+            if (x >= 0).all() and np.linalg.norm(a @ x - b) < np.linalg.norm(a @ best - b) - TIE:
                 best = x
     return best
