@@ -213,7 +213,7 @@ def test_what_a_kiosk_says_over_ssh_moves_no_cursor() -> None:
     """Nor does it end the command that asked, whatever its bytes are."""
     ssh = ("sh", str(ROOT / "tests" / "fakes" / "ssh"))
     assert over_ssh("kiosk", "printf 'a\\033[2Jb\\nc\\377'", ssh) == "a [2Jb\nc\ufffd"
-    with pytest.raises(DeviceFailed, match=r"^kiosk: a \[2J$"):
+    with pytest.raises(DeviceFailed, match=r"(?m)^kiosk: a \[2J$"):
         over_ssh("kiosk", "printf 'fer-edge: a\\033[2J'; exit 3", ssh)
     with pytest.raises(DeviceNotFound, match="No route to host"):
         over_ssh("away", "true", ssh)
