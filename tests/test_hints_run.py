@@ -39,6 +39,7 @@ NOT_RUN = {
     "fer-edge benchmark --": "measures for minutes",
     "fer-edge bundle add": "needs what a vendor's compiler gave",
     "fer-edge bundle import": "needs another tool's model; tests/export/test_import.py has some",
+    "fer-edge bundle recalibrate": "wants real faces; tests/train/test_recalibrate.py has some",
     "fer-edge bundle make": "builds a network; tests/train does",
     "fer-edge config init FILE": "asks at a terminal",
     "fer-edge config init WORD --replace": "as above",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fer_edge.bundle import open_bundle
 from fer_edge.devices.sensors import temperature_c
 from fer_edge.fleet.inventory import load_inventory, targets_json
 from fer_edge.fleet.status import OFFLINE
@@ -82,7 +83,7 @@ def test_a_kiosk_is_scraped_shown_and_missed(
         rows = {row["name"]: row for row in json.loads(said)}
         assert code == 0
         assert rows["foyer"]["health"] == "degraded"  # its broker is away
-        assert rows["foyer"]["model"] == "default 2"
+        assert rows["foyer"]["model"] == f"default {open_bundle().manifest.version}"
         assert abs(rows["foyer"]["seen_s"]) < 300
         assert (rows["dark"]["health"], rows["unknown"]["health"]) == (OFFLINE, "never seen")
         told = until(lambda: {a["labels"]["kiosk"]: a for a in alerts if a["labels"]["alertname"] == "KioskGone"})

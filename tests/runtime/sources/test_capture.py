@@ -169,7 +169,7 @@ def test_a_hundred_openings_leave_nothing_behind(start: Start, pids: Pids, what:
     capture = start(partial(pids.faulty, what), backoff=Backoff(0.0, 0.0))
     until(lambda: len(pids) >= count)
     capture.close()
-    assert descriptors() == before
+    assert descriptors() <= before  # fewer, where what an earlier test left was collected meanwhile
     assert all(gone(pid) for pid in pids)
 
 
