@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `evaluate`."""
+    _what(parser)
+    on = parser.add_argument_group("on what")
+    _faces(on)
+    _questions(on)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json, plots and the mistakes here")
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+
+
+def _what(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to measure (default: the bundle inside fer-edge)")
     what.add_argument("--bundle", type=Path, metavar="PATH")
     what.add_argument("--precision", default="auto", choices=("auto", "float32", "float16", "int8"))
@@ -28,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--seeds", metavar="N,N,…", help="such as 42,123,101112: mean and deviation over trainings")
     what.add_argument("--folds", type=int, metavar="K", help="cross-validation: mean and deviation over folds")
     what.add_argument("--init", metavar="FILE|BUNDLE|timm", help="first weights for --recipe")
-    on = parser.add_argument_group("on what")
+
+
+def _faces(on: argparse._ArgumentGroup) -> None:
     on.add_argument("--data", type=Path, metavar="DIR", help="class folders, or a CSV manifest")
     on.add_argument("--label-map", metavar="FILE|SET", help=LABEL_MAP)
     on.add_argument(
@@ -45,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "from, the faces that its training left out",
     )
     on.add_argument("--label", default="label", metavar="COLUMN", help="the manifest's column that holds the truth")
+    on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
+    on.add_argument("--people", type=int, default=1, metavar="N", help="who show it to --live camera:N in turn")
+
+
+def _questions(on: argparse._ArgumentGroup) -> None:
     on.add_argument(
         "--groups",
         metavar="COLUMNS|CSV",
@@ -63,8 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN|CSV,COLUMN",
         help="the column that names the person: also with that person's resting face taken off, as in `run`",
     )
-    on.add_argument("--live", metavar="CSV|camera:N", help="the guided check: a label file of clips, or a camera")
-    on.add_argument("--people", type=int, default=1, metavar="N", help="who show it to --live camera:N in turn")
     on.add_argument(
         "--corrupt",
         action="store_true",
@@ -92,8 +106,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on.add_argument(
         "--card", action="store_true", help="with --groups or --resting: into the model card of --bundle, too"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json, plots and the mistakes here")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
 
 
 ALONE = {
