@@ -20,7 +20,7 @@ from .faces import crops
 from .machine import SMALL_MIB, Machine, boot_file
 
 REAL = bool(os.environ.get("FER_EDGE_BOOT_IMAGE"))
-FIRST_BOOT_S, BOOT_S, READY_S = 600, 240, 300
+FIRST_BOOT_S, BOOT_S, READY_S, UPDATE_S = 600, 240, 300, 1800
 RELEASE = "readlink /opt/fer-edge/current"
 STORE = "/var/lib/fer-edge/store"
 COUNT = f'python3 -c "import sqlite3; print(sqlite3.connect(\\"{STORE}/kiosk.db\\").execute(\\"{{}}\\").fetchone()[0])"'
@@ -158,7 +158,7 @@ def test_a_power_cut_leaves_a_store_that_is_whole(machine: Machine) -> None:
 def test_an_update_with_a_broken_bundle_goes_back_by_itself(machine: Machine) -> None:
     release = machine.shell.run(RELEASE)
     machine.shell.run("mkdir -p /run/stick && mount -o ro,noload /dev/vdb /run/stick")
-    answer = machine.shell.ask("fer-edge update apply /run/stick/broken --unsigned", 600)
+    answer = machine.shell.ask("fer-edge update apply /run/stick/broken --unsigned", UPDATE_S)
     assert answer.code == 1, answer.text
     assert machine.shell.run(RELEASE) == release, answer.text
     wait_until_ready(machine)
@@ -169,6 +169,7 @@ def test_an_update_with_a_broken_bundle_goes_back_by_itself(machine: Machine) ->
 
 
 def test_it_observes_in_the_memory_of_a_pi_zero_2_w(machine: Machine) -> None:
+    machine.cut()  # where the steps before were left out, it is on
     machine.memory_mib = SMALL_MIB
     switch_on(machine)
     assert int(machine.shell.run("awk '/MemTotal/ {print $2}' /proc/meminfo")) < SMALL_MIB * 1024
