@@ -35,11 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--address", metavar="ray://HOST:10001|auto", help="of the Ray cluster (default: one of its own)"
     )
     parser.add_argument("--workers", type=int, metavar="N", help="how many work at once (default: one a core)")
+    parser.add_argument("--segment", type=float, metavar="SECONDS", help=_SEGMENT)
     parser.add_argument("--retry", action="store_true", help="try again what was set aside earlier")
     add_pipeline(parser, threads="one a worker")
 
 
 _ENGINE = "local: processes of this machine (default); ray: workers of a Ray cluster"
+_SEGMENT = "divide films that are longer, for several workers; the result is the same (default: none is divided)"
 _SOURCE = (
     "a folder (its videos, at any depth), a video, 'archive/**/*.mp4', a URL as s3://bucket/films/*.mp4, or a .csv "
     "with the column path, and perhaps subject and condition"
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     pipeline = pipeline_options(**{name: getattr(args, name) for name in PIPELINE})
     work = (args.engine, args.address, args.workers, args.retry)
-    options = BatchOptions(tuple(args.sources), args.out, *work, pipeline)
+    options = BatchOptions(tuple(args.sources), args.out, *work, pipeline, args.segment)
     result = run_batch(
         options, lambda line: print(line, file=sys.stderr, flush=True), lambda loop, total: watch(loop, total, "films")
     )

@@ -15,6 +15,7 @@ EXAMPLES = {
         "fer-edge batch archive --out analysed",
         "fer-edge batch 'archive/**/*.mp4' more.mkv --out analysed --workers 4",
         "fer-edge batch films.csv --out analysed --retry",
+        "fer-edge batch archive --out analysed --segment 600",
         "fer-edge batch 's3://bucket/films/*.mp4' --out analysed",
     ),
     "report": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +18,7 @@ from ..errors import NotFinite
 from .types import Face, Frame, Observation, Track
 from .vision.detectors import Detector
 from .vision.quality_gate import UNSUITABLE, unsuitable
-from .vision.region_search import RegionSearch
+from .vision.region_search import Memory, RegionSearch
 from .vision.resting_face import RestingFace
 from .vision.seating import Seating
 from .vision.smoothing import Smoother
@@ -104,6 +104,16 @@ class Looked:
         return [crop for crop, why in zip(self.crops, self.reasons, strict=True) if not why]
 
 
+@dataclass(frozen=True)
+class Known:
+    """A frame that was looked at before: what the search remembered after it, and of each face in view why it is not
+    to be read or "", and of each of the others the model's answer, or None where that was no finite number."""
+
+    memory: Memory
+    reasons: Sequence[str]
+    rows: Sequence[NDArray[np.float32] | None]
+
+
 class Pipeline:
     """Detector, tracker, crop, classifier and smoother in a row."""
 
@@ -136,10 +146,21 @@ class Pipeline:
         self.tally = Tally()
         self.turns, self.resting = Turns(infer_every_s, faces_per_frame), resting
         self._gate, self.seating = quality_gate, seating
+        self.recall: Callable[[Frame], Known | None] = lambda frame: None
+        """What is known of a frame already, whose picture `process` does not look at then."""
 
     def process(self, frame: Frame) -> tuple[Observation, ...]:
         """Observations of one frame, one a face; the same for the same frames in the same order."""
-        return process_together([(self, frame)])[0]
+        known = self.recall(frame)
+        return self._again(frame, known) if known else process_together([(self, frame)])[0]
+
+    def _again(self, frame: Frame, known: Known) -> tuple[Observation, ...]:
+        """Observations of a frame that was looked at before, of which every face was read that could be."""
+        self.tally.frames += 1
+        self.search.memory = known.memory
+        found = self.tracker.update(self.search.faces, frame.time_s)
+        self.tally.faces += len(found)
+        return self.conclude(Looked(frame, self.turns.due(found, frame.time_s), (), known.reasons), known.rows)
 
     def look(self, frame: Frame) -> Looked:
         """Find the faces of a frame that are to be classified now, and cut them out."""
@@ -226,7 +247,7 @@ def process_together(work: Sequence[tuple[Pipeline, Frame]]) -> list[tuple[Obser
     counts = [len(one.readable) for one in looked]
     start = perf_counter()
     try:
-        rows = iter(_answers(work[0][0].classifier, [crop for one in looked for crop in one.readable]))
+        rows = iter(answers_of(work[0][0].classifier, [crop for one in looked for crop in one.readable]))
     finally:
         spent = perf_counter() - start
         for (pipeline, _), count in zip(work, counts, strict=True):
@@ -238,8 +259,8 @@ def process_together(work: Sequence[tuple[Pipeline, Frame]]) -> list[tuple[Obser
     ]
 
 
-def _answers(classifier: FaceClassifier, crops: Sequence[Image]) -> Sequence[NDArray[np.float32] | None]:
-    """One row a face; None where the device's answer was no finite number. Of no face the device is not asked."""
+def answers_of(classifier: FaceClassifier, crops: Sequence[Image]) -> Sequence[NDArray[np.float32] | None]:
+    """One row of probabilities a crop; None where the answer was no finite number. Of none the device is not asked."""
     if not crops:
         classifier.idle()
         return []

@@ -122,6 +122,7 @@ class SessionSummary:
 
 
 Build = Callable[[PipelineOptions], BuiltPipeline]
+Open = Callable[[str, int], Source]
 
 
 class Analysis:
@@ -131,12 +132,17 @@ class Analysis:
     """
 
     def __init__(
-        self, options: RunOptions, on_notice: Callable[[str], None] = lambda text: None, build: Build = build_pipeline
+        self,
+        options: RunOptions,
+        on_notice: Callable[[str], None] = lambda text: None,
+        build: Build = build_pipeline,
+        opener: Open = open_source,
     ) -> None:
         """Open source, pipeline and outputs; `on_notice` gets lines for people, such as which detector serves.
 
         Args:
             build: makes the pipeline; `KeptModels.built` where many runs share what is open.
+            opener: opens the source.
 
         Raises UsageError, SourceError, BundleError kinds, DeviceNotFound, DeviceFailed, MissingExtra, OutputError.
         """
@@ -147,7 +153,7 @@ class Analysis:
                 seated = dataclasses.replace(options.pipeline, **self._study.seats)
                 options = dataclasses.replace(options, out=self._study.folder, pipeline=seated)
             self.options, self._started = options, monotonic()
-            self.source: Source = open_source(options.source, options.pipeline.threads or default_threads())
+            self.source: Source = opener(options.source, options.pipeline.threads or default_threads())
             opened.callback(self.source.close)
             if self._study and self.source.still:
                 raise _no_time(self.source)
@@ -356,16 +362,17 @@ def run_session(
     on_frame: OnFrame = lambda *seen: None,
     on_notice: Callable[[str], None] = lambda text: None,
     build: Build = build_pipeline,
+    opener: Open = open_source,
 ) -> SessionSummary:
     """Run to the end of the source, or until Ctrl-C, and say what was seen; `failure` in it says what broke it off.
 
     Args:
-        build: as `Analysis`.
+        build, opener: as `Analysis`.
 
     Raises:
         as `Analysis`, and the failure itself when nothing was seen before it.
     """
-    analysis = Analysis(options, on_notice, build)
+    analysis = Analysis(options, on_notice, build, opener)
     try:
         for frame, seen in analysis.frames():
             on_frame(analysis, frame, seen)

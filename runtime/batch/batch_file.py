@@ -16,6 +16,7 @@ VIDEOS = (
     ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv",
 )  # fmt: skip
 """Suffixes of what is taken from a folder; what is named, or what a pattern or a table names, is always taken."""
+JOIN = -1
 NAME = 40
 """Characters of a file's name in its key."""
 
@@ -29,6 +30,7 @@ class BatchFile:
         subject, condition: what a table says of it; else empty.
         version: its size, and when it was changed or what the store calls its contents; "" where that is not told.
         origin: who asked for it, for errors: a source of the command line, or a table's line.
+        part: the segment of it that a worker is given, from 0; None: all of it; JOIN: the segments, to be joined.
     """
 
     source: str
@@ -36,6 +38,7 @@ class BatchFile:
     condition: str = ""
     version: str = ""
     origin: str = field(default="", compare=False)
+    part: int | None = None
 
     @property
     def remote(self) -> bool:

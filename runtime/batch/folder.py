@@ -13,20 +13,23 @@ from ..storage.lock import Claim
 from .batch_file import BatchFile
 from .files import Plan
 from .record import (
+    RECORD,
     SET_ASIDE,
     Record,
     kept_record,
     observations_path,
     record_of,
+    segments_folder,
     session_folder,
     set_aside_path,
     write_record,
 )
+from .segments.film import DIVISION
 from .settings import SETTINGS
 from .summary import SUMMARY, TABLE
 from .worker import Answer, Fault
 
-OURS = {SETTINGS, "sessions", "observations", "set-aside", SUMMARY, TABLE}
+OURS = {SETTINGS, "sessions", "observations", "segments", "set-aside", SUMMARY, TABLE}
 """What a batch's folder holds."""
 
 
@@ -53,11 +56,16 @@ def claimed(out: Path) -> Iterator[None]:
 
 
 def clear(out: Path) -> None:
-    """Remove what workers that were killed had begun."""
+    """Remove what workers that were killed had begun, and segments of films that are finished."""
     for part in out.glob("sessions/.*.part"):
         shutil.rmtree(part, ignore_errors=True)
-    for part in (*out.glob("observations/*/.*.part*"), *out.glob("set-aside/.*.part*")):
-        part.unlink(missing_ok=True)
+    for place in ("observations/*", "segments/*", "set-aside"):
+        for part in out.glob(f"{place}/.*.part*"):
+            part.unlink(missing_ok=True)
+    for division in out.glob(f"segments/*/{DIVISION}"):
+        record = session_folder(out, division.parent.name) / RECORD
+        if record.exists() and record.stat().st_mtime_ns > division.stat().st_mtime_ns:
+            shutil.rmtree(division.parent, ignore_errors=True)
 
 
 def left(chosen: Plan, out: Path, retry: bool) -> list[BatchFile]:
@@ -76,7 +84,13 @@ def _bytes(file: BatchFile) -> int:
 
 
 def keep(out: Path, file: BatchFile, answer: Answer) -> None:
-    """Remember why a file was set aside; a record of its own each worker has written. Raises OutputError."""
+    """Remember why a file was set aside; a record of its own each worker has written. Raises OutputError.
+
+    Either way its segments are no longer needed.
+    """
+    shutil.rmtree(segments_folder(out, file.key), ignore_errors=True)
+    with suppress(OSError):
+        (out / "segments").rmdir()  # only where it is empty
     aside = set_aside_path(out, file.key)
     if answer.fault is None:
         aside.unlink(missing_ok=True)

@@ -33,6 +33,9 @@ class Record:
         expressions: label -> seconds of `face_seconds`.
         unsuitable: reason -> how often a face was not read.
         skipped: a line about damaged pictures.
+        segments: of how many it was put together; 0: it was analysed as a whole.
+        looked_again: pictures that were looked at once more for that.
+        undivided: why a film that is long enough was analysed as a whole.
         took_s: seconds that it took; of no table, because it is another each time.
     """
 
@@ -56,6 +59,9 @@ class Record:
     expressions: Mapping[str, float] = field(default_factory=dict)
     unsuitable: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    segments: int = 0
+    looked_again: int = 0
+    undivided: str = ""
     took_s: float = 0.0
 
     def is_of(self, file: BatchFile) -> bool:
@@ -72,6 +78,11 @@ def record_of(file: BatchFile, **seen: Any) -> Record:
 def session_folder(out: Path, key: str) -> Path:
     """Where a file's session lies, which is there when it is finished and not before."""
     return out / "sessions" / key
+
+
+def segments_folder(out: Path, key: str) -> Path:
+    """Where the finished segments of a film lie that is not finished."""
+    return out / "segments" / key
 
 
 def observations_path(out: Path, key: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from .folder import claimed, clear, keep, left
 from .local import LocalEngine
 from .record import set_aside_path
 from .schedule import Engine, schedule
+from .segments.film import check_segments
 from .settings import hold, settings_of
 from .summary import BatchSummary, summarise
 from .worker import Answer, Fault, Job
@@ -40,6 +42,7 @@ class BatchOptions:
         workers: how many; None: one a core that may be used, one alone for a device that is not the processor.
         retry: what was set aside earlier is tried again.
         pipeline: as for `run`, but `threads` are THREADS where none are told, and no resting face is taken off.
+        segment_s: films longer than so many seconds are divided, for several workers; None: none is.
     """
 
     sources: tuple[str, ...]
@@ -49,6 +52,7 @@ class BatchOptions:
     workers: int | None = None
     retry: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+    segment_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,9 @@ def run_batch(
 
 
 def _engine(options: BatchOptions, job: Job, most: int) -> Engine:
-    """Workers, as many as were asked for or are usual, but no more than there are files."""
+    """Workers, as many as were asked for or are usual, but no more than there are files, unless films are divided."""
     usual = _usual_workers(options.pipeline)
+    most = sys.maxsize if options.segment_s else most
     if options.engine == "local":
         return LocalEngine(job, min(most, options.workers or usual))
     from .cluster import RayEngine
@@ -136,6 +141,8 @@ def _check(options: BatchOptions) -> None:
         raise UsageError(
             "a batch takes off no resting face and gives nobody a seat", cause="its films are of many people"
         )
+    if options.segment_s is not None:
+        check_segments(options.segment_s, options.pipeline)
     if find_spec("pyarrow") is None:
         raise MissingExtra("pyarrow", "batch")
     if options.engine == "ray":
@@ -164,7 +171,7 @@ def _begin(options: BatchOptions, on_notice: Callable[[str], None]) -> Job:
     try:
         if built.notice:
             on_notice(built.notice)
-        settings = settings_of(built, options.pipeline)
+        settings = settings_of(built, options.pipeline, options.segment_s)
     finally:
         built.classifier.close()
     hold(options.out, settings)
@@ -185,7 +192,7 @@ def _answers(engine: Engine, todo: Sequence[BatchFile]) -> Iterator[tuple[BatchF
     """Answers as they come, to the end or to a fault that is everybody's, which is BatchStopped."""
     for done, (file, answer) in enumerate(schedule(engine, todo)):
         fault = answer.fault
-        if fault and (fault.verdict == "all" or (fault.verdict == "again" and fault.exit_code == 4)):
+        if fault and fault.stops:
             raise _stopped(fault, file, done, len(todo))
         yield file, answer
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from typing import Protocol
 
-from .batch_file import BatchFile
+from .batch_file import JOIN, BatchFile
 from .worker import Answer
 
 TRIES = 2
@@ -35,20 +36,30 @@ class Engine(Protocol):
 def schedule(engine: Engine, files: Iterable[BatchFile]) -> Iterator[tuple[BatchFile, Answer]]:
     """Every file with its answer, as they come; a worker has one file at a time, and no file waits for a turn twice.
 
+    A film that is to be divided takes its segments' turns instead, before other files, and then one to join them. What
+    became of a segment only who joins them needs to know, unless it stops everything.
+
     Raises FerEdgeError: no worker can be had.
     """
-    waiting, tried = deque(files), Counter[str]()
+    waiting, tried, left = deque(files), Counter[tuple[str, int | None]](), Counter[str]()
     running: dict[Future[Answer], BatchFile] = {}
     while waiting or running:
         while waiting and len(running) < engine.workers:
             file = waiting.popleft()
-            tried[file.key] += 1
+            tried[file.key, file.part] += 1
             running[engine.submit(file)] = file
         if not waiting:
             engine.release()
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             file, answer = running.pop(future), engine.answer(future)
-            if answer.fault and answer.fault.verdict == "again" and tried[file.key] < TRIES:
+            if answer.fault and answer.fault.verdict == "again" and tried[file.key, file.part] < TRIES:
                 waiting.append(file)
+            elif answer.parts:
+                left[file.key] = len(answer.parts)
+                waiting.extendleft(replace(file, part=part) for part in reversed(answer.parts))
+            elif file.part in (None, JOIN) or (answer.fault and answer.fault.stops):
+                yield replace(file, part=None), answer
             else:
-                yield file, answer
+                left[file.key] -= 1
+                if not left[file.key]:
+                    waiting.appendleft(replace(file, part=JOIN))

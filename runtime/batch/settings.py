@@ -17,8 +17,11 @@ SETTINGS = "batch.json"
 """In the batch's folder."""
 
 
-def settings_of(built: BuiltPipeline, options: PipelineOptions) -> dict[str, Any]:
-    """With what files are analysed, as JSON values: whatever else it were, the results would be others."""
+def settings_of(built: BuiltPipeline, options: PipelineOptions, segment_s: float | None) -> dict[str, Any]:
+    """With what files are analysed, as JSON values: whatever else it were, the results would be others.
+
+    Long films in segments give the same, but those that lie there finished would not fit.
+    """
     from ... import __version__
 
     device = built.classifier.describe()
@@ -35,6 +38,7 @@ def settings_of(built: BuiltPipeline, options: PipelineOptions) -> dict[str, Any
         "detect_width": options.detect_width,
         "smoother": options.smoother,
         "quality_gate": options.quality_gate,
+        **({"segment_s": segment_s} if segment_s else {}),
     }
 
 

@@ -13,8 +13,9 @@ from ...errors import BundleError, DeviceFailed, FerEdgeError, InputError, Sourc
 from ...files import sha256_of, writing_folder
 from ..build import KeptModels, PipelineOptions
 from ..run import RunOptions, SessionSummary, run_session
-from .batch_file import BatchFile
+from .batch_file import JOIN, BatchFile
 from .record import DONE, PARTIAL, RECORD, Record, record_of, session_folder, write_record
+from .segments.film import Film
 from .settings import check_same, check_shared, settings_of
 from .table import write_observations
 
@@ -45,13 +46,19 @@ class Fault:
     hint: str = ""
     exit_code: int = 1
 
+    @property
+    def stops(self) -> bool:
+        """Whether it ends the batch, after as many tries as there are."""
+        return self.verdict == "all" or (self.verdict == "again" and self.exit_code == 4)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A file's record, or the fault that kept it from having one."""
+    """A file's record, or the fault that kept it from having one; or segments that must have their turn before."""
 
     record: Record | None = None
     fault: Fault | None = None
+    parts: tuple[int, ...] = ()
 
 
 class FileWorker:
@@ -69,9 +76,12 @@ class FileWorker:
         return answers[0]
 
     def analyse(self, file: BatchFile) -> Answer:
-        """A file's session, its part of the data set and its record are written, or nothing; never raises."""
+        """A file's session, its part of the data set and its record are written, or nothing; never raises.
+
+        Of a film that is to be divided: its segments are told, or one of them is written, or they are joined.
+        """
         with _told() as answers:
-            answers.append(Answer(self._analyse(file, self._opened())))
+            answers.append(self._turn(file, self._opened()))
         if answers[0].fault and answers[0].fault.verdict == "again":
             self.close()
         return answers[0]
@@ -87,22 +97,35 @@ class FileWorker:
             check_shared(self._job.out, self._job.settings)
             models = KeptModels(self._job.pipeline)
             self._models = models
-            check_same(self._job.settings, settings_of(models.first, self._job.pipeline))
+            check_same(self._job.settings, settings_of(models.first, self._job.pipeline, self._segment_s))
         return self._models
 
-    def _analyse(self, file: BatchFile, models: KeptModels) -> Record:
+    @property
+    def _segment_s(self) -> float | None:
+        return self._job.settings.get("segment_s")
+
+    def _turn(self, file: BatchFile, models: KeptModels) -> Answer:
+        film = Film(self._job.out, file, self._segment_s) if self._segment_s and not file.remote else None
+        if film and file.part is None and (parts := film.missing()):
+            return Answer(parts=parts)
+        if film and file.part is not None and file.part != JOIN:
+            film.look(file.part, models, self._job.pipeline)
+            return Answer()
+        return Answer(self._analyse(file, models, film))
+
+    def _analyse(self, file: BatchFile, models: KeptModels, film: Film | None = None) -> Record:
         began, folder = monotonic(), session_folder(self._job.out, file.key)
         with writing_folder(folder) as part:
             path = _fetched(file, part) if file.remote else Path(file.source)
             run = RunOptions(str(path), part, pipeline=self._job.pipeline)
             with _named(file, path):
-                summary = run_session(run, build=models.built)
+                summary, divided = film.session(run, models) if film else (run_session(run, build=models.built), {})
             _check_ended(summary)
             contents = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
             if file.remote:
                 path.unlink()
                 path.parent.rmdir()
-            record = record_of(file, **contents, **_seen(summary))
+            record = record_of(file, **contents, **_seen(summary), **divided)
             write_observations(part, self._job.out, record)
             record = replace(record, took_s=round(monotonic() - began, 3))
             write_record(part / RECORD, record)

@@ -21,7 +21,7 @@ LONG, SAID_S = 2.0, 0.1
 
 
 class VideoSource:
-    """A video file, frame by frame, with the time stamps of the file."""
+    """A video file, frame by frame, with the time stamps of the file; `decoder` gives its pictures."""
 
     live = False
     still = False
@@ -41,18 +41,18 @@ class VideoSource:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise no_video(path) from error
         try:
-            self._decoder = Decoder(self._file, threads)
+            self.decoder = Decoder(self._file, threads)
         except LookupError as error:
             self._file.close()
             raise no_video(path) from error
-        self.fps = self._decoder.fps or ASSUMED_FPS
-        self.frames: int | None = self._decoder.count
+        self.fps = self.decoder.fps or ASSUMED_FPS
+        self.frames: int | None = self.decoder.count
         self.skipped: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames with the file's own times, which never run backwards; raises SourceError when the file ends early."""
-        decoder, torn, step_s = self._decoder, is_torn(self._path), 1 / self.fps
-        pictures = decoder.pictures()
+        decoder, torn, step_s = self.decoder, is_torn(self._path), 1 / self.fps
+        pictures = self.pictures()
         if torn:  # the last one may be the half of a picture, which not every decoder says
             pictures = (picture for picture, _ in pairwise(pictures))
         index, last, start_s, gap_s = 0, -step_s, None, 0.0
@@ -68,6 +68,10 @@ class VideoSource:
             more = f", and {lost_s:.1f} s more" if lost_s >= SAID_S else ""  # what was not even found is not counted
             self.skipped.append(f"{counted(damaged, 'damaged picture')} of {self.name}{more}")
         check_whole(self.name, index, decoder.reached_s, decoder.duration_s, self.fps, bool(decoder.fault) or torn)
+
+    def pictures(self) -> Iterator[tuple[float | None, Any]]:
+        """As the decoder's."""
+        return self.decoder.pictures()
 
     def close(self) -> None:
         """See Source."""

@@ -21,12 +21,29 @@ SAME = 0.3
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a face is or was, when it was seen there last, and whether it was told in the last picture."""
 
     face: Face
     seen_s: float
     told: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that a search remembers: with the same memory it finds the same faces in the same pictures.
+
+    Attributes:
+        places: where faces are or were; shape: of the last picture.
+        whole_s, last_s: seconds of the last picture that was looked at as a whole, and of the last one.
+        since: pictures from that one on; 0: the next is looked at as a whole.
+    """
+
+    places: tuple[Place, ...]
+    shape: tuple[int, ...]
+    whole_s: float
+    last_s: float
+    since: int
 
 
 class RegionSearch:
@@ -40,7 +57,7 @@ class RegionSearch:
             most: faces of one picture, the best first; 0: all.
         """
         self.detector, self.every, self.most = detector, every, most or None
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._shape: tuple[int, ...] = ()
         self._whole_s = self._last_s = 0.0
         self._since = 0
@@ -57,7 +74,22 @@ class RegionSearch:
         self._last_s = time_s
         if self._turn(time_s) or not self._look_near(image, time_s):
             self._look_at_all(image, time_s)
+        return self.faces
+
+    @property
+    def faces(self) -> list[Face]:
+        """Those of the last picture, best score first."""
         return sorted((p.face for p in self._places if p.told), key=lambda face: -face.score)[: self.most]
+
+    @property
+    def memory(self) -> Memory:
+        """What it remembers now; set, it goes on from there."""
+        return Memory(tuple(self._places), self._shape, self._whole_s, self._last_s, self._since)
+
+    @memory.setter
+    def memory(self, told: Memory) -> None:
+        self._places, self._shape = list(told.places), told.shape
+        self._whole_s, self._last_s, self._since = told.whole_s, told.last_s, told.since
 
     def _turn(self, time_s: float) -> bool:
         """Whether the whole picture is to be looked at now."""
@@ -66,7 +98,7 @@ class RegionSearch:
 
     def _look_at_all(self, image: Image, time_s: float) -> None:
         faces = self.detector.detect(image, DOUBTFUL)[: self.most]
-        fresh = [_Place(face, time_s, face.score >= SCORE) for face in faces]
+        fresh = [Place(face, time_s, face.score >= SCORE) for face in faces]
         left = [p for p in self._places if all(overlap(p.face.box, face.box) < SAME for face in faces)]
         self._places = fresh + [replace(p, told=False) for p in left]
         self._whole_s, self._since = time_s, 1
@@ -83,7 +115,7 @@ class RegionSearch:
         return True
 
 
-def _taken(places: Sequence[_Place], around: Sequence[Sequence[Face]], time_s: float) -> list[_Place]:
+def _taken(places: Sequence[Place], around: Sequence[Sequence[Face]], time_s: float) -> list[Place]:
     """The same places, each with the face around it that is most like its own; none goes to two of them.
 
     A face elsewhere in the region is another one, or the part of one that the region's edge cuts. A face that was told
@@ -99,5 +131,5 @@ def _taken(places: Sequence[_Place], around: Sequence[Sequence[Face]], time_s: f
     for number, face in sorted(nearest, key=lambda pair: -pair[1].score):
         if all(overlap(face.box, other.box) < SAME for other in taken):
             taken.append(face)
-            after[number] = _Place(face, time_s, places[number].told or face.score >= SCORE)
+            after[number] = Place(face, time_s, places[number].told or face.score >= SCORE)
     return after

@@ -99,6 +99,8 @@ class Decoder:
         self._graph: Any = None
         self._graph_for: tuple[Any, ...] | None = None
         self._start_s = 0.0
+        self._from: int | None = None
+        self._waiting = False
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate and 0 < rate < 1000 else 0.0
         self.count = self._stream.frames or None
@@ -115,10 +117,18 @@ class Decoder:
         """Width and height that the stream states, as coded."""
         return self._first_size
 
+    def begin_at(self, pts: int, dts: int) -> None:
+        """Have the pictures begin at the key frame with these stamps; what is shown before it is not given.
+
+        There are no pictures where no such key frame comes.
+        """
+        self._container.seek(dts, stream=self._stream)
+        self._from, self._waiting = pts, True
+
     def pictures(self) -> Iterator[tuple[float | None, Any]]:
         """Seconds since the first packet, None where the stream has no times, and uint8 (H, W, 3), BGR."""
         context = self._stream.codec_context
-        for packet in chain(self._packets(), [None]):  # None empties the decoder, where an end did not
+        for packet in chain(self.packets(), [None]):  # None empties the decoder, where an end did not
             try:
                 decoded = context.decode(packet) if packet is not None or self.fault else []
             except self._av.FFmpegError:
@@ -128,7 +138,7 @@ class Decoder:
                 yield from map(self._shown, self._filtered(frame))
         yield from map(self._shown, self._drained())
 
-    def _packets(self) -> Iterator[Any]:
+    def packets(self) -> Iterator[Any]:
         """Packets of the video, and at its end the empty one that empties the decoder; times of all are watched."""
         packets, first = self._container.demux(), 0.0
         ticks = {stream.index: float(stream.time_base or 0) for stream in self._container.streams}  # fractions are slow
@@ -146,9 +156,16 @@ class Decoder:
                 tick = ticks.get(index, 0.0)
                 first, begun = (first if begun else pts * tick), True
                 self.reached_s = max(self.reached_s, (pts + (packet.duration or 0)) * tick - first)
-            if index == self._index:
+            if index == self._index and not self._before(packet):
                 self._watch(packet)
                 yield packet
+
+    def _before(self, packet: Any) -> bool:
+        """Whether it comes, or is shown, before the key frame at which the pictures begin."""
+        if self._from is None:
+            return False
+        self._waiting = self._waiting and not (packet.is_keyframe and packet.pts == self._from)
+        return self._waiting or (packet.pts is not None and packet.pts < self._from)
 
     def _watch(self, packet: Any) -> None:
         """Remember what came torn: the decoder takes half a packet, and what follows one that is missing, for whole."""

@@ -1,0 +1,111 @@
+"""What was seen in one segment, as a file: of every picture what the search for faces remembers, and the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from ....errors import SourceError
+from ....files import write_text
+from ...pipeline import Known, Pipeline, answers_of
+from ...sources.video import VideoSource
+from ...types import Face, Frame
+from ...vision.region_search import Memory, Place
+from .divide import Segment
+
+Stamped = tuple[float, int]
+"""A picture's stamp in seconds, and the CRC-32 of its pixels."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How a segment joins others.
+
+    Attributes:
+        before: the last picture before its own; last: the last of its own. Two segments must agree in it.
+        memory: of the search, when it comes to the first of its own.
+    """
+
+    before: Stamped | None
+    last: Stamped
+    memory: Memory
+
+
+def pictures(path: Path, threads: int, segment: Segment) -> Iterator[tuple[float, Any]]:
+    """A segment's pictures with their stamps, from where it is looked at to its end.
+
+    Raises SourceError when the end is reached and anything was damaged.
+    """
+    source = VideoSource(path, threads)
+    try:
+        if segment.key:
+            source.decoder.begin_at(*segment.key)
+        for stamp_s, image in source.pictures():
+            if stamp_s is None or stamp_s >= segment.end_s:
+                break
+            if stamp_s > segment.look_s:
+                yield stamp_s, image
+        if source.decoder.damaged or source.decoder.fault:
+            raise SourceError(f"a segment of {source.name} is damaged")
+    finally:
+        source.close()
+
+
+def look(images: Iterable[tuple[float, Any]], begin_s: float, start_s: float, pipeline: Pipeline, seen: Path) -> None:
+    """Look at a segment's pictures, and write to the file `seen` what was seen, all or nothing.
+
+    Args:
+        begin_s, start_s: stamps from which on they are its own, and of the film's first picture.
+
+    Raises SourceError: there are none of its own; DeviceFailed, OutputError.
+    """
+    before, last, memory, lines = None, None, pipeline.search.memory, list[str]()
+    for stamp_s, image in images:
+        own = stamp_s > begin_s
+        if own and last and not lines:
+            before, memory = _stamped(*last), pipeline.search.memory
+        looked = pipeline.look(Frame(len(lines), stamp_s - start_s, image))
+        if own:
+            rows = [None if row is None else row.tolist() for row in answers_of(pipeline.classifier, looked.readable)]
+            lines.append(json.dumps([stamp_s, astuple(pipeline.search.memory), list(looked.reasons), rows]))
+        last = stamp_s, image
+    if last is None or not lines:
+        raise SourceError("a segment holds no picture", cause="the file was changed meanwhile")
+    write_text(seen, "\n".join([json.dumps([before, _stamped(*last), astuple(memory)]), *lines, ""]))
+
+
+def read_ends(path: Path) -> Ends:
+    """How the segment in a file joins others; raises OSError, ValueError."""
+    with path.open(encoding="utf-8") as file:
+        before, last, memory = json.loads(file.readline())
+    return Ends(before and tuple(before), tuple(last), _memory(memory))
+
+
+def read_seen(path: Path) -> Iterator[tuple[float, Known]]:
+    """Stamp of each picture of a segment, and what is known of it."""
+    with path.open(encoding="utf-8") as file:
+        file.readline()
+        for line in file:
+            stamp_s, memory, reasons, rows = json.loads(line)
+            answers = [None if row is None else np.asarray(row, np.float32) for row in rows]
+            yield stamp_s, Known(_memory(memory), reasons, answers)
+
+
+def _stamped(stamp_s: float, image: Any) -> Stamped:
+    return stamp_s, crc32(image)
+
+
+def _memory(told: Sequence[Any]) -> Memory:
+    places, shape, *times = told
+    return Memory(tuple(_place(*place) for place in places), tuple(shape), *times)
+
+
+def _place(face: Sequence[Any], seen_s: float, told: bool) -> Place:
+    box, score, points = face
+    return Place(Face(tuple(box), score, points and tuple(map(tuple, points))), seen_s, told)

@@ -1,0 +1,230 @@
+"""`fer-edge batch --segment`: long films in segments, of which the result is that of whole ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pytest
+from fer_edge.errors import UsageError
+from fer_edge.runtime.batch.files import plan
+from fer_edge.runtime.batch.run import BatchOptions, run_batch
+from fer_edge.runtime.batch.segments.divide import WARM_S, divide
+from fer_edge.runtime.batch.segments.film import Film
+from fer_edge.runtime.batch.segments.seen import pictures
+from fer_edge.runtime.build import PipelineOptions
+from fer_edge.runtime.sources import open_source
+from fer_edge.runtime.sources.video import VideoSource
+from support.batches import Command, contents
+from support.children import gone
+from support.films import film
+from support.made_once import made_once
+from support.waiting import until
+
+HAAR = ("--detector", "haar")
+SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def hour(clips: Path) -> Path:
+    """A minute in the place of an hour: a man who turns his head, five seconds over and over, a key frame a second."""
+    av = pytest.importorskip("av", reason="needs the video extra")
+    pytest.importorskip("pyarrow", reason="needs the batch extra")
+    clip = clips / "head-pose-face-detection-male.gif"
+
+    def make(folder: Path) -> None:
+        images = [frame.image for frame in open_source(str(clip))]
+        high, wide = (side // 2 * 2 for side in images[0].shape[:2])
+        with av.open(str(folder / "hour.mp4"), "w") as file:
+            options = {"g": "12", "keyint_min": "12", "sc_threshold": "0", "preset": "veryfast"}
+            track = file.add_stream("libx264", rate=12, width=wide, height=high, pix_fmt="yuv420p", options=options)
+            for number in range(12 * SECONDS):
+                image = np.ascontiguousarray(images[number % len(images)][:high, :wide])
+                file.mux(track.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            file.mux(track.encode())
+
+    return made_once("hour", [clip, f"{SECONDS} s, 12 a second"], make) / "hour.mp4"
+
+
+@pytest.fixture
+def archive(hour: Path, tmp_path: Path) -> Path:
+    (tmp_path / "archive").mkdir()
+    shutil.copyfile(hour, tmp_path / "archive" / "hour.mp4")
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def whole(archive: Path, command: Command, tmp_path: Path) -> dict[str, bytes]:
+    """What a batch makes of it without segments."""
+    done = command("batch", "archive", "--out", "whole", "--workers", 1, *HAAR)
+    assert done.returncode == 0, done.stderr
+    return contents(tmp_path / "whole")
+
+
+def record(out: Path) -> dict[str, Any]:
+    (path,) = out.glob("sessions/*/record.json")
+    return dict(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_the_same_bytes_as_of_the_whole_film(
+    command: Command, whole: dict[str, bytes], tmp_path: Path, engine: str
+) -> None:
+    """Every observation, whatever the number of workers; all but a few pictures are looked at once."""
+    if engine == "ray":
+        pytest.importorskip("ray", reason="needs the ray extra")
+    again = []
+    for workers in (1, 2):
+        out = tmp_path / f"by-{workers}"
+        words = ("--segment", 10, "--workers", workers, "--engine", engine)
+        done = command("batch", "archive", "--out", out, *words, *HAAR)
+        assert done.returncode == 0, done.stderr
+        assert contents(out) == whole
+        assert not (out / "segments").exists()
+        told = record(out)
+        assert (told["segments"], told["undivided"], told["frames"]) == (6, "", 12 * SECONDS)
+        again.append(told["looked_again"])
+    assert again[0] == again[1] < 12 * SECONDS / 4
+    assert record(tmp_path / "whole")["segments"] == 0
+    other = command("batch", "archive", "--out", out, "--segment", 20, *HAAR)
+    assert other.returncode == 2
+    assert "was begun with segment_s 10.0, not 20.0" in other.stderr
+
+
+@pytest.fixture
+def begun(archive: Path, tmp_path: Path) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
+    """Starts a batch by one worker, and waits until so many segments are finished."""
+    batches = []
+
+    def start(finished: int) -> subprocess.Popen[str]:
+        words = ["batch", "archive", "--out", "o", "--segment", "10", "--workers", "1", *HAAR]
+        own = {**os.environ, "HOME": str(tmp_path / "home")}
+        batch = subprocess.Popen([sys.executable, "-m", "fer_edge", *words], cwd=tmp_path, env=own, text=True)
+        batches.append(batch)
+        until(lambda: batch.poll() is not None or len(list(segments(tmp_path / "o"))) >= finished)
+        assert batch.poll() is None
+        return batch
+
+    yield start
+    for batch in batches:
+        batch.kill()
+        batch.wait()
+
+
+def segments(out: Path) -> list[Path]:
+    return sorted(out.glob("segments/*/[!.]*.jsonl"))
+
+
+def test_a_batch_that_is_killed_goes_on_with_the_next_segment(
+    begun: Callable[[int], subprocess.Popen[str]], command: Command, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    out, batch = tmp_path / "o", begun(2)
+    (worker,) = Path(f"/proc/{batch.pid}/task/{batch.pid}/children").read_text().split()[:1]
+    batch.kill()
+    until(lambda: gone(int(worker)), "the worker of a killed batch ends")
+    finished = segments(out)
+    made = [path.stat().st_ino for path in finished]
+    half = finished[0].with_name(".0005.1.part.jsonl")
+    half.write_text("[")
+
+    (file,) = plan([str(tmp_path / "archive")], out).files
+    assert Film(out, file, 10.0).missing() == tuple(range(len(finished), 6))
+    later = begun(len(finished) + 1)
+    assert [path.stat().st_ino for path in finished] == made
+    later.kill()
+    later.wait()
+    done = command("batch", "archive", "--out", out, "--segment", 10, *HAAR)
+    assert done.returncode == 0, done.stderr
+    assert contents(out) == whole
+    assert record(out)["segments"] == 6
+    assert not half.exists()
+
+
+def test_a_film_that_is_damaged_in_a_segment(command: Command, hour: Path, tmp_path: Path) -> None:
+    """It is analysed as a whole, as it would be without segments: what is lost is lost in either."""
+    (tmp_path / "archive").mkdir()
+    content = bytearray(hour.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    (tmp_path / "archive" / "hour.mp4").write_bytes(content)
+    for out, words in (("whole", ()), ("parts", ("--segment", 10))):
+        assert command("batch", "archive", "--out", out, *words, *HAAR).returncode in (0, 1)
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+    told = record(tmp_path / "parts")
+    assert told["skipped"]
+    assert "could not be analysed by itself, for it is damaged" in told["undivided"]
+    assert told["segments"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.mp4", "libx264", {"g": "30", "bf": "3"}),
+        ("a.mkv", "libx264", {"g": "30", "x264-params": "open-gop=1:bframes=3:keyint=30:min-keyint=30:scenecut=0"}),
+        ("a.ts", "libx264", {"g": "30"}),
+        ("b.ts", "mpeg2video", {"g": "12", "bf": "2"}),
+        ("a.webm", "libvpx", {"g": "30", "deadline": "realtime"}),
+        ("a.avi", "mjpeg", {}),
+    ],
+)
+def test_every_picture_is_in_one_segment(name: str, codec: str, options: dict[str, str], tmp_path: Path) -> None:
+    """And decoded there as it is where the whole film is."""
+    pytest.importorskip("av", reason="needs the video extra")
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = film(tmp_path / name, 30 * 18, codec, (128, 96), options=options, noise=True, pixels=pixels)
+    division = divide(path, 6.0)
+    assert len(division.segments) == 3, division.why
+    film_itself = open_source(str(path), 1)
+    assert isinstance(film_itself, VideoSource)
+    expected = [(stamp_s, crc32(image)) for stamp_s, image in film_itself.pictures()]
+    assert expected[0][0] == division.start_s
+    found, early = [], 0
+    for segment in division.segments:
+        looked = [(stamp_s, crc32(image)) for stamp_s, image in pictures(path, 1, segment)]
+        found += [picture for picture in looked if picture[0] > segment.begin_s]
+        early += looked[0][0] <= segment.begin_s - WARM_S + 1
+    assert found == expected
+    assert early == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "why"),
+    [
+        ("one.mp4", {"g": "9999", "sc_threshold": "0"}, "no key frame"),
+        ("raw.h264", {"g": "30"}, "no times or no key frame"),
+        ("cut.mkv", {"g": "30"}, "it is damaged"),
+        ("short.mp4", {"g": "30"}, ""),
+    ],
+)
+def test_what_stays_whole(name: str, options: dict[str, str], why: str, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="needs the video extra")
+    path = film(tmp_path / name, 30 * (5 if name.startswith("short") else 18), size=(128, 96), options=options)
+    if name.startswith("cut"):
+        path.write_bytes(path.read_bytes()[:-300])
+    division = divide(path, 6.0)
+    assert division.segments == ()
+    assert why in division.why
+    assert bool(why) == bool(division.why)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "pipeline", "said"),
+    [
+        (5.0, {}, "at least 10 seconds"),
+        (float("nan"), {}, "at least 10 seconds"),
+        (60.0, {"infer_every_s": 0.5}, "--segment does not go together with infer_every_s"),
+        (60.0, {"faces_per_frame": 1}, "--segment does not go together with faces_per_frame"),
+    ],
+)
+def test_what_cannot_be_divided(seconds: float, pipeline: dict[str, Any], said: str, tmp_path: Path) -> None:
+    options = BatchOptions((str(tmp_path),), tmp_path / "o", pipeline=PipelineOptions(**pipeline), segment_s=seconds)
+    with pytest.raises(UsageError, match=said):
+        run_batch(options)
