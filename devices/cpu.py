@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from .detect import text_of
@@ -49,8 +50,9 @@ def limit_threads(threads: int) -> None:
     OpenBLAS gets one. Runtimes have pools of their own, which their backends limit. Without this, what numpy calls
     takes every core, and waits for each of them on a busy machine or in a container that may use fewer than it sees.
     """
-    import cv2
     from threadpoolctl import threadpool_limits
 
-    cv2.setNumThreads(threads)
+    os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # where it is loaded later, if at all: it is 16 MiB of memory
+    if opencv := sys.modules.get("cv2"):
+        opencv.setNumThreads(threads)
     threadpool_limits({"blas": threads, "openmp": threads, **dict.fromkeys(OPENBLAS, 1)})

@@ -84,16 +84,22 @@ class DemoSource:
 
 def sensor_grain() -> NDArray[np.int8]:
     """A field of Gaussian noise, deviation 4 grey levels, larger than a frame: each frame shows another part of it."""
-    return np.random.default_rng(0).normal(0, 4, (HEIGHT + GRAIN, WIDTH + GRAIN)).astype(np.int8)
+    random = np.random.default_rng(0)  # row by row: of float64, the field would be 4 MB
+    return np.stack([random.normal(0, 4, WIDTH + GRAIN).astype(np.int8) for _ in range(HEIGHT + GRAIN)])
 
 
 def displacement(moves: tuple[tuple[int, int, int, int, int], ...]) -> NDArray[np.float32]:
     """How far each pixel of a portrait comes from the left and from above, float32 (2, HIGH, WIDE)."""
-    y, x = np.mgrid[0:HIGH, 0:WIDE]
-    far = [
-        (np.array([[[right]], [[down]]]), (x - cx) ** 2 + (y - cy) ** 2, wide) for cx, cy, right, down, wide in moves
-    ]
-    return np.asarray(sum(way * np.exp(-square / (2 * wide**2)) for way, square, wide in far), np.float32)
+    far = np.zeros((2, HIGH, WIDE), np.float32)
+    for x, y, right, down, wide in moves:
+        bump = np.outer(*(_bell(length, middle, wide) for length, middle in ((HIGH, y), (WIDE, x))))
+        far[0] += right * bump
+        far[1] += down * bump
+    return far
+
+
+def _bell(length: int, middle: int, wide: int) -> NDArray[np.float32]:
+    return np.exp(-((np.arange(length) - middle) ** 2) / (2 * wide**2)).astype(np.float32)
 
 
 def make_faces(wall: Image, moves: list[NDArray[np.float32]], time_s: float) -> Image:
@@ -142,8 +148,10 @@ def camera_view(wall: Image, grain: NDArray[np.int8], index: int) -> Image:
     view = cv2.warpAffine(wall, move, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     focus = 1.6 * max(0.0, math.sin(2 * math.pi * t / 6)) ** 2
     if focus > 0.3:
-        view = cv2.GaussianBlur(view, (0, 0), focus)
+        view = cv2.GaussianBlur(view, (0, 0), focus, dst=view)
     light = 0.85 + 0.3 * math.sin(2 * math.pi * t / 8 + 1)
     left, top = index * 37 % GRAIN, index * 59 % GRAIN
     noise = cv2.merge([grain[top : top + HEIGHT, left : left + WIDTH]] * 3)
-    return np.asarray(cv2.add(cv2.convertScaleAbs(view, alpha=light), noise, dtype=cv2.CV_8U), np.uint8)
+    return np.asarray(
+        cv2.add(cv2.convertScaleAbs(view, dst=view, alpha=light), noise, dst=view, dtype=cv2.CV_8U), np.uint8
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from ....bundle import Image
 from ...types import Box, Face
+from ..scaling import by_area, by_samples
 
 SCORE = 0.6
 """From here on a detector that gives scores has found a face."""
@@ -31,13 +32,11 @@ class Detector(Protocol):
 
 def shrink(image: Image, width: int) -> tuple[Image, float]:
     """A picture brought down to `width` pixels (0: as it is; never enlarged), and the factor that did it."""
-    import cv2
-
     scale = scale_to(image, width)
     if scale == 1.0:
         return image, scale
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+    return by_area(image, *size), scale
 
 
 def scale_to(image: Image, width: int) -> float:
@@ -63,8 +62,6 @@ def region(image: Image, box: Box, side: int, scale: float, step: int = 1) -> Re
         scale: of these to the picture's, nearly: the square is of whole pixels.
         step: the part begins at a multiple of so many of its own pixels.
     """
-    import cv2
-
     wide = max(1, round(side / scale))
     step_there = step * wide / side
     left, top = (round(round((box[axis] + (box[axis + 2] - wide) / 2) / step_there) * step_there) for axis in (0, 1))
@@ -74,10 +71,9 @@ def region(image: Image, box: Box, side: int, scale: float, step: int = 1) -> Re
         if part.size:
             whole[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]] = part
         part = whole
-    if wide > 2 * side:  # a mean over areas of such a size takes six times as long, and finds the same faces
-        part = np.asarray(cv2.resize(part, (2 * side, 2 * side), interpolation=cv2.INTER_LINEAR), np.uint8)
-    small = part if len(part) == side else cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
-    return Region(np.asarray(small, np.uint8), left, top, side / wide)
+    if wide != side:  # of a much larger part a mean over areas would take several times as long, for the same faces
+        part = (by_samples if wide > 2 * side else by_area)(part, side, side)
+    return Region(part, left, top, side / wide)
 
 
 def moved(face: Face, right: float, down: float) -> Face:
