@@ -93,7 +93,7 @@ def _inside(folder: Path, out: Path, notices: list[str]) -> Iterator[BatchFile]:
 def _rows(table: Path, out: Path, notices: list[str]) -> Iterator[BatchFile]:
     """The files of a table's lines."""
     for line, row in read_table(table, ["path"]).rows:
-        told = {name: (row.get(name) or "").strip() for name in ("subject", "condition")}
+        subject, condition = ((row.get(name) or "").strip() for name in ("subject", "condition"))
         path, origin = row["path"].strip(), f"{table}, line {line}"
         if not path:
             raise InputError(f"{origin}: there is no path", hint=f"sed -n {line}p {shlex.quote(str(table))}")
@@ -104,7 +104,8 @@ def _rows(table: Path, out: Path, notices: list[str]) -> Iterator[BatchFile]:
                 cause="paths count from the table's own folder",
                 hint=f"ls -l {shlex.quote(where)}",
             )
-        yield from (replace(file, origin=origin, **told) for file in _named(where, out, notices))
+        for file in _named(where, out, notices):
+            yield replace(file, origin=origin, subject=subject, condition=condition)
 
 
 def _local(path: str, origin: str) -> BatchFile:

@@ -17,7 +17,7 @@ SETTINGS = "batch.json"
 """In the batch's folder."""
 
 
-def settings_of(built: BuiltPipeline, options: PipelineOptions, segment_s: float | None) -> dict[str, Any]:
+def settings_of(built: BuiltPipeline, options: PipelineOptions, segment_s: float | None = None) -> dict[str, Any]:
     """With what files are analysed, as JSON values: whatever else it were, the results would be others.
 
     Long films in segments give the same, but those that lie there finished would not fit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +27,12 @@ class Segment:
 
     Attributes:
         key: pts and dts of the key frame at which reading begins; None: at the file's beginning.
-        look_s: pictures after this are looked at.
+        read_s: the first picture that is read.
         begin_s, end_s: pictures between these are its own.
     """
 
     key: tuple[int, int] | None
-    look_s: float
+    read_s: float
     begin_s: float
     end_s: float
 
@@ -43,13 +44,13 @@ class Division:
     Attributes:
         segments: at least two; none: it stays whole.
         why: of a film that is long enough and stays whole, in words; else empty.
-        start_s: stamp of the first picture.
-        reached_s: seconds from there to where the film's last packet ends, as the decoder tells it.
+        times: stamps of all pictures, in order.
+        reached_s: seconds from the first one to where the film's last packet ends, as the decoder tells it.
     """
 
     segments: tuple[Segment, ...] = ()
     why: str = ""
-    start_s: float = 0.0
+    times: tuple[float, ...] = ()
     reached_s: float = 0.0
 
 
@@ -78,7 +79,7 @@ def divide(path: Path, seconds: float) -> Division:
         if not sure or is_torn(path):
             return Division(why="it is damaged, or its pictures have no times or no key frame that can be relied on")
         segments = _segments(times, list(_begins(keys, times[0], times[-1], seconds)))
-        return Division(segments, "" if segments else _NO_KEY, times[0], source.decoder.reached_s)
+        return Division(segments, "" if segments else _NO_KEY, tuple(times), source.decoder.reached_s)
     finally:
         source.close()
 
@@ -124,21 +125,24 @@ def _begins(keys: Sequence[_Key], first_s: float, last_s: float, seconds: float)
 def _segments(times: Sequence[float], begins: Sequence[tuple[_Key, _Key]]) -> tuple[Segment, ...]:
     """None where there is no key frame to begin with."""
     edges = [times[0] - 1, *(_before(times, key.time_s) for key, _ in begins), times[-1] + 1]
-    made, looks = [Segment(None, edges[0], edges[0], edges[1])], list(_looks(times))
+    made = [Segment(None, times[0], edges[0], edges[1])]
     for (_, warm), begin_s, end_s in zip(begins, edges[1:-1], edges[2:], strict=True):
-        first_s = looks[bisect_left(looks, warm.time_s)]
-        made.append(Segment((warm.pts, warm.dts), _before(times, first_s), begin_s, end_s))
+        made.append(Segment((warm.pts, warm.dts), warm.time_s, begin_s, end_s))
     return tuple(made) if begins else ()
 
 
-def _looks(times: Sequence[float]) -> Iterator[float]:
-    """Pictures that are looked at as a whole as long as no face is lost: with one of them a segment had best begin."""
-    whole_s = None
+def first_look(times: Sequence[float], read_s: float, whole_s: float) -> float:
+    """The time before the first picture, of those that are read, with which a segment is best begun to be looked at.
+
+    It is one that the search sees as a whole as long as it loses no face after it did so at second `whole_s`.
+    """
+    whole_s = whole_s if whole_s < read_s - times[0] else -math.inf
     for stamp_s in times:
-        time_s = stamp_s - times[0]
-        if whole_s is None or time_s - whole_s >= WHOLE_S:
-            whole_s = time_s
-            yield stamp_s
+        if stamp_s - times[0] - whole_s >= WHOLE_S:
+            whole_s = stamp_s - times[0]
+            if stamp_s >= read_s:
+                break
+    return _before(times, stamp_s)
 
 
 def _before(times: Sequence[float], time_s: float) -> float:

@@ -15,9 +15,9 @@ from ...build import KeptModels, PipelineOptions
 from ...run import RunOptions, SessionSummary, run_session
 from ..batch_file import BatchFile
 from ..record import segments_folder
-from .divide import LEAST_S, WARM_S, Division, Segment, divide
+from .divide import LEAST_S, WARM_S, Division, Segment, divide, first_look
 from .join import Joined, fit
-from .seen import look, pictures
+from .seen import look, pictures, read_ends
 
 DIVISION = "division.json"
 _APART = "a segment of it could not be analysed by itself, for it is damaged, or its worker died"
@@ -55,11 +55,21 @@ class Film:
         return tuple(n for n, path in enumerate(self._seen) if not path.exists())
 
     def look(self, part: int, models: KeptModels, options: PipelineOptions) -> None:
-        """Look at one segment; errors as `seen.pictures` and `look`."""
+        """Look at one segment; errors as `seen.pictures` and `look`.
+
+        What of the earlier ones is finished by now tells how the search will come there, or nearly.
+        """
         pipeline = models.built(replace(options, mirrored=bool(options.mirrored))).pipeline
-        segment = self._division.segments[part]
+        segment, times = self._division.segments[part], self._division.times
+        look_s = segment.begin_s
+        earlier = [path for path in self._seen[:part] if path.exists()]
+        if earlier and earlier[-1] == self._seen[part - 1]:
+            pipeline.search.memory = read_ends(earlier[-1]).after
+        else:
+            whole_s = read_ends(earlier[-1]).after.whole_s if earlier else -math.inf
+            look_s = first_look(times, segment.read_s, whole_s)
         images = pictures(self._path, options.threads or 0, segment)
-        look(images, segment.begin_s, self._division.start_s, pipeline, self._seen[part])
+        look(images, look_s, segment.begin_s, times[0], pipeline, self._seen[part])
 
     def session(self, run: RunOptions, models: KeptModels) -> tuple[SessionSummary, dict[str, Any]]:
         """The session of the whole film, and what of a Record tells how it was made; errors as `run_session`.
@@ -85,11 +95,11 @@ class Film:
         try:
             told = json.loads((self._folder / DIVISION).read_bytes())
             segments = tuple(
-                Segment(part["key"] and tuple(part["key"]), part["look_s"], part["begin_s"], part["end_s"])
+                Segment(part["key"] and tuple(part["key"]), part["read_s"], part["begin_s"], part["end_s"])
                 for part in told["segments"]
             )
             if told["version"] != self._file.version:
                 return None
-            return Division(segments, told["why"], told["start_s"], told["reached_s"])
+            return Division(segments, told["why"], tuple(told["times"]), told["reached_s"])
         except (OSError, ValueError, KeyError):
             return None

@@ -29,16 +29,17 @@ class Ends:
 
     Attributes:
         before: the last picture before its own; last: the last of its own. Two segments must agree in it.
-        memory: of the search, when it comes to the first of its own.
+        memory, after: of the search, when it comes to the first of its own, and after the last.
     """
 
     before: Stamped | None
     last: Stamped
     memory: Memory
+    after: Memory
 
 
 def pictures(path: Path, threads: int, segment: Segment) -> Iterator[tuple[float, Any]]:
-    """A segment's pictures with their stamps, from where it is looked at to its end.
+    """A segment's pictures with their stamps, from where it is read to its end.
 
     Raises SourceError when the end is reached and anything was damaged.
     """
@@ -49,19 +50,20 @@ def pictures(path: Path, threads: int, segment: Segment) -> Iterator[tuple[float
         for stamp_s, image in source.pictures():
             if stamp_s is None or stamp_s >= segment.end_s:
                 break
-            if stamp_s > segment.look_s:
-                yield stamp_s, image
+            yield stamp_s, image
         if source.decoder.damaged or source.decoder.fault:
             raise SourceError(f"a segment of {source.name} is damaged")
     finally:
         source.close()
 
 
-def look(images: Iterable[tuple[float, Any]], begin_s: float, start_s: float, pipeline: Pipeline, seen: Path) -> None:
+def look(
+    images: Iterable[tuple[float, Any]], look_s: float, begin_s: float, start_s: float, pipeline: Pipeline, seen: Path
+) -> None:
     """Look at a segment's pictures, and write to the file `seen` what was seen, all or nothing.
 
     Args:
-        begin_s, start_s: stamps from which on they are its own, and of the film's first picture.
+        look_s, begin_s: stamps from which on they are looked at, and are its own; start_s: of the film's first picture.
 
     Raises SourceError: there are none of its own; DeviceFailed, OutputError.
     """
@@ -70,21 +72,24 @@ def look(images: Iterable[tuple[float, Any]], begin_s: float, start_s: float, pi
         own = stamp_s > begin_s
         if own and last and not lines:
             before, memory = _stamped(*last), pipeline.search.memory
+        last = stamp_s, image
+        if stamp_s <= look_s:
+            continue
         looked = pipeline.look(Frame(len(lines), stamp_s - start_s, image))
         if own:
             rows = [None if row is None else row.tolist() for row in answers_of(pipeline.classifier, looked.readable)]
             lines.append(json.dumps([stamp_s, astuple(pipeline.search.memory), list(looked.reasons), rows]))
-        last = stamp_s, image
     if last is None or not lines:
         raise SourceError("a segment holds no picture", cause="the file was changed meanwhile")
-    write_text(seen, "\n".join([json.dumps([before, _stamped(*last), astuple(memory)]), *lines, ""]))
+    ends = [before, _stamped(*last), astuple(memory), astuple(pipeline.search.memory)]
+    write_text(seen, "\n".join([json.dumps(ends), *lines, ""]))
 
 
 def read_ends(path: Path) -> Ends:
     """How the segment in a file joins others; raises OSError, ValueError."""
     with path.open(encoding="utf-8") as file:
-        before, last, memory = json.loads(file.readline())
-    return Ends(before and tuple(before), tuple(last), _memory(memory))
+        before, last, memory, after = json.loads(file.readline())
+    return Ends(before and tuple(before), tuple(last), _memory(memory), _memory(after))
 
 
 def read_seen(path: Path) -> Iterator[tuple[float, Known]]:

@@ -91,7 +91,7 @@ def test_the_same_bytes_as_of_the_whole_film(
     assert not (tmp_path / "o" / "segments").exists()
     told = record(tmp_path / "o")
     assert (told["segments"], told["undivided"], told["frames"]) == (PARTS, "", FPS * SECONDS)
-    assert 0 < told["looked_again"] < FPS * SECONDS / 5  # both ways of the run are taken
+    assert told["looked_again"] < (FPS * SECONDS / 2 if workers > 1 else 1)  # by one worker each knows where it begins
 
 
 @pytest.fixture
@@ -130,6 +130,11 @@ def test_a_batch_that_is_killed_goes_on_with_the_next_segment(
     half = finished[0].with_name(".0003.1.part.jsonl")
     half.write_text("[")
 
+    ends, rest = finished[1].read_text().split("\n", 1)
+    before, last, memory, after = json.loads(ends)
+    memory[-1] += 1  # as if the search had come there otherwise than the run will: it must look again
+    finished[1].write_text(json.dumps([before, last, memory, after]) + "\n" + rest)
+
     (file,) = plan([str(archive)], out).files
     assert Film(out, file, 10.0).missing() == tuple(range(len(finished), PARTS))
     later = begun(len(finished) + 1)
@@ -142,7 +147,7 @@ def test_a_batch_that_is_killed_goes_on_with_the_next_segment(
     done = command("batch", archive, "--out", out, "--segment", 10, *HAAR)
     assert done.returncode == 0, done.stderr
     assert contents(out) == contents(whole)
-    assert record(out)["segments"] == PARTS
+    assert (record(out)["segments"], record(out)["looked_again"]) == (PARTS, 1)
     assert not half.exists()
 
 
@@ -183,7 +188,7 @@ def test_every_picture_is_in_one_segment(name: str, codec: str, options: dict[st
     film_itself = open_source(str(path), 1)
     assert isinstance(film_itself, VideoSource)
     expected = [(stamp_s, crc32(image)) for stamp_s, image in film_itself.pictures()]
-    assert expected[0][0] == division.start_s
+    assert [stamp_s for stamp_s, _ in expected] == list(division.times)
     found, early = [], 0
     for segment in division.segments:
         looked = [(stamp_s, crc32(image)) for stamp_s, image in pictures(path, 1, segment)]
