@@ -92,13 +92,14 @@ def displacement(moves: tuple[tuple[int, int, int, int, int], ...]) -> NDArray[n
     """How far each pixel of a portrait comes from the left and from above, float32 (2, HIGH, WIDE)."""
     far = np.zeros((2, HIGH, WIDE), np.float32)
     for x, y, right, down, wide in moves:
-        bump = np.outer(*(_bell(length, middle, wide) for length, middle in ((HIGH, y), (WIDE, x))))
+        bump = np.outer(_bell(HIGH, y, wide), _bell(WIDE, x, wide))
         far[0] += right * bump
         far[1] += down * bump
     return far
 
 
 def _bell(length: int, middle: int, wide: int) -> NDArray[np.float32]:
+    """A normal curve with 1 at its middle, float32 (length,)."""
     return np.exp(-((np.arange(length) - middle) ** 2) / (2 * wide**2)).astype(np.float32)
 
 
@@ -152,6 +153,5 @@ def camera_view(wall: Image, grain: NDArray[np.int8], index: int) -> Image:
     light = 0.85 + 0.3 * math.sin(2 * math.pi * t / 8 + 1)
     left, top = index * 37 % GRAIN, index * 59 % GRAIN
     noise = cv2.merge([grain[top : top + HEIGHT, left : left + WIDTH]] * 3)
-    return np.asarray(
-        cv2.add(cv2.convertScaleAbs(view, dst=view, alpha=light), noise, dst=view, dtype=cv2.CV_8U), np.uint8
-    )
+    view = cv2.convertScaleAbs(view, dst=view, alpha=light)
+    return np.asarray(cv2.add(view, noise, dst=view, dtype=cv2.CV_8U), np.uint8)

@@ -44,10 +44,10 @@ def _scaled(picture: NDArray[np.uint8], width: int, height: int, taps: Callable[
     made = np.empty((height, columns.shape[1]), np.uint8)
     for top in range(0, height, STRIP):
         strip = slice(top, top + STRIP)
-        means = np.uint16(0)
+        means = np.zeros((), np.uint16)
         for row, share in zip(rows[:, strip], row_shares[:, strip, None], strict=True):
             means = means + np.multiply(lines[row], share, dtype=np.uint16)
-        sums = np.uint32(1 << 15)
+        sums = np.full((), 1 << 15, np.uint32)
         for column, share in zip(columns, column_shares, strict=True):
             sums = sums + np.multiply(means.take(column, axis=1), share, dtype=np.uint32)
         made[strip] = sums >> 16
