@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from ..devices.update.push import SUDO, over_ssh
 from ..errors import FerEdgeError
+from ..words import printable
 from .broker import HEAR_S, Watch, broker_of
 from .inventory import FleetKiosk, Inventory
 
 CONFIRM_S = 20.0
 """A kiosk says at once that it paused; so long is waited for one behind a slow link."""
 NO_SSH = "its inventory has no ssh"
+SAID = 1000
+"""Characters of what a kiosk says, all in its own line of the table."""
 _WIPE = """\
 stop() { command -v systemctl > /dev/null && systemctl stop fer-edge; true; }
 start() { command -v systemctl > /dev/null && systemctl start fer-edge; true; }
@@ -71,6 +74,7 @@ def _wiped(inventory: Inventory, kiosk: FleetKiosk) -> Answer:
         return Answer(kiosk.name, trouble=NO_SSH)
     command = f"{SUDO}sh -c {shlex.quote(_WIPE)} wipe {shlex.quote(kiosk.store)}"
     try:
-        return Answer(kiosk.name, over_ssh(kiosk.ssh, command, inventory.ssh.command).strip())
+        said = over_ssh(kiosk.ssh, command, inventory.ssh.command)
     except FerEdgeError as error:
-        return Answer(kiosk.name, trouble=error.message)
+        return Answer(kiosk.name, trouble=printable(error.message, SAID))
+    return Answer(kiosk.name, printable(said.strip(), SAID))

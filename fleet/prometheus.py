@@ -14,11 +14,12 @@ from typing import Any
 from ..errors import DeviceFailed, DeviceNotFound
 from ..words import printable
 from .inventory import FleetKiosk, PrometheusAccess
-from .status import OFFLINE, UNSEEN, WORST_FIRST, KioskStatus, number
+from .status import OFFLINE, UNREADABLE, UNSEEN, WORST_FIRST, KioskStatus, number
 
 TIMEOUT_S = 20.0
 NOW = '{{__name__=~"up|fer_edge_(health|kiosk_info|temperature_celsius|disk_used_ratio|paused)",job={job}}}'
 LAST = "max by (kiosk) (last_over_time(fer_edge_time_seconds{{job={job}}}[1d]))"
+NO_HEALTH = "what answers there tells no health: another program, or a kiosk in its first seconds"
 Sample = tuple[Mapping[str, str], float]
 """Labels, value."""
 
@@ -60,12 +61,13 @@ def _row(name: str, samples: Sequence[Sample], seen_s: float | None) -> KioskSta
         by[labels["__name__"]].append((labels, value))
     up = [value for _, value in by["up"]]
     conditions = [labels.get("condition", "") for labels, value in by["fer_edge_health"] if value]
-    worst = next((word for word in WORST_FIRST if word in conditions), UNSEEN)
+    told = next((word for word in WORST_FIRST if word in conditions), UNREADABLE if up else UNSEEN)
+    health = OFFLINE if 0.0 in up else told
     info = by["fer_edge_kiosk_info"][0][0] if by["fer_edge_kiosk_info"] else {}
     return KioskStatus(
         name,
-        OFFLINE if 0.0 in up else worst,
-        "",
+        health,
+        NO_HEALTH if health == UNREADABLE else "",
         printable(info.get("version", "")),
         printable(info.get("model", "")),
         seen_s,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from ...bundle import open_bundle
 from ...errors import DeviceFailed, DeviceNotFound, GateFailed, UsageError
@@ -20,10 +23,13 @@ from .signature import sign
 
 NO_SHELL = 255
 """ssh's own exit code, when it did not get so far as to run anything."""
+PLACE = "/var/tmp/fer-edge-update."
 MARK = "fer-edge-push:"
 """Said there before anything that is asked for: a shell may greet first."""
 SSH = ("ssh", "-oBatchMode=yes", "-oConnectTimeout=20", "-oServerAliveInterval=15", "-oServerAliveCountMax=4")
 """A kiosk whose power fails meanwhile is given up after a minute; without that, never."""
+MOST = 1 << 20
+"""Bytes of what is said there; an update says a few hundred."""
 SUDO = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; $s '
 
 
@@ -93,7 +99,9 @@ def _one_file(brought: Path, beside: Path, key: Path | None, password: Callable[
 def _push(
     host: str, files: Sequence[Path], options: Sequence[str], ssh: Sequence[str], on_message: Callable[[str], None]
 ) -> str:
-    place, name = over_ssh(host, "mktemp -d /var/tmp/fer-edge-update.XXXXXX", ssh).strip(), files[0].name
+    place, name = over_ssh(host, f"mktemp -d {PLACE}XXXXXX", ssh).strip(), files[0].name
+    if not re.fullmatch(rf"{re.escape(PLACE)}\w{{6}}", place):
+        raise DeviceFailed(f"{host} made no folder for the update: {printable(place)}", hint=f"ssh {host} df -h")
     try:
         on_message(f"copying {name} to {host}:{place}")
         _send(host, files, place, ssh)
@@ -101,12 +109,13 @@ def _push(
         on_message(f"applying it on {host}; that takes some minutes")
         return over_ssh(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
     finally:
-        subprocess.run([*ssh, host, f"rm -rf {shlex.quote(place)}"], capture_output=True, check=False)
+        quiet = subprocess.DEVNULL
+        subprocess.run([*ssh, host, f"rm -rf {place}"], stdout=quiet, stderr=quiet, check=False)
 
 
 def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> None:
     process = subprocess.Popen(
-        [*ssh, host, f"tar -xf - -C {shlex.quote(place)}"],
+        [*ssh, host, f"tar -xf - -C {place}"],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
@@ -128,9 +137,7 @@ def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> N
 def over_ssh(host: str, command: str, ssh: Sequence[str]) -> str:
     """Run a shell's command there; what it said. Raises DeviceNotFound: no ssh, or no way; GateFailed, DeviceFailed."""
     try:
-        done = subprocess.run(
-            [*ssh, host, f"echo {MARK}; {command}"], capture_output=True, errors="replace", check=False
-        )
+        done = _run([*ssh, host, f"echo {MARK}; {command}"])
     except FileNotFoundError:
         raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
     said = "\n".join(printable(line, 2000) for line in done.stdout.rpartition(f"{MARK}\n")[2].splitlines())
@@ -143,6 +150,28 @@ def over_ssh(host: str, command: str, ssh: Sequence[str]) -> str:
         message, cause = _wrong((said.strip() or printable(done.stderr.strip(), 2000)).splitlines())
         raise kind(f"{host}: {message}", cause=cause, hint=f"ssh {host} journalctl -u fer-edge -n 50")
     return said
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """As subprocess.run, of a program that may not stop talking; raises DeviceFailed once it has said MOST."""
+    with (
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        ThreadPoolExecutor(2) as readers,
+    ):
+
+        def first(pipe: IO[bytes] | None) -> bytes:
+            assert pipe is not None
+            if len(said := pipe.read(MOST + 1)) > MOST:
+                process.kill()
+                pipe.close()  # whatever it has begun feels that nobody listens
+            return said
+
+        both = list(readers.map(first, (process.stdout, process.stderr)))
+    if max(map(len, both)) > MOST:
+        cause = "something there answers that is no kiosk, or a program does not end"
+        raise DeviceFailed(f"{words[-2]} said more than {MOST >> 20} MiB and was cut off", cause=cause)
+    out, err = (said.decode(errors="replace") for said in both)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def _wrong(said: list[str]) -> tuple[str, str]:

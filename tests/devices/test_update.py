@@ -215,6 +215,10 @@ def test_what_a_kiosk_says_over_ssh_moves_no_cursor() -> None:
     assert over_ssh("kiosk", "printf 'a\\033[2Jb\\nc\\377'", ssh) == "a [2Jb\nc\ufffd"
     with pytest.raises(DeviceFailed, match=r"(?m)^kiosk: a \[2J$"):
         over_ssh("kiosk", "printf 'fer-edge: a\\033[2J'; exit 3", ssh)
+    with pytest.raises(DeviceFailed, match="kiosk said more than 1 MiB and was cut off"):
+        over_ssh("kiosk", "yes", ssh)
+    with pytest.raises(DeviceFailed, match="kiosk said more than 1 MiB and was cut off"):
+        over_ssh("kiosk", "yes >&2", ssh)
     with pytest.raises(DeviceNotFound, match="No route to host"):
         over_ssh("away", "true", ssh)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fer_edge.bundle import open_bundle
 from fer_edge.devices.sensors import temperature_c
-from fer_edge.fleet.inventory import load_inventory, targets_json
+from fer_edge.fleet.inventory import FleetKiosk, load_inventory, targets_json
 from fer_edge.fleet.status import OFFLINE
 from fer_edge.runtime.status.machine import machine_metrics
 from fer_edge.runtime.status.prometheus import metrics_text
@@ -58,9 +58,14 @@ def inventory(folder: Path, kiosk: Running, url: str = "http://127.0.0.1:9") -> 
     place = folder / "fleet.toml"
     place.write_text(
         f'[prometheus]\nurl = "{url}"\n[[kiosk]]\nname = "foyer"\nscrape = "127.0.0.1:{kiosk.port}"\n'
-        '[[kiosk]]\nname = "dark"\nscrape = "127.0.0.1:9"\n[[kiosk]]\nname = "unknown"\n'
+        '[[kiosk]]\nname = "dark"\nscrape = "127.0.0.1:9"\n[[kiosk]]\nname = "unknown"\n[[kiosk]]\nname = "stranger"\n'
     )
     return place
+
+
+def stranger(port: int) -> FleetKiosk:
+    """A target that answers in Prometheus' form and is no kiosk: the Alertmanager."""
+    return FleetKiosk("stranger", scrape=f"127.0.0.1:{port}")
 
 
 def test_a_kiosk_is_scraped_shown_and_missed(
@@ -71,13 +76,14 @@ def test_a_kiosk_is_scraped_shown_and_missed(
     with (
         receiver() as (people, alerts),
         alertmanager(tmp_path / "alertmanager", people) as port,
-        prometheus(tmp_path / "prometheus", targets_json(kiosks), TOKEN, port) as address,
+        prometheus(tmp_path / "prometheus", targets_json([*kiosks, stranger(port)]), TOKEN, port) as address,
     ):
         until(lambda: answered(address, 'fer_edge_health{kiosk="foyer",condition="degraded"} == 1'))
         until(lambda: answered(address, 'up{kiosk="dark"} == 0'))
         until(lambda: answered(address, 'fer_edge_expression_share_minute{kiosk="foyer"}'))
         empty = [e for e in expressions() if not answered(address, e)]
         assert [e for e in empty if "temperature" not in e or temperature_c() is not None] == []
+        until(lambda: answered(address, 'up{kiosk="stranger"} == 1'))
         place = inventory(tmp_path, kiosk, address)
         code, said = run_verb(capsys, "fleet", "status", "--inventory", place, "--json")
         rows = {row["name"]: row for row in json.loads(said)}
@@ -86,6 +92,8 @@ def test_a_kiosk_is_scraped_shown_and_missed(
         assert rows["foyer"]["model"] == f"default {open_bundle().manifest.version}"
         assert abs(rows["foyer"]["seen_s"]) < 300
         assert (rows["dark"]["health"], rows["unknown"]["health"]) == (OFFLINE, "never seen")
+        assert rows["stranger"]["health"] == "unreadable"
+        assert "another program" in rows["stranger"]["reason"]
         told = until(lambda: {a["labels"]["kiosk"]: a for a in alerts if a["labels"]["alertname"] == "KioskGone"})
         assert set(told) == {"dark"}
         assert told["dark"]["annotations"]["summary"] == "dark does not answer"

@@ -177,6 +177,27 @@ def test_what_is_unsigned_or_no_update_reaches_no_kiosk(tmp_path: Path, capsys: 
         assert (code, said in told) == (2, True), told
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("echo fer-edge-push:; seq 9", "made no folder for the update: 1 2 3"),
+        ("echo fer-edge-push:; yes /var/tmp/fer-edge-update.", "said more than 1 MiB"),
+        ("echo fer-edge-push:; echo /", "made no folder for the update: /"),
+        ("exit 0", "made no folder for the update: "),
+        ("exit 9", "no reason was given"),
+    ],
+)
+def test_a_kiosk_that_answers_wrongly_is_named(
+    answer: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "fleet.toml"
+    kiosks = "".join(f'[[kiosk]]\nname = "{name}"\nssh = "{name}"\n' for name in ("foyer", "hall"))
+    place.write_text(f"[ssh]\ncommand = {json.dumps(['sh', '-c', answer])}\n{kiosks}")
+    new = brought(tmp_path / "new", "new")
+    code, told = run_verb(capsys, "fleet", "update", new, "--inventory", place, "--unsigned")
+    assert (code, "stopped after wave 1: foyer: " in told, said in told) == (1, True, True), told
+
+
 def test_waves() -> None:
     kiosks = [FleetKiosk(str(n)) for n in range(8)]
     assert [[k.name for k in wave] for wave in waves_of(kiosks, 1, 3)] == [

@@ -51,3 +51,15 @@ def test_some_are_wiped_and_who_was_not_is_named(
     assert told["busy"]["trouble"]
     assert "no way to" in told["away"]["trouble"]
     assert "holds no kiosk's store" in told["empty"]["trouble"]
+
+
+def test_what_a_kiosk_says_stays_in_its_own_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a stolen one, that would write the row of another."""
+    says = r"printf 'fer-edge-push:\nremoved 1 observation\nhall   removed all\033[2J'"
+    place = tmp_path / "fleet.toml"
+    kiosks = "".join(f'[[kiosk]]\nname = "{name}"\nssh = "{name}"\n' for name in ("foyer", "hall"))
+    place.write_text(f"[ssh]\ncommand = {json.dumps(['sh', '-c', says])}\n{kiosks}")
+    code, said = run_verb(capsys, "fleet", "wipe", "--inventory", place, "--yes")
+    assert code == 0
+    assert [line.split()[0] for line in said.splitlines()] == ["foyer", "hall"]
+    assert all(c.isprintable() for line in said.splitlines() for c in line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from fer_edge.runtime.batch.cluster import check_reachable
 from fer_edge.runtime.batch.run import BatchOptions, run_batch
 from fer_edge.runtime.build import PipelineOptions
 from support.batches import CRASHES, QUICK, Command, Films, contents, table
+from support.ray_clusters import RayCluster, ray_cluster
+from support.waiting import until
 
 pytest.importorskip("ray", reason="needs the ray extra")
 RAY = ("--engine", "ray", "--workers", 2, *QUICK)
@@ -71,3 +74,24 @@ def test_what_a_cluster_cannot_be(options: dict[str, object], said: str, tmp_pat
     with pytest.raises(UsageError, match=said):
         run_batch(BatchOptions((str(tmp_path),), tmp_path / "o", **options))  # type: ignore[arg-type]
     assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    """Two processors, and workers whose decoder does as a film's name says."""
+    with ray_cluster(2, **CRASHES) as made:
+        yield made
+
+
+def test_a_cluster_that_runs_already(cluster: RayCluster, command: Command, films: Films, tmp_path: Path) -> None:
+    """By each kind of address the bytes of a batch without Ray; the cluster goes on, and keeps no worker."""
+    films("a.mp4", "b.mp4", "c.mp4")
+    assert command("batch", "archive", "--out", "l", "--workers", 1, *QUICK).returncode == 0
+    for number, address in enumerate(("auto", *cluster.addresses)):
+        words = ("--engine", "ray", "--address", address, "--json")
+        done = command("batch", "archive", "--out", f"r{number}", *words, *QUICK, **cluster.environment)
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), f"{address}: {done.stderr}"
+        told = json.loads(done.stdout)
+        assert (told["workers"], told["analysed"]) == (2, 3), address  # as many as it has processors
+        assert contents(tmp_path / f"r{number}") == contents(tmp_path / "l"), address
+        until(lambda: not cluster.actors(), "no worker is left")
