@@ -95,8 +95,8 @@ class Classifier:
         return f"{self.artifact.path} {MEANING[self.outputs]}" if self.outputs in MEANING else ""
 
     def _outputs(self, bundle: Bundle) -> str:
-        """What the graph gives; weights that are for speed alone may give anything."""
-        if bundle.manifest.for_speed:
+        """What the graph gives; an import ends in logits, and weights that are for speed alone may give anything."""
+        if bundle.manifest.for_speed or "imported" in bundle.manifest.provenance:
             return "logits"
         ramp = np.linspace(0, 255, self.size).astype(np.uint8)
         probes = np.stack([np.broadcast_to(p, (self.size, self.size)) for p in (0, 255, ramp, ramp[::-1, None])])

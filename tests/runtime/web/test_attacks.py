@@ -151,7 +151,7 @@ def test_who_is_at_work_is_not_put_out_by_who_only_holds_on(server: WebServer) -
     hold(server.port, "127.0.0.2", 80, held)
     for client in held:
         client.setblocking(False)
-    until(lambda: [over(client) for client in held].count(True) == 16)  # a quarter of 256 stays
+    until(lambda: [over(client) for client in held].count(True) >= 16)  # a quarter of 256 stays, until all are late
     for address in range(3, 12):
         hold(server.port, f"127.0.0.{address}", 40, held)
     assert sent(server.port, login(TOKEN)) == 303
