@@ -10,10 +10,10 @@ PATIENCE_S = 240.0
 """For what takes a moment on an idle machine, and much longer on one that is ten times overbooked."""
 
 
-def until(happened: Callable[[], Any], what: str = "", limit_s: float = PATIENCE_S) -> Any:
-    """What `happened` returns, as soon as it is true; raises AssertionError when it never is."""
+def until(happened: Callable[[], Any], what: str = "", limit_s: float = PATIENCE_S, every_s: float = 0.01) -> Any:
+    """What `happened` returns, as soon as it is true, looked at so often; raises AssertionError when it never is."""
     end = time.monotonic() + limit_s
     while not (value := happened()):
         assert time.monotonic() < end, f"it never happened: {what or happened}"
-        time.sleep(0.01)
+        time.sleep(every_s)
     return value

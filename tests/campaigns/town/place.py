@@ -115,7 +115,7 @@ def write_inventory(folder: Path, kiosks: Sequence[Kiosk], broker: int, promethe
     )  # fmt: skip
     text += f"[ssh]\ncommand = {json.dumps(ssh)}\n"
     for k in kiosks:
-        words = ["--root", str(k.folder / "root"), "--hold", "1", "--limit", "8"]
+        words = ["--root", str(k.folder / "root"), "--hold", "1", "--limit", "20"]
         words += ["--restart", f"sh {k.folder}/again", "--healthy", f"sh {k.folder}/healthy"]
         text += f'[[kiosk]]\nname = "{k.name}"\nssh = "{k.name}"\nscrape = "127.0.0.1:{k.port}"\n'
         text += f"apply = {json.dumps(words)}\n"

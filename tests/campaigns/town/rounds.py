@@ -6,17 +6,21 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from support import waiting
 from support.brokers import Listener
 from support.centre import FLEET, answered
-from support.waiting import until
 
 from . import wire
 from .town import Town
 
 AWAY_S, SKEW_S = 12.0, 3600
+LOOK_S = 2.0
+until = partial(waiting.until, every_s=LOOK_S)
+"""`fleet status` takes a core for a second; in between, the town has it."""
 Told = wire.Told
 TELLS_OF_FEW = (
     "min_over_time(fer_edge_faces[1h]) < 5",

@@ -10,10 +10,9 @@ from fer_edge.devices.update.signature import KEY, make_keys
 from support.brokers import Listener
 from support.payloads import install
 from support.updates import brought
-from support.waiting import until
 
 from .place import Kiosk
-from .rounds import Outcome, all_well
+from .rounds import Outcome, all_well, until
 from .stand_in import BAD, LATE_BAD
 from .town import Town
 
