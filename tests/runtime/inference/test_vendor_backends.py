@@ -66,7 +66,7 @@ def test_tflite_runtime(version: str, release: str, int8_file: Path, kept: Path)
     assert (about["library"], about["version"]) == ("tflite_runtime", release)
     assert about["python"].startswith(version)
     here = open_backend("tflite", int8_file, {})
-    assert np.abs(apart.infer(crops()) - here.infer(crops())).max() < 0.2  # two steps of the output's scale
+    assert np.abs(apart.infer(crops()) - here.infer(crops())).max() < 0.35  # three steps of the output's scale
     apart.close()
 
 
