@@ -77,7 +77,7 @@ def open_session(graph: Any, threads: int) -> Any:
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3
-    settings.enable_mem_pattern = False  # a block for each shape of input: of YuNet's many, 3 MiB; no time is lost
+    settings.enable_mem_pattern = False  # a block for each shape of input: of YuNet's many, 3 MiB
     try:
         with _large_blocks_given_back():
             return onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])

@@ -84,17 +84,20 @@ def see(network: Any, samples: Sequence[Sample], tracks: Tracks, size: int, watc
     """
     torch, augment = import_torch(), build_augment("harsh")
     assert augment is not None
-    kept: list[Any] = []
-    head = network.body.get_classifier()
-    hook = head.register_forward_pre_hook(lambda module, given: kept.append(given[0]))
-    said = []
+    head, newest = network.body.get_classifier(), dict[str, Any]()
+    hook = head.register_forward_pre_hook(lambda module, given: newest.update(given=given[0]))
+    # All at once: a little that is kept of each track, between much that is not, would keep the heap from being reused.
+    embeddings, logits = (
+        np.empty((len(tracks.faces), FRAMES, size_of), np.float32) for size_of in (head.in_features, head.out_features)
+    )
     with torch.inference_mode():
         for row, places in enumerate(watch(tracks.faces, desc="tracks")):
             faces = {int(p): whole_image(read_face(samples[p]), size) for p in set(places.tolist())}
             crops = [augment(faces[int(p)], row * FRAMES + frame) for frame, p in enumerate(places)]
-            said.append(network(torch.from_numpy(np.stack(crops))).numpy())
+            logits[row] = network(torch.from_numpy(np.stack(crops))).numpy()
+            embeddings[row] = newest["given"].numpy()
     hook.remove()
-    return Seen(np.stack([one.numpy() for one in kept]), np.stack(said))
+    return Seen(embeddings, logits)
 
 
 def smoothed(probabilities: NDArray[np.float32], share: float) -> NDArray[np.float32]:
