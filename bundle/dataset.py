@@ -159,7 +159,7 @@ def read_dataset(
 
 def read_image(path: Path) -> Image:
     """Decode a picture to RGB uint8 H x W x 3; raises DatasetError."""
-    import cv2
+    from ..opencv import cv2
 
     if (drawn := picture_in_table(path)) is not None:
         return drawn

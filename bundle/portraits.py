@@ -11,10 +11,10 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..files import writing
+from ..opencv import cv2
 from .preprocess import Image, whole_image
 
 FILE = Path(__file__).with_name("portraits.png")

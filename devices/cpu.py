@@ -53,6 +53,8 @@ def limit_threads(threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # where it is loaded later, if at all: it is 16 MiB of memory
-    if opencv := sys.modules.get("cv2"):
-        opencv.setNumThreads(threads)
+    if "cv2" in sys.modules:
+        from ..opencv import cv2
+
+        cv2.setNumThreads(threads)
     threadpool_limits({"blas": threads, "openmp": threads, **dict.fromkeys(OPENBLAS, 1)})

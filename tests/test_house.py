@@ -31,13 +31,25 @@ FLOORS = {
 """Room -> rooms that it may import from. Flash and update stand on the runtime; what else is in devices, below it."""
 UPSTAIRS = ("devices.flash", "devices.update")
 ROOMS = tuple(room for room in FLOORS if "." not in room)
-EVERYBODYS = {"archives", "errors", "files", "installation", "language", "toml_schema", "words", "__version__"}
+EVERYBODYS = {
+    "archives",
+    "errors",
+    "files",
+    "installation",
+    "language",
+    "opencv",
+    "toml_schema",
+    "words",
+    "__version__",
+}
 """Files beside the rooms that every room may import."""
 TRAINING = ("torch", "timm", "tensorflow", "mlflow", "albumentations")
 MAX_FILES = 14
 """Python files of a folder, so that a listing is read at a glance; cli has one a verb."""
 MIN_LINES = 30
 """A shorter file has something of its own in it: it is no door to another."""
+ALONE = {"opencv.py", "runtime/sources/drivers/opencv.py", "benchmarks/studies/peers/fer_child.py"}
+"""Who imports OpenCV itself: the one for all, and two that run in a Python without fer-edge."""
 MODULES = modules(ROOT, ROOMS)
 SCRIPTS = ("benchmarks/studies/", "runtime/config/page.py", "export/table.py")
 """Commands of this repository's own pages and studies (python -m ...), which are no verbs."""
@@ -110,9 +122,31 @@ def test_no_file_is_only_a_door_to_another() -> None:
     for path in MODULES.values():
         text = path.read_text()
         own = [n for n in ast.parse(text).body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
+        if named(path) in ALONE:
+            continue
         if len(text.splitlines()) < MIN_LINES and all(ast.unparse(n).startswith("__all__ = ") for n in own):
             doors += [named(path)] if path.stem != "__init__" else []
     assert doors == []
+
+
+def test_all_threads_load_opencv_by_one_door() -> None:
+    assert {named(path) for path in MODULES.values() if "cv2" in imports(path)} == ALONE
+    loaders = """
+import sys, threading, time, numpy
+sys.setswitchinterval(1e-6)  # so that a thread comes in between
+wrong, enough = [], time.monotonic() + 1
+def load():
+    while time.monotonic() < enough and not wrong:
+        try:
+            from fer_edge.opencv import cv2
+            cv2.data, cv2.imencode
+        except Exception as error:
+            wrong.append(error)
+threads = [threading.Thread(target=load) for _ in range(6)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+assert not wrong, wrong
+"""
+    subprocess.run([sys.executable, "-c", loaders], check=True)
 
 
 def test_only_the_front_door_knows_the_command_line() -> None:

@@ -54,7 +54,7 @@ class TorchEager:
 
     def crop(self, bgr: Image, face: Face) -> Image:
         """The box, cut at the border and scaled by OpenCV, as the published script did."""
-        import cv2
+        from ...opencv import cv2
 
         left, top, width, height = (round(v) for v in face.box)
         part = bgr[max(0, top) : top + height, max(0, left) : left + width, ::-1]
@@ -106,7 +106,7 @@ def one_pass(make: Callable[[], Pipeline], clip: Path) -> Round:
 
 
 def _scaled(source: VideoSource) -> Iterator[Frame]:
-    import cv2
+    from ...opencv import cv2
 
     for frame in source:
         yield Frame(frame.index, frame.time_s, np.asarray(cv2.resize(frame.image, (WIDTH, HEIGHT)), np.uint8))
@@ -114,7 +114,7 @@ def _scaled(source: VideoSource) -> Iterator[Frame]:
 
 def compare(clip: Path, rounds: int) -> dict[str, list[Round]]:
     """Both pipelines in turn, ours with the bundle pico, too, `rounds` times each, after one uncounted round."""
-    import cv2
+    from ...opencv import cv2
 
     cv2.setNumThreads(1)
     pipelines: dict[str, Callable[[], Pipeline]] = {

@@ -45,8 +45,7 @@ class LatestFrame:
 
     def jpeg(self) -> bytes | None:
         """The frame as JPEG with its observations drawn into it; None without one. From any thread."""
-        import cv2
-
+        from ...opencv import cv2
         from ..report.annotate import annotate
 
         if (newest := self._newest) is None:

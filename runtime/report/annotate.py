@@ -17,7 +17,7 @@ Rect = tuple[int, int, int, int]
 
 def annotate(image: Image, observations: Sequence[Observation]) -> Image:
     """A copy of a BGR picture with a box for each observation, its face's number, label and confidence."""
-    import cv2
+    from ...opencv import cv2
 
     drawn = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 800)

@@ -71,7 +71,7 @@ class PyAvEncoder:
 
     def write(self, image: Image, time_s: float) -> None:
         """See Encoder."""
-        import cv2
+        from ...opencv import cv2
 
         kind = "bgr24"
         if image.shape[0] * image.shape[1] > LARGE and not (image.shape[0] | image.shape[1]) & 1:
@@ -99,7 +99,7 @@ class OpenCvEncoder:
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         """See Encoder."""
-        import cv2
+        from ...opencv import cv2
 
         self._size, self._fps, self._written = (width // 2 * 2, height // 2 * 2), fps, 0
         self._last: Image | None = None
@@ -114,7 +114,7 @@ class OpenCvEncoder:
 
     def write(self, image: Image, time_s: float) -> None:
         """See Encoder."""
-        import cv2
+        from ...opencv import cv2
 
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size)

@@ -32,7 +32,7 @@ class PictureSink:
 
     def write(self, frame: Frame, observations: Sequence[Observation]) -> None:
         """Draw and write a picture; raises OutputError."""
-        import cv2
+        from ...opencv import cv2
 
         place = picture_path(self.path, frame.name)
         image = annotate(frame.image, observations)

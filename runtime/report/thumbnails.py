@@ -55,7 +55,7 @@ def _strongest(records: Sequence[PersonRecord]) -> Iterator[tuple[str, Episode]]
 
 def _frames_at(video: Path, times: Sequence[float]) -> list[Image | None]:
     """The video's pictures at these seconds; None of one that cannot be read."""
-    import cv2
+    from ...opencv import cv2
 
     film = cv2.VideoCapture(str(video))
     found: list[Image | None] = []
@@ -97,7 +97,7 @@ def picture_rows(session: Session) -> Markup:
 
 
 def _of_file(file: Path, words: str) -> str:
-    import cv2
+    from ...opencv import cv2
 
     image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     return "" if image is None else _small(np.asarray(image, np.uint8), SHOWN_SIDE, words)
@@ -105,7 +105,7 @@ def _of_file(file: Path, words: str) -> str:
 
 def _small(image: Image, side: int, words: str) -> str:
     """An <img> of at most `side` pixels that needs no file; `words` say what is on it."""
-    import cv2
+    from ...opencv import cv2
 
     scale = min(1.0, side / max(image.shape[:2]))
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -45,7 +45,7 @@ class DemoSource:
 
     def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
         """Load the wall."""
-        import cv2
+        from ...opencv import cv2
 
         self._wall: Image = np.asarray(cv2.imdecode(np.fromfile(WALL, np.uint8), cv2.IMREAD_COLOR), np.uint8)
         self._moves = [displacement(SAD), displacement(ANGRY)]
@@ -105,7 +105,7 @@ def _bell(length: int, middle: int, wide: int) -> NDArray[np.float32]:
 
 def make_faces(wall: Image, moves: list[NDArray[np.float32]], time_s: float) -> Image:
     """The wall at a time: Hopper looks sad from the seventh second to the ninth, angry from the tenth on."""
-    import cv2
+    from ...opencv import cv2
 
     t = time_s % ROUND_S
     sad, angry = (between(t, *span, 0.4) for span in ((6.8, 8.8), (9.8, 12.4)))
@@ -136,7 +136,7 @@ def camera_view(wall: Image, grain: NDArray[np.int8], index: int) -> Image:
     Returns:
         uint8 HEIGHT x WIDTH x 3 BGR; the same for the same index.
     """
-    import cv2
+    from ...opencv import cv2
 
     t = index / FPS
     there = between(t % ROUND_S, 4.0, ROUND_S, 1.3)

@@ -115,7 +115,7 @@ def matching(pattern: str) -> StillSource | None:
 
 def decode(data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Image | None:
     """A file's bytes as uint8 BGR, upright as its EXIF data or its container says; None for what is no picture."""
-    import cv2
+    from ...opencv import cv2
 
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
@@ -166,7 +166,7 @@ class AnimatedWebp:
 
     def __init__(self, path: Path) -> None:
         """Decode it whole, as OpenCV does; raises SourceError."""
-        import cv2
+        from ...opencv import cv2
 
         self.name = shown(path.name)
         if not hasattr(cv2, "imdecodeanimation"):

@@ -22,7 +22,7 @@ class OpenCvVideo:
 
     def __init__(self, path: Path) -> None:
         """Open a file; raises SourceError when it holds no video."""
-        import cv2
+        from ...opencv import cv2
 
         self.name, self._path = shown(path.name), path
         os.environ.pop(QUIET, None)  # where it is set, FFmpeg's complaints of pictures that are none are not heard
@@ -40,7 +40,7 @@ class OpenCvVideo:
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames with the file's own times, which never run backwards; raises SourceError as `torn.check_whole`."""
-        import cv2
+        from ...opencv import cv2
 
         index, last = 0, -1.0
         while True:
@@ -69,7 +69,7 @@ class OpenCvVideo:
 
 def _square_size(capture: object) -> tuple[int, int] | None:
     """Width and height with square pixels; None when they are square."""
-    import cv2
+    from ...opencv import cv2
 
     get = capture.get  # type: ignore[attr-defined]
     width, height = int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT))

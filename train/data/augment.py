@@ -91,7 +91,7 @@ def _harsh(A: Any) -> list[Any]:
     The ends lie beyond what corruptions.py measures: focus sigma 0.03 of the width, faces of 24 and 16 pixels of 112,
     noise of 20 grey levels, JPEG 15. A third of the pictures stays clean, so that sharp faces are not unlearnt.
     """
-    import cv2
+    from ...opencv import cv2
 
     blur = A.OneOf([A.GaussianBlur(blur_limit=0, sigma_limit=(0.5, 4.0)), A.MotionBlur(blur_limit=(3, 11))], p=0.35)
     coarse = A.Downscale(
@@ -109,7 +109,7 @@ def _harsh(A: Any) -> list[Any]:
 
 
 def _framing_and_light(A: Any) -> list[Any]:
-    import cv2
+    from ...opencv import cv2
 
     return [
         A.HorizontalFlip(p=0.5),

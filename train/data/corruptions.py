@@ -16,7 +16,7 @@ SKIN_SPREAD = 8.0
 
 def low_resolution(image: Image, side: int) -> Image:
     """Scaled down to `side` pixels and back up."""
-    import cv2
+    from ...opencv import cv2
 
     small = whole_image(image, side)
     return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -24,7 +24,7 @@ def low_resolution(image: Image, side: int) -> Image:
 
 def blur(image: Image, share: float) -> Image:
     """Gaussian blur, sigma as a share of the width."""
-    import cv2
+    from ...opencv import cv2
 
     return np.asarray(cv2.GaussianBlur(image, (0, 0), share * image.shape[1]), np.uint8)
 
@@ -51,7 +51,7 @@ def skin_tone(image: Image, lightness: float) -> Image:
     The skin's colour is the median of the middle third, whatever it is; a grey picture is changed as a whole. It moves
     lightness alone: a face of another skin also differs in shape and contrast, of which this says nothing.
     """
-    import cv2
+    from ...opencv import cv2
 
     lab = cv2.cvtColor(np.asarray(image, np.float32) / 255, cv2.COLOR_RGB2LAB)
     height, width = image.shape[:2]
@@ -70,7 +70,7 @@ def side_light(image: Image, seed: int) -> Image:
 
 def jpeg(image: Image, quality: int) -> Image:
     """Compressed and decompressed."""
-    import cv2
+    from ...opencv import cv2
 
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
@@ -78,7 +78,7 @@ def jpeg(image: Image, quality: int) -> Image:
 
 def framing(image: Image, seed: int, scale: float, angle: float) -> Image:
     """Nearer or farther by `scale`, turned by `angle` degrees, to a side that the seed decides."""
-    import cv2
+    from ...opencv import cv2
 
     height, width = image.shape[:2]
     move = cv2.getRotationMatrix2D((width / 2, height / 2), angle * (1 if seed % 2 else -1), scale)

@@ -55,7 +55,7 @@ def text(figures: dict[str, Any], labels: Sequence[str]) -> str:
 
 def contact_sheet(samples: Sequence[Sample], logits: Logits, truth: Classes, labels: Sequence[str]) -> Image | None:
     """The most confident mistakes as one uint8 RGB picture, surest first, or None when there is none."""
-    import cv2
+    from ...opencv import cv2
 
     probabilities = softmax(logits)
     guess = probabilities.argmax(axis=1)
@@ -77,7 +77,7 @@ def contact_sheet(samples: Sequence[Sample], logits: Logits, truth: Classes, lab
 
 def write_sheet(sheet: Image, path: Path) -> None:
     """Write an RGB picture as PNG; raises OutputError."""
-    import cv2
+    from ...opencv import cv2
 
     with writing(path) as temporary:
         temporary.write_bytes(cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())

@@ -57,7 +57,7 @@ class Point:
 
 def measure(pipeline: Pipeline, curve: str, value: str, picture: Image, faces: int) -> Point:
     """The stages of a picture; raises InputError where not so many faces are found in it."""
-    import cv2
+    from ....opencv import cv2
 
     jpeg = cv2.imencode(".jpg", picture)[1]
     found = pipeline.detector.detect(picture)

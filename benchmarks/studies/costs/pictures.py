@@ -31,7 +31,7 @@ def one_face(width: int, height: int) -> Image:
 
 def _portrait(which: int, side: int) -> Image:
     """One of the demo's, square, BGR."""
-    import cv2
+    from ....opencv import cv2
 
     wall = cv2.imdecode(np.fromfile(WALL, np.uint8), cv2.IMREAD_COLOR)
     left, top = PLACES[which]

@@ -41,7 +41,7 @@ class Watched:
 
 def film(source: str, most: int) -> list[Image]:
     """A clip's pictures at the size of a tile; errors as `open_source`."""
-    import cv2
+    from ....opencv import cv2
 
     return [np.asarray(cv2.resize(f.image, (WIDE, HIGH)), np.uint8) for f in islice(open_source(source), most)]
 

@@ -96,7 +96,7 @@ def prepare(stage: str, clip: Path, bundle: str) -> Pass:
 
 def scaled(image: Image) -> Image:
     """The picture at WIDTH x HEIGHT."""
-    import cv2
+    from ....opencv import cv2
 
     return np.asarray(cv2.resize(image, (WIDTH, HEIGHT)), np.uint8)
 

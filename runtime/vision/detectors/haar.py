@@ -23,7 +23,7 @@ class HaarDetector:
 
     def __init__(self, width: int = 320) -> None:
         """Load the cascade that OpenCV carries; raises DeviceNotFound when this OpenCV has none."""
-        import cv2
+        from ....opencv import cv2
 
         self.width = width
         if not hasattr(cv2, "CascadeClassifier"):
@@ -47,7 +47,7 @@ class HaarDetector:
         return found
 
     def _faces(self, picture: Image, scale: float) -> list[Face]:
-        import cv2
+        from ....opencv import cv2
 
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         boxes = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(MIN_SIZE, MIN_SIZE))

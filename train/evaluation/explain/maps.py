@@ -48,7 +48,7 @@ def grad_cam(probe: Probe, picture: Image, label: int) -> Heat:
     The weight is the score's derivative when a whole channel rises, by a small difference: behind the map there is only
     its mean, so that this is the gradient, and a bundle needs no torch.
     """
-    import cv2
+    from ....opencv import cv2
 
     values = probe.look_inside(picture)[probe.feature]
     score = probe.head
