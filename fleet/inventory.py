@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..devices.update.push import SSH
+from ..devices.ssh import SSH
 from ..errors import InputError, UsageError
 from ..runtime.mqtt.settings import MqttSettings, topic_of
 from ..toml_schema import DERIVED, Fault, NotToml, build, key, read_toml

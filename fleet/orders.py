@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..devices.update.push import SUDO, over_ssh
+from ..devices.ssh import SUDO, over_ssh
 from ..errors import FerEdgeError
 from ..words import printable
 from .broker import HEAR_S, Watch, broker_of
@@ -14,6 +14,8 @@ from .inventory import FleetKiosk, Inventory
 
 CONFIRM_S = 20.0
 """A kiosk says at once that it paused; so long is waited for one behind a slow link."""
+WIPE_S = 900.0
+"""A year of rows on a slow card is gone in less."""
 NO_SSH = "its inventory has no ssh"
 SAID = 1000
 """Characters of what a kiosk says, all in its own line of the table."""
@@ -74,7 +76,7 @@ def _wiped(inventory: Inventory, kiosk: FleetKiosk) -> Answer:
         return Answer(kiosk.name, trouble=NO_SSH)
     command = f"{SUDO}sh -c {shlex.quote(_WIPE)} wipe {shlex.quote(kiosk.store)}"
     try:
-        said = over_ssh(kiosk.ssh, command, inventory.ssh.command)
+        said = over_ssh(kiosk.ssh, command, inventory.ssh.command, limit_s=WIPE_S)
     except FerEdgeError as error:
         return Answer(kiosk.name, trouble=printable(error.message, SAID))
     return Answer(kiosk.name, printable(said.strip(), SAID))

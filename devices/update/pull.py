@@ -21,7 +21,7 @@ from .apply import Outcome, UpdateOptions, apply_update
 from .published import MANIFEST, PublishedUpdate, read_manifest
 from .releases import Releases
 from .signature import ENDING as SIGNATURE
-from .signature import signed_by_card
+from .signature import signed_manifest
 
 TIMEOUT_S = 60.0
 """Without a byte for so long, it is given up; the next call asks again."""
@@ -114,7 +114,7 @@ def _manifest(asked: PullOptions, releases: Releases, folder: Path) -> Published
         _fetch(_address(asked, name), folder / name, SMALL)
     place = folder / MANIFEST
     with place.open("rb") as content:
-        signed_by_card(place, releases.root).verify(content)
+        signed_manifest(place, releases.root, _address(asked, MANIFEST)).verify(content)
     return read_manifest(place.read_text(encoding="utf-8", errors="replace"), _address(asked, MANIFEST))
 
 

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from ...bundle import open_bundle
-from ...errors import DeviceFailed, DeviceNotFound, GateFailed, UsageError
+from ...errors import DeviceFailed, FerEdgeError, UsageError
 from ...words import printable
+from ..ssh import SOON_S, SSH, SUDO, over_ssh
 from .brought import kind_of
 from .new_release import check_payload
 from .pack import ENDING, pack, unpacked
 from .signature import ENDING as SIGNATURE
 from .signature import sign
 
-NO_SHELL = 255
-"""ssh's own exit code, when it did not get so far as to run anything."""
 PLACE = "/var/tmp/fer-edge-update."
-MARK = "fer-edge-push:"
-"""Said there before anything that is asked for: a shell may greet first."""
-SSH = ("ssh", "-oBatchMode=yes", "-oConnectTimeout=20", "-oServerAliveInterval=15", "-oServerAliveCountMax=4")
-"""A kiosk whose power fails meanwhile is given up after a minute; without that, never."""
-MOST = 1 << 20
-"""Bytes of what is said there; an update says a few hundred."""
-SUDO = 'if [ "$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; $s '
 
 
 def push(
@@ -99,84 +88,24 @@ def _one_file(brought: Path, beside: Path, key: Path | None, password: Callable[
 def _push(
     host: str, files: Sequence[Path], options: Sequence[str], ssh: Sequence[str], on_message: Callable[[str], None]
 ) -> str:
-    place, name = over_ssh(host, f"mktemp -d {PLACE}XXXXXX", ssh).strip(), files[0].name
+    place, name = over_ssh(host, f"mktemp -d {PLACE}XXXXXX", ssh, limit_s=SOON_S).strip(), files[0].name
     if not re.fullmatch(rf"{re.escape(PLACE)}\w{{6}}", place):
         raise DeviceFailed(f"{host} made no folder for the update: {printable(place)}", hint=f"ssh {host} df -h")
     try:
         on_message(f"copying {name} to {host}:{place}")
-        _send(host, files, place, ssh)
+        for file in files:
+            _send(host, file, f"{place}/{file.name}", ssh)
         words = ["fer-edge", "update", "apply", f"{place}/{name}", *options]
         on_message(f"applying it on {host}; that takes some minutes")
         return over_ssh(host, f"{SUDO}{shlex.join(words)} 2>&1", ssh)
     finally:
-        quiet = subprocess.DEVNULL
-        subprocess.run([*ssh, host, f"rm -rf {place}"], stdout=quiet, stderr=quiet, check=False)
+        with suppress(FerEdgeError):
+            over_ssh(host, f"rm -rf {place}", ssh, limit_s=SOON_S)
 
 
-def _send(host: str, files: Sequence[Path], place: str, ssh: Sequence[str]) -> None:
-    process = subprocess.Popen(
-        [*ssh, host, f"tar -xf - -C {place}"],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stderr is not None
+def _send(host: str, file: Path, to: str, ssh: Sequence[str]) -> None:
     try:
-        with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|", dereference=True) as archive:
-            for file in files:
-                archive.add(file, file.name)
-    except BrokenPipeError:
-        pass  # why is in what it says
-    said = printable(process.stderr.read().decode(errors="replace").strip())
-    process.stderr.close()
-    if process.wait():
-        raise DeviceFailed(
-            f"{host} did not take the update: {said or 'the connection was lost'}", hint=f"ssh {host} df -h"
-        )
-
-
-def over_ssh(host: str, command: str, ssh: Sequence[str]) -> str:
-    """Run a shell's command there; what it said. Raises DeviceNotFound: no ssh, or no way; GateFailed, DeviceFailed."""
-    try:
-        done = _run([*ssh, host, f"echo {MARK}; {command}"])
-    except FileNotFoundError:
-        raise DeviceNotFound(f"the program {ssh[0]} is not here", hint="sudo apt install openssh-client") from None
-    said = "\n".join(printable(line, 2000) for line in done.stdout.rpartition(f"{MARK}\n")[2].splitlines())
-    if done.returncode == NO_SHELL:
-        why = printable((done.stderr.strip().splitlines() or ["no reason given"])[-1])
-        cause = "it is off, in another network, or does not know your key"
-        raise DeviceNotFound(f"there is no way to {host}: {why}", cause=cause, hint=f"ssh {host} true")
-    if done.returncode:
-        kind = GateFailed if done.returncode == GateFailed.exit_code else DeviceFailed
-        message, cause = _wrong((said.strip() or printable(done.stderr.strip(), 2000)).splitlines())
-        raise kind(f"{host}: {message}", cause=cause, hint=f"ssh {host} journalctl -u fer-edge -n 50")
-    return said
-
-
-def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    """As subprocess.run, of a program that may not stop talking; raises DeviceFailed once it has said MOST."""
-    with (
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
-        ThreadPoolExecutor(2) as readers,
-    ):
-
-        def first(pipe: IO[bytes] | None) -> bytes:
-            assert pipe is not None
-            if len(said := pipe.read(MOST + 1)) > MOST:
-                process.kill()
-                pipe.close()  # whatever it has begun feels that nobody listens
-            return said
-
-        both = list(readers.map(first, (process.stdout, process.stderr)))
-    if max(map(len, both)) > MOST:
-        cause = "something there answers that is no kiosk, or a program does not end"
-        raise DeviceFailed(f"{words[-2]} said more than {MOST >> 20} MiB and was cut off", cause=cause)
-    out, err = (said.decode(errors="replace") for said in both)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-
-def _wrong(said: list[str]) -> tuple[str, str]:
-    """What is wrong and why, from what was said before and after: `fer-edge: …`, then the likely cause."""
-    start = next((i for i, line in enumerate(said) if line.startswith("fer-edge: ")), 0)
-    message = said[start].removeprefix("fer-edge: ") if said else "no reason was given"
-    causes = [line.strip() for line in said[start + 1 : start + 2]]
-    return message, "".join(causes).removeprefix("likely cause: ")
+        with file.open("rb") as content:
+            over_ssh(host, f"cat > {shlex.quote(to)}", ssh, content)
+    except DeviceFailed as error:
+        raise DeviceFailed(error.message, cause="no room is left there", hint=f"ssh {host} df -h /var/tmp") from None

@@ -45,11 +45,17 @@ class Hashed:
 
 @dataclass(frozen=True)
 class Signed:
-    """A file's signature and the key that it has to be of."""
+    """A file's signature and the key that it has to be of.
+
+    Attributes:
+        name: of the file, for people.
+        remedy: the command that signs such a file.
+    """
 
     key: minisign.PublicKey
     signature: minisign.Signature
-    file: Path
+    name: str
+    remedy: str
 
     def verify(self, content: IO[bytes]) -> bytes:
         """The digest of what was verified, for who reads it again; raises InputError when it was not signed so."""
@@ -60,9 +66,9 @@ class Signed:
             self.key.verify(read, self.signature)
         except minisign.Error:
             raise InputError(
-                f"{self.file} is not signed by the key of this card",
+                f"{self.name} is not signed by the key of this card",
                 cause="it was changed after it was signed, or somebody else signed it",
-                hint=f"fer-edge update pack FOLDER {self.file.name} --key NAME.key  # where it comes from",
+                hint=f"{self.remedy}  # where it comes from",
             ) from None
         return read.digest()
 
@@ -131,23 +137,23 @@ def signed(brought: Path, root: Path) -> Signed:
             cause="this card takes a .tar with its .minisig beside it, signed by the key that it was flashed with",
             hint=f"fer-edge update pack FOLDER OUT.tar --key NAME.key  # or {UNSIGNED}",
         )
-    return _with_signature(key, brought)
+    return _with_signature(key, brought, str(brought), f"fer-edge update pack FOLDER {brought.name} --key NAME.key")
 
 
-def signed_by_card(file: Path, root: Path) -> Signed:
-    """The signature beside any file, and the card's key; raises InputError as `signed`."""
-    return _with_signature(_required_key(root), file)
+def signed_manifest(file: Path, root: Path, address: str) -> Signed:
+    """The signature beside a manifest that was fetched from an address, for a card; raises InputError as `signed`."""
+    return _with_signature(_required_key(root), file, address, "fer-edge update publish FOLDER DIR --key NAME.key")
 
 
-def _with_signature(key: minisign.PublicKey, file: Path) -> Signed:
+def _with_signature(key: minisign.PublicKey, file: Path, name: str, remedy: str) -> Signed:
     place = file.with_name(file.name + ENDING)
     try:
         signature = _minisign().Signature.from_bytes(place.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"{place} is no signature: {error}", hint="sign it again") from None
+        raise InputError(f"{name}{ENDING} is no signature: {error}", hint=f"{remedy}  # where it comes from") from None
     if not signature.is_prehashed():
-        raise InputError(f"{place} is of minisign's old kind", hint=f"minisign -S -H -m {file.name}")
-    return Signed(key, signature, file)
+        raise InputError(f"{name}{ENDING} is of minisign's old kind", hint=f"minisign -S -H -m {file.name}")
+    return Signed(key, signature, name, remedy)
 
 
 def _required_key(root: Path) -> minisign.PublicKey:

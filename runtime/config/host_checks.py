@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ...errors import DeviceNotFound, FerEdgeError
+from ...errors import DeviceNotFound, FerEdgeError, UsageError
 from ..masking import masked
 from ..rules.rule import unknown_what
 from .keys import Problem, entries, value_of
@@ -26,7 +26,13 @@ def check_config(path: Path, environment: Mapping[str, str], flags: Sequence[str
 
 def check_host(config: KioskConfig, path: Path) -> list[Problem]:
     """Problems that show themselves only here; no secret is read."""
-    return [*_files(config), *_own_file(config, path), *_folder(config.store.folder), *_names(config)]
+    return [
+        *_files(config),
+        *_own_file(config, path),
+        *_sources(config),
+        *_folder(config.store.folder),
+        *_names(config),
+    ]
 
 
 def _files(config: KioskConfig) -> Iterator[Problem]:
@@ -52,6 +58,19 @@ def _own_file(config: KioskConfig, path: Path) -> Iterator[Problem]:
     secret = any(masked(source.what) != source.what for source in config.source)
     if secret and path.exists() and path.stat().st_mode & stat.S_IRWXO:
         yield Problem("source.what", "may hold a password, and everybody can read the file", False, f"chmod o= {path}")
+
+
+def _sources(config: KioskConfig) -> Iterator[Problem]:
+    """What can be no source, and a file that is not there or cannot be read; cameras and streams are not opened."""
+    from ..sources.open import live_reader, open_file
+
+    for number, source in enumerate(config.source):
+        full = f"source[{number}].what" if len(config.source) > 1 else "source.what"
+        try:
+            if live_reader(source.what) is None:
+                open_file(source.what).close()
+        except FerEdgeError as error:
+            yield Problem(full, f"does not do: {error.message}", isinstance(error, UsageError), error.hint)
 
 
 def _folder(folder: Path) -> Iterator[Problem]:

@@ -56,18 +56,7 @@ class DemoSource:
     @classmethod
     def parse(cls, text: str) -> DemoSource:
         """Open `demo` or `demo:SECONDS`; raises UsageError."""
-        _, _, seconds = text.partition(":")
-        try:
-            value = float(seconds) if seconds else DEFAULT_SECONDS
-        except ValueError:
-            value = -1.0
-        if not 0 < value <= 3600:
-            raise UsageError(
-                f"{text!r} is not a demo length",
-                cause="seconds, up to 3600",
-                hint="the same command with --source demo:12",
-            )
-        return cls(value)
+        return cls(demo_seconds(text))
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames at 30 a second."""
@@ -101,6 +90,25 @@ def displacement(moves: tuple[tuple[int, int, int, int, int], ...]) -> NDArray[n
 def _bell(length: int, middle: int, wide: int) -> NDArray[np.float32]:
     """A normal curve with 1 at its middle, float32 (length,)."""
     return np.exp(-((np.arange(length) - middle) ** 2) / (2 * wide**2)).astype(np.float32)
+
+
+def is_demo(text: str) -> bool:
+    """Whether a source's name asks for the demo."""
+    return text == "demo" or text.startswith("demo:")
+
+
+def demo_seconds(text: str) -> float:
+    """The length that `demo` or `demo:SECONDS` asks for; raises UsageError for one that is none."""
+    _, _, seconds = text.partition(":")
+    try:
+        value = float(seconds) if seconds else DEFAULT_SECONDS
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 3600:
+        raise UsageError(
+            f"{text!r} is not a demo length", cause="seconds, up to 3600", hint="the same command with --source demo:12"
+        )
+    return value
 
 
 def make_faces(wall: Image, moves: list[NDArray[np.float32]], time_s: float) -> Image:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ...errors import SourceError, UsageError
 from ..masking import CameraUrl, shown_name
-from .demo import DemoSource
+from .demo import DemoSource, demo_seconds, is_demo
 from .images import PICTURES, AnimatedWebp, StillSource, is_animated_png, is_animated_webp, matching
 from .opencv_video import OpenCvVideo
 from .source import Reader, Source, shown
@@ -48,14 +48,14 @@ def open_source(text: str, threads: int = 0) -> Source:
     """
     live = live_reader(text)
     if live is None:
-        return _open_file(text, threads)
+        return open_file(text, threads)
     from .live import LiveSource
 
     return LiveSource(live)
 
 
 def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, loop: bool = False) -> Reader:
-    """What reads the source of that name, not yet opened; raises UsageError for a camera without its number.
+    """What reads the source of that name, not yet opened; raises UsageError for what can be none, such as `camera:x`.
 
     Args:
         text: as for `open_source`.
@@ -65,7 +65,9 @@ def reader_for(text: str, *, width: int = 0, height: int = 0, fps: float = 0.0, 
     live = live_reader(text, width, height, fps)
     from .source_reader import SourceReader
 
-    return live or SourceReader(partial(_open_file, text), shown(Path(text).name), loop)
+    if is_demo(text):
+        demo_seconds(text)
+    return live or SourceReader(partial(open_file, text), shown(Path(text).name), loop)
 
 
 def live_reader(text: str, width: int = 0, height: int = 0, fps: float = 0.0) -> CameraProcess | None:
@@ -110,9 +112,12 @@ def camera_number(text: str, prefix: str) -> str:
     return number
 
 
-def _open_file(text: str, threads: int = 0) -> Source:
-    """Open what is read in this process: the demo, a video, a picture or a folder of pictures."""
-    if text == "demo" or text.startswith("demo:"):
+def open_file(text: str, threads: int = 0) -> Source:
+    """Open what is read in this process: the demo, a video, a picture or a folder of pictures.
+
+    Raises SourceError: it is not there or holds no picture; UsageError: a demo of no length.
+    """
+    if is_demo(text):
         return DemoSource.parse(text)
     path = Path(unquote(urlsplit(text).path, errors="surrogateescape")) if text.startswith("file:///") else Path(text)
     if not path.exists() and (found := matching(text)):

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from conftest import Command
 from fer_edge.bundle import Bundle, open_bundle
+from fer_edge.devices.ssh import over_ssh
 from fer_edge.devices.update import new_release
 from fer_edge.devices.update.pack import pack
-from fer_edge.devices.update.push import over_ssh, push
+from fer_edge.devices.update.push import push
 from fer_edge.devices.update.releases import MAX_RELEASES, Releases
 from fer_edge.devices.update.service import wait_until_healthy
 from fer_edge.devices.update.trial import Trial, begin, running, settle
@@ -221,6 +222,27 @@ def test_what_a_kiosk_says_over_ssh_moves_no_cursor() -> None:
         over_ssh("kiosk", "yes >&2", ssh)
     with pytest.raises(DeviceNotFound, match="No route to host"):
         over_ssh("away", "true", ssh)
+
+
+@pytest.mark.parametrize(
+    "command", ["exec sleep 5", "while :; do echo; sleep .1; done", "sleep 5 & exit 0", "exec >&- 2>&-; sleep 5"]
+)
+def test_a_kiosk_that_comes_to_no_end_holds_up_no_others(tmp_path: Path, command: str) -> None:
+    """Not even one that takes nothing of what it is sent."""
+    ssh = ("sh", str(ROOT / "tests" / "fakes" / "ssh"))
+    (tmp_path / "much").write_bytes(bytes(1 << 20))
+    with (tmp_path / "much").open("rb") as much, pytest.raises(DeviceFailed, match="kiosk came to no end") as cut:
+        over_ssh("kiosk", command, ssh, much, limit_s=0.5)
+    assert cut.value.hint == "ssh kiosk true"
+
+
+def test_a_copy_for_which_there_is_no_room(tmp_path: Path) -> None:
+    full = tmp_path / "ssh"
+    full.write_text('#!/bin/sh\ncase "$2" in *"cat >"*) cat > /dev/full ;; *) exec sh -c "$2" ;; esac\n')
+    full.chmod(0o755)
+    with pytest.raises(DeviceFailed, match="No space left on device") as refused:
+        push("kiosk", brought(tmp_path / "two", "two"), ["--unsigned"], (str(full),))
+    assert refused.value.hint == "ssh kiosk df -h /var/tmp"
 
 
 def test_no_way_to_the_host(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_what_is_not_ours_changes_nothing(
         place.write_text(place.read_text().replace('"only": []', '"only": ["x"]'))
 
     for change, said in (
-        (lambda: resign(server.folder, stranger), "update.json is not signed by the key of this card"),
+        (lambda: resign(server.folder, stranger), f"{server.url}update.json is not signed by the key of this card"),
         (edited, "update.json is not signed by the key of this card"),
         (lambda: (server.folder / "update.json.minisig").unlink(), "answers 404"),
         (lambda: (server.folder / "update.json.minisig").write_text("x"), "is no signature"),

@@ -593,6 +593,29 @@ def test_check_looks_at_files(call: Call, write: Callable[[str], Path], tmp_path
     assert "mqtt.password_file" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("what", "code", "said"),
+    [
+        ("demo:6000", 2, "not a demo length"),
+        ("camera:x", 2, "not a camera"),
+        ("film.mp4", 0, "there is no file"),  # on a stick, perhaps, that is not mounted yet
+        ("config.toml", 0, "holds no video"),
+        ("demo:5", 0, ""),
+        ("rtsp://127.0.0.1:9/x", 0, ""),
+    ],
+)
+def test_check_looks_at_the_source(call: Call, write: Callable[[str], Path], what: str, code: int, said: str) -> None:
+    """And the kiosk itself ends at once with what is wrong with a name."""
+    path = write()
+    given = ("--set", f"source.what={what}", "--set", f"store.folder={path.parent / 'kept'}")
+    found = check(call, path, *given)
+    key = "source.what" if code else "(source.what)"
+    assert (found[0], set(found[1])) == (code, {key} if said else set())
+    assert said in found[1].get(key, "")
+    if code:
+        assert door(["run", "--config", str(path), *given]) == 2
+
+
 def test_check_looks_at_the_store(call: Call, write: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code, found = check(call, write('[store]\nfolder = "file/kept"\n'))
