@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
@@ -33,8 +34,12 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what is said of each worker's death, and on standard output
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a warning about what this is set to
-    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": f"{REACH_S}",
 }
+PATIENCE = {
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": f"{REACH_S}",
+    "RAY_NUM_REDIS_GET_RETRIES": "1",  # tries to reach a cluster, of 40 s each; Ray itself would make 20
+}
+"""For a cluster that runs already: something else may answer at its address, or it may want another token."""
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 """A cluster of our own listens on the loopback alone, as Ray does on systems of which it makes no cluster, and lets
 nobody in without a token."""
@@ -166,7 +171,7 @@ class RayEngine:
 
 def _connected(address: str | None, folder: str | None, processors: int) -> Any:
     """Ray, in a cluster; raises DeviceNotFound."""
-    own = {**ALONE, "RAY_AUTH_TOKEN": secrets.token_hex(32)} if address is None else {}
+    own = {**ALONE, "RAY_AUTH_TOKEN": secrets.token_hex(32)} if address is None else PATIENCE
     for name, value in {**QUIET, **own}.items():
         os.environ.setdefault(name, value)  # Ray reads them when it is imported
     import ray
@@ -176,7 +181,8 @@ def _connected(address: str | None, folder: str | None, processors: int) -> Any:
         options |= {"num_cpus": processors, "include_dashboard": False, "object_store_memory": STORE}
         options |= {"_temp_dir": folder}
     try:
-        with _sigterm_kept():
+        with _sigterm_kept(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # why nobody answers is said once
             ray.init(address=address or "local", **options)
     except Exception as error:
         raise (_unreachable(address, _last_line(error)) if address else _no_start(_last_line(error))) from error

@@ -19,6 +19,8 @@ from support.waiting import until
 
 STORE = 80 << 20
 """Bytes of shared memory, about the least that Ray takes."""
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""With it Ray listens on the loopback alone, and takes it for what it is in an address, too."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _own(folder: Path) -> dict[str, str]:
         "RAY_TMPDIR": str(folder),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # it listens on the loopback alone
+        **LOOPBACK,
     }
 
 

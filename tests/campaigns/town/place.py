@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from support.centre import FLEET
@@ -64,13 +65,17 @@ def at_another_time(file: Path) -> dict[str, str]:
     }
 
 
-def lasting_port() -> int:
-    """One that is free, below those which the kernel gives to connections: kiosks come back to theirs after a cut."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+def lasting_ports(count: int) -> list[int]:
+    """So many free ones, below those which the kernel gives to connections: kiosks come back to theirs after a cut."""
+    free = (port for port in random.sample(range(10_000, 32_000), 22_000) if _is_free(port))
+    return list(islice(free, count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def make_keys(folder: Path, names: Sequence[str]) -> None:
@@ -83,9 +88,9 @@ def make_keys(folder: Path, names: Sequence[str]) -> None:
     shutil.copy(FLEET / "mosquitto.acl", folder)
 
 
-def make_kiosk(folder: Path, number: int, broker: int, interval_s: float, least: int = LEAST) -> Kiosk:
+def make_kiosk(folder: Path, number: int, port: int, broker: int, interval_s: float, least: int = LEAST) -> Kiosk:
     """Its folder with its configuration, and the two scripts that an update needs."""
-    kiosk = Kiosk(f"k{number}", number, folder / f"k{number}", lasting_port())
+    kiosk = Kiosk(f"k{number}", number, folder / f"k{number}", port)
     kiosk.folder.mkdir()
     text = CONFIG.format(
         place=PLACE, folder=kiosk.folder, port=kiosk.port, broker=broker, keys=folder / "keys", name=kiosk.name,

@@ -18,7 +18,7 @@ from fer_edge.runtime.mqtt.settings import MqttSettings, trust_of
 from support.brokers import Broker, Listener
 from support.centre import FLEET, prometheus
 
-from .place import Kiosk, at_another_time, make_keys, make_kiosk, write_inventory
+from .place import Kiosk, at_another_time, lasting_ports, make_keys, make_kiosk, write_inventory
 
 ROOM = 25
 """Stand-ins in a process: each has some fifteen descriptors, and select(2) takes none above 1023."""
@@ -144,7 +144,8 @@ def town(folder: Path, count: int, interval_s: float = 10.0, scrape_s: int = 5) 
         broker = TownBroker(folder / "broker", folder / "keys")
         broker.start()
         steps.callback(broker.stop)
-        kiosks = [make_kiosk(folder, number, broker.port, interval_s) for number in range(count)]
+        ports = enumerate(lasting_ports(count))
+        kiosks = [make_kiosk(folder, number, port, broker.port, interval_s) for number, port in ports]
         targets = targets_json(load_inventory(write_inventory(folder, kiosks, broker.port)).kiosk)
         address = steps.enter_context(prometheus(folder / "prometheus", targets, "x" * 16, scrape_s=scrape_s))
         made = Town(folder, kiosks, broker, address)

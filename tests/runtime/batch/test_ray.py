@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +17,8 @@ from fer_edge.runtime.batch.cluster import check_reachable
 from fer_edge.runtime.batch.run import BatchOptions, run_batch
 from fer_edge.runtime.build import PipelineOptions
 from support.batches import CRASHES, QUICK, Command, Films, contents, table
-from support.ray_clusters import RayCluster, ray_cluster
-from support.waiting import until
+from support.ray_clusters import LOOPBACK, RayCluster, ray_cluster
+from support.waiting import PATIENCE_S, until
 
 pytest.importorskip("ray", reason="needs the ray extra")
 RAY = ("--engine", "ray", "--workers", 2, *QUICK)
@@ -95,3 +100,55 @@ def test_a_cluster_that_runs_already(cluster: RayCluster, command: Command, film
         assert (told["workers"], told["analysed"]) == (2, 3), address  # as many as it has processors
         assert contents(tmp_path / f"r{number}") == contents(tmp_path / "l"), address
         until(lambda: not cluster.actors(), "no worker is left")
+
+
+def test_a_worker_of_it_that_is_killed_loses_no_film(
+    cluster: RayCluster, command: Command, films: Films, tmp_path: Path
+) -> None:
+    folder = films("held.mp4", "a.mp4", "b.mp4")
+    words = ("batch", "archive", "--engine", "ray", "--address", "auto", "--workers", 2, "--out", "r", "--json", *QUICK)
+    batch = subprocess.Popen(
+        [sys.executable, "-m", "fer_edge", *map(str, words)],
+        cwd=tmp_path,
+        env={**os.environ, **cluster.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(
+        lambda: batch.poll() is not None or len(list(tmp_path.glob("r/sessions/[ab]-*"))) == 2,
+        "the others are finished",
+    )
+    for pid in cluster.actors():
+        os.kill(pid, signal.SIGKILL)
+    (folder / "go").touch()
+    out, err = batch.communicate(timeout=PATIENCE_S)
+    assert (batch.returncode, "Traceback" in err) == (0, False), err
+    assert json.loads(out)["analysed"] == 3
+    assert command("batch", "archive", "--out", "l", "--workers", 1, *QUICK).returncode == 0
+    assert contents(tmp_path / "r") == contents(tmp_path / "l")
+
+
+@pytest.mark.parametrize(("place", "token"), [(0, "0" * 64), (0, ""), (1, "")], ids=["another", "none", "by client"])
+def test_without_its_token_nobody_is_let_in(
+    cluster: RayCluster, command: Command, films: Films, place: int, token: str, tmp_path: Path
+) -> None:
+    films("a.mp4")
+    address, known = cluster.addresses[place], {**cluster.environment, "RAY_AUTH_TOKEN": token}
+    if not token:
+        known = {name: value for name, value in known.items() if not name.startswith("RAY_AUTH")}
+    done = command("batch", "archive", "--out", "r", "--engine", "ray", "--address", address, *QUICK, **known)
+    said = done.stderr.splitlines()[-3:]  # Ray's own come before, of which no setting keeps it
+    assert (done.returncode, said[0].split(": ")[:2]) == (3, ["fer-edge", f"no Ray cluster answers at {address}"])
+    assert "token" in said[1]
+    assert not cluster.actors()
+
+
+def test_what_answers_there_may_be_no_cluster(command: Command, films: Films, tmp_path: Path) -> None:
+    """One that accepts and then says nothing, as behind many a forgotten tunnel."""
+    films("a.mp4")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        done = command("batch", "archive", "--out", "r", "--engine", "ray", "--address", address, *QUICK, **LOOPBACK)
+    assert done.returncode == 3, done.stderr
+    assert f"\nfer-edge: no Ray cluster answers at {address}" in done.stderr
