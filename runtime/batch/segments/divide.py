@@ -89,13 +89,8 @@ _NO_KEY = "it has no key frame at which it could be divided"
 
 def _stamps(source: VideoSource) -> tuple[list[float], list[_Key], bool]:
     """Seconds of all pictures in order, the key frames before which all else is shown, and whether that is sure."""
-    decoder, times, keys, sure, latest_s = (
-        source.decoder,
-        list[float](),
-        list[_Key](),
-        source.decoder.timed,
-        float("-inf"),
-    )
+    decoder, sure, latest_s = source.decoder, source.decoder.timed, -math.inf
+    times, keys = list[float](), list[_Key]()
     for packet in decoder.packets():
         if not packet.size or packet.is_discard:  # the empty one at the end; what an edit leaves out
             continue

@@ -35,7 +35,8 @@ def check_segments(segment_s: float, pipeline: PipelineOptions) -> None:
     for name in ("infer_every_s", "faces_per_frame"):
         if getattr(pipeline, name):
             cause = "who begins in the middle of a film does not know whose turn it is"
-            raise UsageError(f"--segment does not go together with {name}", cause=cause)
+            hint = "the same command without --segment"
+            raise UsageError(f"--segment does not go together with {name}", cause=cause, hint=hint)
 
 
 class Film:
