@@ -14,6 +14,7 @@ from fer_edge.errors import UsageError
 from fer_edge.train.recipe import load_recipe
 from fer_edge.train.sweep import tables
 from fer_edge.train.sweep.grids import PRESETS, PUBLISHED_GRID, STUDIED, plan, points, run_name
+from fer_edge.train.sweep.plots import plot_sweep
 from fer_edge.train.sweep.study import Outcome, sweep
 from support.labelled import class_folders
 
@@ -156,6 +157,18 @@ def test_wrong_sweeps_are_refused_at_once(words: list[str], says: str, command: 
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_plots_where_the_best_runs_are_with_another_machine(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the train extra")
+    runs = [{"name": f"r{n}", "backbone": "resnet18", "accuracy": n / 10} for n in range(3)]
+    group = {"group": "resnet18", "runs": 3, "accuracy": {"mean": 0.1, "min": 0.0, "max": 0.2}}
+    (tmp_path / "r0").mkdir()
+    (tmp_path / "r0" / "history.json").write_text('[{"epoch": 1, "accuracy": 0.0, "valid_loss": 1.0}]')
+    drawn = plot_sweep({"runs": runs, "by_backbone": [group], "by_augmentation": [group]}, tmp_path)
+    assert [path.name for path in drawn] == ["by_backbone.png", "by_augmentation.png", "all_curves.png"]
+    assert all(path.is_file() for path in drawn)
 
 
 @pytest.mark.train

@@ -25,11 +25,12 @@ def plot_sweep(found: Mapping[str, Any], out: Path, runs: Path | None = None) ->
     for path in paths:
         _bars(found[path.stem], path)
     histories = _histories(found["runs"], runs or out)
-    if histories:
-        paths += [out / "best_curves.png", out / "all_curves.png"]
-        best = {row["name"] for row in _best(found["runs"])}
-        _curves([pair for pair in histories if pair[0]["name"] in best], len(best), paths[-2])
-        _curves(histories, len(found["runs"]), paths[-1])
+    names = {row["name"] for row in _best(found["runs"])}
+    best = [pair for pair in histories if pair[0]["name"] in names]
+    for here, of, name in ((best, len(names), "best_curves.png"), (histories, len(found["runs"]), "all_curves.png")):
+        if here:
+            paths.append(out / name)
+            _curves(here, of, paths[-1])
     return paths
 
 
