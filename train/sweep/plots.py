@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,22 +62,21 @@ def _bars(groups: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _curves(runs: Sequence[tuple[Mapping[str, Any], list[dict[str, Any]]]], of: int, path: Path) -> None:
-    """Validation accuracy and loss by epoch, one line a run, one colour a backbone."""
-    figure = new_figure((9, 4.5))
+    """Validation accuracy and loss by epoch, one line a run, one colour a backbone; of a few runs each has its name."""
+    figure = new_figure((11, 5.5))
     left, other = figure.subplots(1, 2)
     backbones = sorted({str(row["backbone"]) for row, _ in runs})
+    few, drawn = len(runs) <= BEST * len(backbones), Counter[str]()
     for row, history in runs:
-        epochs = [epoch["epoch"] for epoch in history]
-        color = f"C{backbones.index(str(row['backbone']))}"
-        label = row["name"] if len(runs) <= BEST * len(backbones) else None
-        for axes, key in ((left, "accuracy"), (other, "valid_loss")):
-            axes.plot(epochs, [epoch[key] for epoch in history], color=color, linewidth=1, alpha=0.8, label=label)
-            label = None
-    if len(runs) > BEST * len(backbones):
-        for place, name in enumerate(backbones):
-            left.plot([], [], color=f"C{place}", label=name)
+        epochs, backbone = [epoch["epoch"] for epoch in history], str(row["backbone"])
+        look = {"color": f"C{backbones.index(backbone)}", "linewidth": 1, "alpha": 0.8}
+        look |= {"linestyle": ("-", "--")[drawn[backbone] % 2]} if few else {}
+        label = row["name"] if few else backbone if not drawn[backbone] else None
+        left.plot(epochs, [epoch["accuracy"] for epoch in history], label=label, **look)
+        other.plot(epochs, [epoch["valid_loss"] for epoch in history], **look)
+        drawn[backbone] += 1
     left.set(xlabel="epoch", ylabel="validation accuracy")
     other.set(xlabel="epoch", ylabel="validation loss")
-    left.legend(fontsize=6)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=6)
     figure.suptitle(f"{len(runs)} of {counted(of, 'run')}", fontsize=9)
     save_figure(figure, path)
