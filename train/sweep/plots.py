@@ -57,6 +57,7 @@ def _bars(groups: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.text(place, spread["max"], f"{spread['mean']:.3f}", ha="center", va="bottom")
     names = [f"{group['group']}\n{counted(group['runs'], 'run')}" for group in groups]
     axes.set_xticks(range(len(groups)), names, fontsize=8)
+    axes.margins(y=0.1)  # for the figure above the tallest
     axes.set(ylabel="validation accuracy: mean, least, greatest", ylim=(0, None))
     save_figure(figure, path)
 
