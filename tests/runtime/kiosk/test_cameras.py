@@ -191,7 +191,7 @@ def test_each_camera_is_a_device_of_the_broker(kiosk: Make, tmp_path: Path, came
         assert len({c["unique_id"] for c in configs}) == len(configs)
         cameras.unplug("door")
         until(lambda: json.loads(listener.of("kiosk/door/state")[-1])["health"]["condition"] == "degraded")
-        assert json.loads(listener.of("kiosk/hall/state")[-1])["health"]["condition"] == "ok"
+        until(lambda: json.loads(listener.of("kiosk/hall/state")[-1])["health"]["condition"] == "ok")
         listener.client.publish("kiosk/hall/pause/set", "ON", qos=1)  # one room's wish for privacy is the kiosk's
         until(lambda: all(json.loads(listener.of(f"kiosk/{name}/state")[-1])["paused"] for name in NAMES))
         assert running.stop() == 0
@@ -218,7 +218,7 @@ def test_each_camera_has_its_part_of_the_page(kiosk: Make, cameras: Cameras, tmp
         cameras.unplug("hall")
         browser.sees("#health-hall", "hall is degraded")
         browser.sees("#condition", "degraded")
-        assert browser.text("#health") == ""
+        until(lambda: browser.text("#health") == "", "the other is well; a busy machine may miss a second")
         for width in (320, 1280):
             browser.open(f"http://127.0.0.1:{running.port}{path}", width=width)
             browser.sees("#count", "1 person in view")
